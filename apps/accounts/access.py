@@ -1,0 +1,125 @@
+"""Who is acting, for which organization, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts.models import Membership, Organization, Role, User
+from apps.core import tenancy
+from apps.core.errors import MillraceError, NotFound, PermissionDenied
+from apps.core.tenancy import Across, across_tenants
+from apps.core.views import error_response
+
+SESSION_KEY = "organization_id"
+
+# Every permission there is; an API key's scopes are a selection of them.
+PERMISSIONS = {
+    "generations:read": "Read generations and their streams",
+    "generations:write": "Create and cancel generations",
+    "models:read": "List models",
+    "usage:read": "Read usage and spend",
+    "keys:manage": "Create and revoke API keys",
+}
+_MEMBER = frozenset({"generations:read", "generations:write", "models:read", "usage:read"})
+ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
+    Role.OWNER: frozenset(PERMISSIONS),
+    Role.ADMIN: frozenset(PERMISSIONS),
+    Role.MEMBER: _MEMBER,
+}
+# A key that could make keys would outlive its own revocation.
+KEY_SCOPES = tuple(sorted(_MEMBER))
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or an API key acting within one organization; `name` is for logs and pages."""
+
+    organization_id: UUID
+    permissions: frozenset[str]
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    name: str = ""
+
+    def require(self, permission: str) -> None:
+        """Raises PermissionDenied unless the actor has the permission."""
+        if permission not in self.permissions:
+            raise PermissionDenied(f"This needs the permission {permission}.")
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """The user's memberships with their organizations, oldest first: the one look across tenants that sign-in needs."""
+    with across_tenants(Across.SIGN_IN):
+        rows = Membership.objects.filter(user_id=user.pk).select_related("organization")
+        return list(rows.order_by("created_at", "id"))
+
+
+def actor_of_session(request: HttpRequest) -> Actor | None:
+    """The signed-in person in the organization chosen last, or in their first one; None for strangers.
+
+    The membership is read on every request, so that a removed member is out at once.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        return None
+    if not hasattr(request, "memberships"):
+        request.memberships = memberships_of(user)  # type: ignore[attr-defined]
+    memberships: list[Membership] = request.memberships  # type: ignore[attr-defined]
+    chosen = request.session.get(SESSION_KEY)
+    membership = next((m for m in memberships if str(m.organization_id) == chosen), None)
+    membership = membership or next(iter(memberships), None)
+    if membership is None:
+        return None
+    request.organization = membership.organization  # type: ignore[attr-defined]
+    request.membership = membership  # type: ignore[attr-defined]
+    return actor_of_membership(membership, user)
+
+
+def actor_of_membership(membership: Membership, user: User) -> Actor:
+    return Actor(
+        organization_id=membership.organization_id,
+        permissions=ROLE_PERMISSIONS[membership.role],
+        user_id=user.pk,
+        name=user.email,
+    )
+
+
+def organization_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page for members: sets `request.actor` and `request.organization`, and runs in the tenant's scope.
+
+    Expected errors become error pages; the transaction is rolled back with them.
+    """
+
+    @login_required
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            actor = actor_of_session(request)
+            if actor is None:
+                raise NotFound("You do not belong to an organization yet. Ask for an invitation.")
+            request.actor = actor  # type: ignore[attr-defined]
+            with tenancy.scope(actor.organization_id):
+                return view(request, *args, **kwargs)
+        except MillraceError as error:
+            return error_response(request, error)
+
+    return page
+
+
+def organization_context(request: HttpRequest) -> dict[str, Any]:
+    """For templates: the organization in use and those one may switch to."""
+    organization: Organization | None = getattr(request, "organization", None)
+    if organization is None and getattr(request, "user", None) is not None and request.user.is_authenticated:
+        actor_of_session(request)
+        organization = getattr(request, "organization", None)
+    return {
+        "organization": organization,
+        "membership": getattr(request, "membership", None),
+        "organizations": [m.organization for m in getattr(request, "memberships", [])],
+    }

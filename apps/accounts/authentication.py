@@ -1,0 +1,64 @@
+"""How an API request proves who sends it: a bearer key, or the session of a signed-in member."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from apps.accounts.access import Actor, actor_of_session
+from apps.accounts.services import actor_of_key, find_api_key
+from apps.core.errors import InvalidApiKey, NotAuthenticated
+
+
+class Program(AnonymousUser):
+    """Stands where DRF expects a user when a key, not a person, calls."""
+
+    is_authenticated = True  # type: ignore[assignment]
+
+
+def actor_of_header(header: str) -> Actor | None:
+    """The actor of an `Authorization: Bearer` header; None when there is none, InvalidApiKey when it is wrong."""
+    if not header:
+        return None
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise InvalidApiKey("Send the key as `Authorization: Bearer KEY`.")
+    key = find_api_key(secret.strip())
+    if key is None:
+        raise InvalidApiKey("This API key is not valid: it is mistyped or has been revoked.")
+    return actor_of_key(key)
+
+
+def api_actor(request: Request) -> Actor:
+    """Who sends an authenticated API request: what the classes below have put into `request.auth`."""
+    actor: Any = request.auth
+    return cast(Actor, actor)
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer KEY`; sets `request.auth` to the Actor."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Actor] | None:
+        actor = actor_of_header(request.headers.get("authorization", ""))
+        return (Program(), actor) if actor else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class MemberSessionAuthentication(SessionAuthentication):
+    """The dashboard's own calls: session cookie with CSRF check; sets `request.auth` to the Actor."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Actor] | None:
+        inner: HttpRequest = request._request
+        if not inner.user.is_authenticated:
+            return None
+        self.enforce_csrf(request)
+        actor = actor_of_session(inner)
+        if actor is None:
+            raise NotAuthenticated("You do not belong to an organization.")
+        return inner.user, actor

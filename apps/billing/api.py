@@ -1,0 +1,93 @@
+"""What an organization has used and spent, and what its plan allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.access import Actor
+from apps.accounts.authentication import api_actor
+from apps.billing import services as billing
+from apps.core.api import AsyncAPIView
+from apps.core.schema import READ, problems
+
+EXAMPLE = OpenApiExample(
+    "A month",
+    value={
+        "object": "usage",
+        "plan": "Free",
+        "month": "2026-01-01",
+        "resets_on": "2026-02-01",
+        "allowance": 200000,
+        "used": 1841,
+        "held": 137,
+        "remaining": 198022,
+        "spend": {"amount": "0.002410", "currency": "USD"},
+        "limits": {"requests_per_minute": 60, "tokens_per_minute": 40000, "max_queued": 20},
+    },
+)
+
+
+class Spend(serializers.Serializer):
+    amount = serializers.DecimalField(max_digits=20, decimal_places=6)
+    currency = serializers.CharField()
+
+
+class RateLimits(serializers.Serializer):
+    requests_per_minute = serializers.IntegerField()
+    tokens_per_minute = serializers.IntegerField()
+    max_queued = serializers.IntegerField(help_text="Generations that may wait at a time.")
+
+
+@extend_schema_serializer(examples=[EXAMPLE])
+class UsageBody(serializers.Serializer):
+    object = serializers.ChoiceField(["usage"])
+    plan = serializers.CharField()
+    month = serializers.DateField(help_text="Its first day.")
+    resets_on = serializers.DateField()
+    allowance = serializers.IntegerField(help_text="Tokens of prompts and answers in a calendar month (UTC).")
+    used = serializers.IntegerField()
+    held = serializers.IntegerField(help_text="Reserved for work that has not ended.")
+    remaining = serializers.IntegerField()
+    spend = Spend()
+    limits = RateLimits()
+
+
+def _usage(actor: Actor) -> dict[str, Any]:
+    actor.require("usage:read")
+    summary = billing.usage_summary(actor.organization_id)
+    limits = billing.limits_of(actor.organization_id)
+    return {
+        "object": "usage",
+        "plan": summary.plan,
+        "month": summary.month.isoformat(),
+        "resets_on": summary.resets_on.isoformat(),
+        "allowance": summary.allowance,
+        "used": summary.used,
+        "held": summary.held,
+        "remaining": summary.remaining,
+        "spend": {"amount": f"{summary.spent:.6f}", "currency": summary.currency},
+        "limits": {
+            "requests_per_minute": limits.requests_per_minute,
+            "tokens_per_minute": limits.tokens_per_minute,
+            "max_queued": limits.max_queued,
+        },
+    }
+
+
+class UsageView(AsyncAPIView):
+    """What the organization has used of its plan in this calendar month (UTC)."""
+
+    @extend_schema(
+        operation_id="get_usage",
+        summary="This month's usage, spend and limits",
+        tags=["Models and usage"],
+        responses={200: UsageBody, **problems(*READ)},
+    )
+    async def get(self, request: Request) -> Response:
+        return Response(await sync_to_async(_usage)(api_actor(request)))

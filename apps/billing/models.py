@@ -1,0 +1,83 @@
+"""Plans and the ledger. Quantities are tokens, money is millionths of a currency's unit (micros), always integers."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.core.ids import uuid7
+from apps.core.tenancy import TenantModel
+
+
+class Plan(models.Model):
+    """What an organization gets. Not a tenant's table: the operator sells the same plans to all."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    monthly_tokens = models.PositiveBigIntegerField()
+    requests_per_minute = models.PositiveIntegerField()
+    tokens_per_minute = models.PositiveIntegerField()
+    max_queued = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(TenantModel):
+    """The plan of an organization; without a row it is the free plan."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization"], name="subscription_once")]
+
+
+class UsagePeriod(TenantModel):
+    """The running sums of one calendar month (UTC), and the row that holds and settlements lock.
+
+    Always equal to the sums of the month's ledger entries; a test recomputes them.
+    """
+
+    month = models.DateField()
+    held_tokens = models.BigIntegerField(default=0)
+    used_tokens = models.BigIntegerField(default=0)
+    spent_micros = models.BigIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "month"], name="usage_period_once"),
+            models.CheckConstraint(condition=models.Q(held_tokens__gte=0), name="usage_period_held_not_negative"),
+        ]
+
+
+class EntryKind(models.TextChoices):
+    HOLD = "hold"
+    SETTLE = "settle"
+    RELEASE = "release"
+
+
+class LedgerEntry(TenantModel):
+    """One line, never changed: a hold before the work, then a settlement or a release after it."""
+
+    job_id = models.UUIDField()
+    kind = models.CharField(max_length=10, choices=EntryKind.choices)
+    month = models.DateField()
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    tokens = models.PositiveBigIntegerField()
+    amount_micros = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3, default="USD")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "job_id", "kind"], name="ledger_once_per_kind"),
+            models.UniqueConstraint(
+                fields=["organization", "job_id"],
+                condition=models.Q(kind__in=["settle", "release"]),
+                name="ledger_closed_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "month", "kind"], name="ledger_month")]

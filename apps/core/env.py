@@ -1,0 +1,76 @@
+"""Reading settings from the environment, or from the file that NAME_FILE points to (Docker and Kubernetes secrets)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+
+def text(name: str, default: str = "") -> str:
+    """The value of NAME, else the stripped content of the file NAME_FILE names, else `default`."""
+    if name in os.environ:
+        return os.environ[name]
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return default
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names a file that cannot be read: {error}") from error
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name, "1" if default else "0").lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be a yes or no value such as 1 or 0, not {value!r}")
+
+
+def number(name: str, default: int) -> int:
+    value = text(name)
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}") from error
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    value = text(name)
+    return [word.strip() for word in value.split(",") if word.strip()] if value else default
+
+
+def database(url: str, role: str, pool_size: int) -> dict[str, Any]:
+    """Django's database settings for a libpq URL; `role` is the role taken on for every session, empty for none."""
+    parts = conninfo_to_dict(url)
+    options: dict[str, Any] = {
+        key: value
+        for key, value in parts.items()
+        if key not in {"dbname", "user", "password", "host", "port", "options"}
+    }
+    libpq_options = [str(parts["options"])] if parts.get("options") else []
+    if role:
+        libpq_options.append(f"-c role={role}")
+    if libpq_options:
+        options["options"] = " ".join(libpq_options)
+    if pool_size:
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.get("dbname", ""),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        "HOST": parts.get("host", ""),
+        "PORT": parts.get("port", ""),
+        "OPTIONS": options,
+        # After a restart of the database the pool hands out no dead connection.
+        "CONN_HEALTH_CHECKS": True,
+        "TEST": {"NAME": text("TEST_DATABASE_NAME") or None},
+    }

@@ -1,0 +1,126 @@
+"""One root for every failure that is expected; each has a stable code, an HTTP status and whether a retry helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class MillraceError(Exception):
+    """An expected failure, shown to the caller in the convention of its interface.
+
+    `type` is the OpenAI error family. `param` names the offending input. `retry_after` is in seconds and
+    `should_retry` tells clients that honour `x-should-retry` whether the same call may succeed. `headers` go with the
+    answer over HTTP.
+    """
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    should_retry: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        """The error in OpenAI's shape, which the REST API shares."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class InvalidRequest(MillraceError):
+    code, status, type = "invalid_request", 400, "invalid_request_error"
+
+
+class InvalidJSON(InvalidRequest):
+    code = "invalid_json"
+
+
+class UnknownParameter(InvalidRequest):
+    code = "unknown_parameter"
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A parameter, or a value of one, that this product knows and does not offer."""
+
+    code = "unsupported_parameter"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    code = "context_length_exceeded"
+
+
+class PayloadTooLarge(InvalidRequest):
+    code, status = "payload_too_large", 413
+
+
+class NotAuthenticated(MillraceError):
+    code, status, type = "not_authenticated", 401, "authentication_error"
+
+
+class InvalidApiKey(NotAuthenticated):
+    code = "invalid_api_key"
+
+
+class PermissionDenied(MillraceError):
+    code, status, type = "permission_denied", 403, "permission_error"
+
+
+class NotFound(MillraceError):
+    """Also the answer for another organization's id: the two must not differ."""
+
+    code, status, type = "not_found", 404, "invalid_request_error"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class MethodNotAllowed(MillraceError):
+    code, status, type = "method_not_allowed", 405, "invalid_request_error"
+
+
+class UnsupportedMediaType(MillraceError):
+    code, status, type = "unsupported_media_type", 415, "invalid_request_error"
+
+
+class Conflict(MillraceError):
+    code, status, type = "conflict", 409, "invalid_request_error"
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency_key_reused"
+
+
+class InsufficientQuota(MillraceError):
+    """The allowance is gone: waiting a minute does not help."""
+
+    code, status, type = "insufficient_quota", 429, "insufficient_quota"
+
+
+class RateLimitExceeded(MillraceError):
+    code, status, type, should_retry = "rate_limit_exceeded", 429, "rate_limit_error", True
+
+
+class QueueFull(MillraceError):
+    code, status, type, should_retry = "queue_full", 429, "rate_limit_error", True
+
+
+class ServiceUnavailable(MillraceError):
+    code, status, type, should_retry = "service_unavailable", 503, "server_error", True
+
+
+class GenerationFailed(MillraceError):
+    """A generation that ended in an error, told to a caller who waited for its text."""
+
+    code, status, type = "generation_failed", 500, "server_error"

@@ -1,0 +1,75 @@
+"""Request ids, and an honest 503 when PostgreSQL or Redis does not answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import structlog
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from apps.core.errors import ServiceUnavailable
+from apps.core.ids import uuid7
+from apps.core.views import error_response
+
+log = logging.getLogger(__name__)
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def _start(request: HttpRequest) -> str:
+    given = request.headers.get("x-request-id", "")
+    id = given if _USABLE_ID.fullmatch(given) else f"req_{uuid7().hex}"
+    request.request_id = id  # type: ignore[attr-defined]
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=id)
+    return id
+
+
+@sync_and_async_middleware
+def request_id(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Names every request, in its answer and in every log line, and lets a caller bring a name."""
+    if iscoroutinefunction(get_response):
+        ask = cast(Callable[[HttpRequest], Awaitable[HttpResponse]], get_response)
+
+        async def named_async(request: HttpRequest) -> HttpResponse:
+            id = _start(request)
+            response = await ask(request)
+            response.headers["x-request-id"] = id
+            return response
+
+        return named_async
+
+    def named(request: HttpRequest) -> HttpResponse:
+        id = _start(request)
+        response: HttpResponse = get_response(request)
+        response.headers["x-request-id"] = id
+        return response
+
+    return named
+
+
+class StoreUnavailable:
+    """Turns a lost database or Redis into a 503 in the interface's convention, instead of a 500."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        if not isinstance(exception, OperationalError | InterfaceError | RedisConnectionError | RedisTimeout):
+            return None
+        log.error("store unavailable", exc_info=exception)
+        return error_response(request, ServiceUnavailable("A data store does not answer; try again.", retry_after=5))

@@ -1,0 +1,47 @@
+"""Tables with no product word in them: outgoing events and remembered idempotency keys."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.core.tenancy import TenantModel
+
+
+class Event(TenantModel):
+    """Something that happened, written in the transaction in which it did; webhooks and event streams read it.
+
+    `position` orders the events of an organization.
+    """
+
+    position = models.BigIntegerField()
+    type = models.CharField(max_length=80)
+    object_id = models.UUIDField()
+    data = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "position"], name="event_position")]
+
+
+class EventCounter(TenantModel):
+    """The last event position of an organization; its row lock makes positions gapless and in commit order."""
+
+    last = models.BigIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization"], name="event_counter_of_organization")]
+
+
+class IdempotencyKey(TenantModel):
+    """The answer first given to a POST with an `Idempotency-Key`; kept for 24 hours."""
+
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.JSONField(null=True)
+    object_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "key"], name="idempotency_key_once")]

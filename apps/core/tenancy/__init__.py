@@ -1,0 +1,16 @@
+"""The two walls between organizations: managers that refuse to run unscoped, and PostgreSQL row-level security."""
+
+from apps.core.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
+from apps.core.tenancy.scope import Across, ScopeMissing, across_tenants, current_organization, scope
+
+__all__ = [
+    "Across",
+    "ScopeMissing",
+    "TenantForeignKey",
+    "TenantManager",
+    "TenantModel",
+    "TenantQuerySet",
+    "across_tenants",
+    "current_organization",
+    "scope",
+]

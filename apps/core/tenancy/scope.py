@@ -1,0 +1,86 @@
+"""Which organization the current code works for, in Python and, for the transaction only, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from uuid import UUID
+
+from django.db import connection, transaction
+
+
+class ScopeMissing(RuntimeError):
+    """Tenant data was touched outside `scope` and `across_tenants`: a bug, never the user's fault."""
+
+
+class Across(StrEnum):
+    """Every reason for which code may look across organizations; tests list where each is used."""
+
+    SIGN_IN = "which key or membership belongs to whom"
+    CLAIM_WORK = "the fairest waiting row of all organizations"
+    REAP = "work whose worker is gone"
+    HOUSEKEEPING = "removing what has expired"
+    OPERATE = "a command run by the operator of the installation"
+
+
+_current: ContextVar[UUID | Across | None] = ContextVar("tenant_scope", default=None)
+
+
+def current_organization() -> UUID:
+    """The organization in scope; raises ScopeMissing outside a scope or across tenants."""
+    value = _current.get()
+    if not isinstance(value, UUID):
+        raise ScopeMissing("This needs `with tenancy.scope(organization_id)`.")
+    return value
+
+
+def current() -> UUID | Across | None:
+    return _current.get()
+
+
+def _tell_postgres(value: UUID | Across | None) -> None:
+    """Transaction-local settings, so that nothing leaks to the next user of a pooled connection."""
+    organization = str(value) if isinstance(value, UUID) else ""
+    across = "on" if isinstance(value, Across) else "off"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('app.org', %s, true), set_config('app.across', %s, true)", [organization, across]
+        )
+
+
+@contextmanager
+def _enter(value: UUID | Across) -> Iterator[None]:
+    before = _current.get()
+    with transaction.atomic():
+        _tell_postgres(value)
+        token = _current.set(value)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+    # A rolled-back savepoint restores the settings by itself; a released one keeps ours.
+    if connection.in_atomic_block:
+        _tell_postgres(before)
+
+
+@contextmanager
+def scope(organization_id: UUID) -> Iterator[None]:
+    """A transaction that sees and writes the rows of one organization only.
+
+    May be entered again for the same organization (a savepoint). Entering another organization's scope inside is
+    refused: data of two organizations in one transaction is always a mistake.
+    """
+    before = _current.get()
+    if isinstance(before, UUID) and before != organization_id:
+        raise ScopeMissing("A scope of one organization was entered inside that of another.")
+    with _enter(organization_id):
+        yield
+
+
+@contextmanager
+def across_tenants(reason: Across) -> Iterator[None]:
+    """The one way to see rows of all organizations; `reason` is greppable and listed by a test."""
+    with _enter(reason):
+        yield

@@ -1,0 +1,97 @@
+"""Generations: the request, its state as a job, and the finished text."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.accounts.models import ApiKey, User
+from apps.core.jobs import Job, JobQuerySet, Status
+from apps.core.tenancy import TenantForeignKey, TenantManager
+from apps.registry.models import ModelVersion
+from ml.types import EngineRequest, Message, SamplingParams
+
+
+class Kind(models.TextChoices):
+    CHAT = "chat"
+    COMPLETION = "completion"
+
+
+class GenerationQuerySet(JobQuerySet):
+    def for_pages(self) -> Any:
+        return self.select_related("model", "created_by", "api_key").newest_first()
+
+    def with_status(self, status: str) -> Any:
+        return self.filter(status=status) if status in Status.values else self
+
+
+class Generation(Job):
+    """One text asked of one model.
+
+    `held_tokens` is the upper bound that the ledger holds; token counts are those of the model's own tokenizer.
+    `brief` is what a person filled in, kept to fill the form again; `messages` is what the model is given.
+    """
+
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    model_name = models.CharField(max_length=120)
+    messages = models.JSONField(default=list)
+    prompt = models.TextField(blank=True)
+    brief = models.JSONField(null=True)
+    max_tokens = models.PositiveIntegerField()
+    temperature = models.FloatField()
+    top_p = models.FloatField()
+    top_k = models.PositiveIntegerField(default=0)
+    repetition_penalty = models.FloatField(default=1.0)
+    seed = models.BigIntegerField()
+    stop = ArrayField(models.CharField(max_length=200), default=list)
+    held_tokens = models.PositiveIntegerField()
+    text = models.TextField(blank=True)
+    finish_reason = models.CharField(max_length=12, blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    api_key = TenantForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
+
+    objects: ClassVar[Any] = TenantManager.from_queryset(GenerationQuerySet)()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def title(self) -> str:
+        """A line for lists: the product of the brief, else the beginning of the prompt."""
+        if self.brief:
+            return str(self.brief.get("product", ""))
+        last = self.messages[-1]["content"] if self.messages else self.prompt
+        return " ".join(last.split())[:80]
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def sampling(self) -> SamplingParams:
+        return SamplingParams(
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            repetition_penalty=self.repetition_penalty,
+            seed=self.seed,
+            stop=tuple(self.stop),
+        )
+
+    def engine_request(self, **extra: Any) -> EngineRequest:
+        """What the engine is given; `extra` adds the deadline and the progress of earlier attempts.
+
+        The id holds the attempt, so that a worker which claims its own lapsed row again cannot mix the two up.
+        """
+        return EngineRequest(
+            request_id=f"{self.id}:{self.attempt}",
+            sampling=self.sampling(),
+            messages=tuple(Message(m["role"], m["content"]) for m in self.messages),
+            prompt=self.prompt if self.kind == Kind.COMPLETION else None,
+            **extra,
+        )

@@ -1,0 +1,24 @@
+"""The web process: static files, HTTP and WebSockets behind one ASGI application."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.core.asgi import get_asgi_application
+
+django = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (models need Django set up first)
+from channels.sessions import SessionMiddlewareStack  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from apps.core.static import StaticFiles  # noqa: E402
+from apps.core.websockets import OriginCheck, nothing_here  # noqa: E402
+from apps.studio.urls import websocket_urlpatterns  # noqa: E402
+
+# Channels routes applications where Django routes views.
+nowhere = re_path("", nothing_here)  # type: ignore[arg-type]
+sockets = URLRouter([*websocket_urlpatterns, nowhere])
+application = ProtocolTypeRouter(
+    {"http": StaticFiles(django), "websocket": OriginCheck(SessionMiddlewareStack(sockets))}
+)

@@ -1,0 +1,247 @@
+"""Every setting, read from the environment (see docs/operations.md); composition only, no logic of the product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from apps.core import env
+from apps.core.logs import logging_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = Path(env.text("MILLRACE_VAR", str(BASE_DIR / "var")))
+
+DEBUG = env.flag("DEBUG")
+# Local mode is what `make run` sets: plain http on this machine is allowed, nothing else is relaxed.
+LOCAL = env.flag("MILLRACE_LOCAL") or DEBUG
+BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000" if LOCAL else "").rstrip("/")
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
+DATABASE_URL = env.text("DATABASE_URL")
+REDIS_URL = env.text("REDIS_URL")
+
+
+def _unsafe_settings() -> list[str]:
+    problems = [f"{name} is not set" for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL") if not globals()[name]]
+    if LOCAL:
+        return problems
+    if SECRET_KEY and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("local-")):
+        problems.append("SECRET_KEY is too short, too simple, or the one generated for local use")
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        problems.append("ALLOWED_HOSTS must name the hosts that are served")
+    if not BASE_URL.startswith("https://"):
+        problems.append("BASE_URL must be the public https:// address")
+    return problems
+
+
+if problems := _unsafe_settings():
+    raise ImproperlyConfigured("Refusing to start on unsafe settings: " + "; ".join(problems) + ".")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "apps.core",
+    "apps.accounts",
+    "apps.registry",
+    "apps.billing",
+    "apps.studio",
+]
+
+MIDDLEWARE = [
+    "apps.core.middleware.request_id",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "apps.core.middleware.StoreUnavailable",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "apps.accounts.access.organization_context",
+            ]
+        },
+    }
+]
+
+# ---------------------------------------------------------------- data
+# The application takes on a role that owns no table, so that row-level security binds it; migrations run with
+# DATABASE_ROLE empty, as the owner.
+DATABASE_ROLE = env.text("DATABASE_ROLE", "millrace_app")
+DATABASES = {"default": env.database(DATABASE_URL, DATABASE_ROLE, env.number("DATABASE_POOL_SIZE", 20))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_PREFIX = env.text("REDIS_PREFIX", "millrace")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": f"{REDIS_PREFIX}:cache",
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+# ---------------------------------------------------------------- work
+CELERY_BROKER_URL = REDIS_URL
+
+# ---------------------------------------------------------------- people
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    }
+]
+ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "apps.accounts.forms.SignupForm"}
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if LOCAL else "https"
+# Without a mail server a confirmation would never arrive; with one it is required.
+EMAIL_URL_HOST = env.text("EMAIL_HOST")
+# The console shows reset links, which belong in no log but a developer's.
+_MAIL = "smtp" if EMAIL_URL_HOST else "console" if LOCAL else "dummy"
+EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
+EMAIL_HOST = EMAIL_URL_HOST or "localhost"
+EMAIL_PORT = env.number("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=bool(EMAIL_URL_HOST))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "millrace@localhost")
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL_HOST else "optional"
+# Behind a proxy the limits on sign-in must count callers, not the proxy.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.flag("TRUST_PROXY") else 0
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "dashboard"
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+
+# ---------------------------------------------------------------- transport
+SECURE_SSL_REDIRECT = not LOCAL
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY") else None
+SECURE_HSTS_SECONDS = 0 if LOCAL else 31536000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("HSTS_SUBDOMAINS", default=not LOCAL)
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
+SESSION_COOKIE_NAME = "millrace_session" if LOCAL else "__Host-session"
+CSRF_COOKIE_NAME = "millrace_csrf" if LOCAL else "__Host-csrf"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [BASE_URL] if BASE_URL else []
+CSRF_FAILURE_VIEW = "apps.core.views.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF, BASE_URL.replace("http", "ws", 1)] if BASE_URL else [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# Bodies: a prompt is text, so one MiB is generous. Read by the API's JSON parser as well.
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.number("MAX_REQUEST_BYTES", 1_048_576)
+
+# ---------------------------------------------------------------- language, time, files
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "millrace_language"
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = not LOCAL
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "apps.core.storage.StaticFilesStorage"},
+}
+MEDIA_ROOT = VAR / "media"
+
+# ---------------------------------------------------------------- API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.ApiKeyAuthentication",
+        "apps.accounts.authentication.MemberSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.rest.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.rest.AlwaysJSON",
+    "DEFAULT_PAGINATION_CLASS": "apps.core.rest.CreatedCursorPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.core.rest.exception_handler",
+    "PAGE_SIZE": 20,
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Millrace API",
+    "DESCRIPTION": "Generations, models and an OpenAI-compatible API. Authenticate with `Authorization: Bearer KEY`.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["apps.core.schema.tighten"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # The validator's badge would be fetched from another server, with this one's address.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+}
+
+# ---------------------------------------------------------------- models and work
+# What `default` means on a new installation: `house`, `hf:ORG/NAME@REVISION`, `path:FOLDER`, or
+# `remote:MODEL@URL` with the key in REMOTE_MODEL_API_KEY.
+DEFAULT_MODEL = env.text("DEFAULT_MODEL", "house")
+REMOTE_MODEL_API_KEY = env.text("REMOTE_MODEL_API_KEY")
+GENERATION_DEADLINE_SECONDS = env.number("GENERATION_DEADLINE_SECONDS", 600)
+STREAM_EXPIRY_SECONDS = env.number("STREAM_EXPIRY_SECONDS", 3600)
+STREAM_HEARTBEAT_SECONDS = env.number("STREAM_HEARTBEAT_SECONDS", 15)
+
+LOGGING = logging_settings(json=not LOCAL, level=env.text("LOG_LEVEL", "INFO"))
+LOGGING_CONFIG = "logging.config.dictConfig"

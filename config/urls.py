@@ -1,0 +1,25 @@
+"""Every address of the product."""
+
+from django.urls import include, path
+
+from apps.core import views as core
+from apps.core.documentation import DocumentationView, SchemaView
+
+urlpatterns = [
+    path("healthz", core.healthz, name="healthz"),
+    path("readyz", core.readyz, name="readyz"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("apps.accounts.urls")),
+    path("", include("apps.studio.urls")),
+    path("", include("apps.studio.api.urls")),
+    path("", include("apps.registry.urls")),
+    path("", include("apps.billing.urls")),
+    path("api/schema", SchemaView.as_view(), name="api-schema"),
+    path("api/docs", DocumentationView.as_view(), name="api-docs"),
+]
+
+handler400 = "apps.core.views.bad_request"
+handler403 = "apps.core.views.permission_denied"
+handler404 = "apps.core.views.page_not_found"
+handler500 = "apps.core.views.server_error"

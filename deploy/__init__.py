@@ -1,0 +1,1 @@
+"""How Millrace is started, on one machine and on many."""

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Once, in an empty database server: what only a superuser may create. The owner may make roles and is no superuser.
+set -eu
+psql --set ON_ERROR_STOP=1 --set password="$OWNER_PASSWORD" --username "$POSTGRES_USER" <<'SQL'
+create role millrace login nosuperuser createrole password :'password';
+create database millrace owner millrace;
+\connect millrace
+create extension if not exists vector;
+SQL

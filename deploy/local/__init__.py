@@ -1,0 +1,1 @@
+"""Millrace on one machine: embedded services and the command that runs everything."""

@@ -1,0 +1,172 @@
+"""`make run`: everything that the product needs, on one machine, until Ctrl-C or SIGTERM."""
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from deploy.local.keep import SECONDS_TO_END
+from deploy.local.processes import (
+    ServiceError,
+    end_marked_processes,
+    free_port,
+    lock_folder,
+    new_password,
+    port_is_free,
+    remembered,
+    request_death_signal,
+)
+from deploy.local.server import Server
+from deploy.local.services import start_postgres, start_redis
+from deploy.local.supervise import supervise
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_MARK = "MILLRACE_RUN"
+
+
+def main() -> int:
+    """Start everything, stay until told to stop, stop everything; return an exit code."""
+    if "MAKELEVEL" in os.environ:  # a make that is killed takes us along
+        request_death_signal(signal.SIGTERM, os.getppid())
+    signal.signal(signal.SIGTERM, _leave)
+    var = Path(os.environ.get("MILLRACE_VAR") or ROOT / "var").resolve()
+    try:
+        return _run(var)
+    except ServiceError as error:
+        print(f"Millrace did not start: {error}", file=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        print(f"Millrace did not start: `{' '.join(error.cmd[1:])}` failed, see above.", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 0
+    return 1
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(var: Path) -> int:
+    run_folder = var / "run"
+    demo_file = run_folder / "demo.json"
+    with _take(run_folder, demo_file):
+        demo_file.unlink(missing_ok=True)
+        if end_marked_processes(RUN_MARK, str(var)):
+            say("Ended what an earlier run had left behind.")
+        base_url = _choose_address()
+        _set_environment(var, base_url)
+        with _servers(var) as servers:
+            organizations = _prepare(run_folder)
+            return supervise(ROOT / "Procfile", base_url, organizations, demo_file, servers)
+
+
+def _take(run_folder: Path, demo_file: Path) -> IO[str]:
+    """Take the run's folder; wait for an earlier run that is just ending, and refuse while one is at work."""
+    deadline = time.monotonic() + SECONDS_TO_END + 10
+    told = False
+    while True:
+        try:
+            return lock_folder(run_folder)
+        except ServiceError as error:
+            # The file is there from the moment a run is ready until it is told to end.
+            if demo_file.exists() or time.monotonic() > deadline:
+                address = _address_in(demo_file)
+                raise ServiceError(f"it is already running{address}, with its data in {run_folder.parent}") from error
+            if not told:
+                say("Waiting for an earlier run to end …")
+                told = True
+            time.sleep(0.2)
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def _address_in(demo_file: Path) -> str:
+    try:
+        return f" at {json.loads(demo_file.read_text())['base_url']}"
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _choose_address() -> str:
+    """Settle LISTEN_HOST and PORT in the environment and return the address to show."""
+    host = os.environ.setdefault("LISTEN_HOST", "127.0.0.1")
+    wanted = os.environ.get("PORT", "")
+    if wanted and not (wanted.isdigit() and 0 < int(wanted) < 65536):
+        raise ServiceError(f"PORT must be a number from 1 to 65535, not {wanted!r}")
+    port = int(wanted or 8000)
+    if not port_is_free(port, host):
+        if wanted:
+            raise ServiceError(f"port {port} is in use; choose another with PORT=…, or leave PORT out")
+        port = free_port()
+        say(f"Port 8000 is in use; taking {port} instead (PORT=… chooses one).")
+    os.environ["PORT"] = str(port)
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _set_environment(var: Path, base_url: str) -> None:
+    environment = os.environ
+    environment["MILLRACE_VAR"] = environment[RUN_MARK] = str(var)
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    environment["PYTHONUNBUFFERED"] = "1"
+    # Celery's word to root, for each worker again; on a server the image's own user runs them.
+    environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker")
+    environment.setdefault("MILLRACE_LOCAL", "1")
+    environment.setdefault("BASE_URL", base_url)
+    if "SECRET_KEY" not in environment and "SECRET_KEY_FILE" not in environment:
+        # The prefix lets the settings refuse this key anywhere but on a developer's machine.
+        environment["SECRET_KEY"] = remembered(var / "secret_key", lambda: f"local-{new_password()}{new_password()}")
+
+
+@contextlib.contextmanager
+def _servers(var: Path) -> Iterator[list[Server]]:
+    """Start the servers that the environment does not name, and end them last."""
+    started: list[Server] = []
+    with contextlib.ExitStack() as stack:
+        for name, variable, start in (
+            ("PostgreSQL", "DATABASE_URL", start_postgres),
+            ("Redis", "REDIS_URL", start_redis),
+        ):
+            if os.environ.get(variable) or os.environ.get(f"{variable}_FILE"):
+                say(f"Using the {name} that {variable} names.")
+                continue
+            say(f"Starting {name} …")
+            server = Server(name, functools.partial(start, var / name.lower()))
+            stack.callback(server.stop)
+            started.append(server)
+            os.environ[variable] = server.url
+        yield started
+
+
+def _prepare(run_folder: Path) -> list[dict[str, Any]]:
+    """Bring database, translations and static files up to date and return the demo's organizations."""
+    say("Preparing the database and the pages …")
+    # Tables belong to the owner; the application itself takes on a role that owns none.
+    manage("migrate", "--no-input", "--verbosity", "0", DATABASE_ROLE="")
+    manage("translations", "compile")
+    manage("collectstatic", "--no-input", "--verbosity", "0")
+    draft = run_folder / "demo.json.tmp"
+    manage("ensure_models")
+    manage("seed_demo", "--write", str(draft))
+    organizations: list[dict[str, Any]] = json.loads(draft.read_text())["organizations"]
+    draft.chmod(0o600)
+    return organizations
+
+
+def manage(*arguments: str, **environment: str) -> None:
+    """Run a command of manage.py; raises CalledProcessError when it fails."""
+    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env={**os.environ, **environment}, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What a failed pass means for the requests in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+log = logging.getLogger(__name__)
+
+# Rows [start, stop) and what came of them: logits [rows, vocabulary], or the error of a single row.
+PassResult = tuple[int, int, torch.Tensor | Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request ends with "error"."""
+
+    code: str
+    message: str
+
+
+NOT_A_NUMBER = Failure("invalid_logits", "the model computed no usable probabilities for the next token")
+
+
+def failure_of(error: Exception) -> Failure:
+    """Classify an error of the runner; the message is safe to show and carries no internals."""
+    if is_out_of_memory(error):
+        return Failure("out_of_memory", "there was not enough memory for this request")
+    return Failure("engine_error", "the model failed while it was computing this request")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether torch ran out of memory; its CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+
+
+def run_or_split(call: Callable[[int, int], torch.Tensor], start: int, stop: int) -> list[PassResult]:
+    """Run a pass over rows [start, stop); on failure run each half, so that only the rows at fault fail.
+
+    `call` has to be repeatable. Half the rows also need half the memory.
+    """
+    try:
+        return [(start, stop, call(start, stop))]
+    except Exception as error:
+        log.exception("a pass over rows %d to %d failed", start, stop)
+        if is_out_of_memory(error) and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if stop - start == 1:
+            return [(start, stop, error)]
+    middle = (start + stop) // 2
+    return run_or_split(call, start, middle) + run_or_split(call, middle, stop)

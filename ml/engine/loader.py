@@ -1,0 +1,206 @@
+"""Loading a model and its tokenizer, with an error that says what is wrong when that cannot be done."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from ml.engine.spec import ModelSpec
+from ml.types import EngineError, ModelUnavailable
+
+log = logging.getLogger(__name__)
+
+TINY_MODEL_PARAMETERS = 30_000_000
+# What torch found before anybody changed it.
+CORES = torch.get_num_threads()
+SMALL_MODEL_PARAMETERS = 1_000_000_000
+NEEDS_CODE = "it needs code from its repository, which is never run here"
+# What the engine's masks express. Others (linear attention, chunked attention, state space) keep another state.
+# GPT-Neo's "local" layers place their window by the longest row of a batch instead of by each row.
+ATTENTION_KINDS = {"full_attention", "sliding_attention", "global"}
+# These change the frequencies of every position once a text grows beyond the trained length, so keys that are
+# already cached, and the other rows of the batch, would be wrong.
+LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to run; `window` is the sliding window in tokens, `mixed` that only some layers have it."""
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    eos_ids: frozenset[int]
+    max_context: int
+    vocabulary: int
+    window: int | None
+    mixed: bool
+
+
+def load_model(spec: ModelSpec) -> LoadedModel:
+    """Load the model named by `spec`; raises ModelUnavailable, or what transformers raises (see `unavailable`)."""
+    set_threads()
+    disable_progress_bar()
+    folder = _local_folder(spec.source)
+    arguments = {
+        "revision": spec.revision or "main",
+        "trust_remote_code": False,
+        "local_files_only": folder is not None,
+    }
+    name = str(folder) if folder else spec.source
+    config = AutoConfig.from_pretrained(name, **arguments)
+    _check_kind(config, spec.source)
+    tokenizer = AutoTokenizer.from_pretrained(name, **arguments)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, info = AutoModelForCausalLM.from_pretrained(
+        name,
+        config=config,
+        dtype=_dtype(spec, config, device),
+        use_safetensors=True,
+        output_loading_info=True,
+        **arguments,
+    )
+    missing = sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str)
+    if missing:
+        raise ModelUnavailable(f"{spec.source}: the weights do not fit the configuration, for example {missing[0]}")
+    model.to(device).eval().requires_grad_(False)
+    fit_threads(model)
+    log.info("loaded %s as %s on %s", spec.source, model.dtype, device)
+    return _describe(spec, model, tokenizer, device)
+
+
+def set_threads() -> None:
+    """Apply MILLRACE_TORCH_THREADS, for machines where several processes share the cores."""
+    threads = os.environ.get("MILLRACE_TORCH_THREADS", "")
+    if threads:
+        if not threads.isdecimal() or int(threads) < 1:
+            raise ModelUnavailable(f"MILLRACE_TORCH_THREADS must be a number from 1 up, not {threads!r}")
+        torch.set_num_threads(int(threads))
+
+
+def fit_threads(model: Any) -> None:
+    """Give a tiny model one thread: its matrices are too small to share.
+
+    With two threads on two cores that also run something else, every product waits for whichever thread the system has
+    put aside, and the house model wrote 16 times slower (8 instead of 128 tokens/s). A larger model loaded later in
+    the same process takes all cores again.
+    """
+    if model.device.type == "cpu" and not os.environ.get("MILLRACE_TORCH_THREADS"):
+        torch.set_num_threads(1 if model.num_parameters() < TINY_MODEL_PARAMETERS else CORES)
+
+
+def _local_folder(source: str) -> Path | None:
+    """Return the folder that `source` names, or None if it is a Hugging Face id; checks what a folder must have."""
+    if not source:
+        raise ModelUnavailable("no model is named: the source is empty")
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        if folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1:
+            raise ModelUnavailable(f"{source}: there is no such folder")
+        return None
+    if not (folder / "config.json").is_file():
+        raise ModelUnavailable(f"{source}: the folder has no config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise ModelUnavailable(f"{source}: the folder has no safetensors weights (other formats can run code)")
+    return folder
+
+
+@contextmanager
+def unavailable(source: str) -> Iterator[None]:
+    """Turn what transformers raises into ModelUnavailable with one line that names the cause."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        text = str(error)
+        reason = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+        if "trust_remote_code" in text:
+            reason = NEEDS_CODE
+        elif "safetensors" in text:
+            reason = f"no usable safetensors weights ({reason})"
+        raise ModelUnavailable(f"{source}: {reason}") from error
+
+
+def _check_kind(config: Any, source: str) -> None:
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelUnavailable(f"{source}: an encoder-decoder is not a causal language model")
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        needs_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+        raise ModelUnavailable(f"{source}: {NEEDS_CODE if needs_code else 'not a causal language model'}")
+    strange = _layer_kinds(config.get_text_config()) - ATTENTION_KINDS
+    if strange:
+        raise ModelUnavailable(f"{source}: the engine does not run layers of the kind {', '.join(sorted(strange))}")
+
+
+def _layer_kinds(config: Any) -> set[str]:
+    """Return the names of the kinds of attention that a text model's layers use; empty if it has only one."""
+    return set(getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or ())
+
+
+def _dtype(spec: ModelSpec, config: Any, device: torch.device) -> torch.dtype:
+    if spec.dtype != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[spec.dtype]
+    if device.type == "cuda":
+        return torch.bfloat16
+    with torch.device("meta"):
+        skeleton = AutoModelForCausalLM.from_config(config)
+    parameters = sum(parameter.numel() for parameter in skeleton.parameters())
+    return torch.float32 if parameters < SMALL_MODEL_PARAMETERS else torch.bfloat16
+
+
+def _describe(spec: ModelSpec, model: Any, tokenizer: Any, device: torch.device) -> LoadedModel:
+    config = model.config.get_text_config()
+    kinds = _layer_kinds(config)
+    window = getattr(config, "sliding_window", None)
+    if kinds and "sliding_attention" not in kinds:
+        window = None
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+        eos_ids=_eos_ids(model, tokenizer),
+        max_context=_max_context(spec, config),
+        vocabulary=model.get_output_embeddings().weight.shape[0],
+        window=window,
+        mixed=window is not None and len(kinds) > 1,
+    )
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end an answer: the generation settings' and the tokenizer's own.
+
+    Published chat models often name the end of a turn in only one of the two.
+    """
+    found: set[int] = set()
+    for holder in (model.generation_config, tokenizer):
+        ids = getattr(holder, "eos_token_id", None)
+        found.update(ids if isinstance(ids, list | tuple) else [] if ids is None else [ids])
+    return frozenset(found)
+
+
+def _max_context(spec: ModelSpec, config: Any) -> int:
+    limits = [getattr(config, "max_position_embeddings", None) or 2048, spec.max_context or 0]
+    for rope in _rope_parameters(config):
+        if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
+            limits.append(rope.get("original_max_position_embeddings") or 0)
+            limits.append(getattr(config, "original_max_position_embeddings", None) or 0)
+    return min(limit for limit in limits if limit)
+
+
+def _rope_parameters(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rotary settings: one dictionary, or one per kind of layer."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    if "rope_type" in rope:
+        yield rope
+    else:
+        yield from (value for value in rope.values() if isinstance(value, dict))

@@ -1,0 +1,1 @@
+"""Text models: the brief a person fills in, its prompt, and exact token counts."""

@@ -1,0 +1,1 @@
+"""The corpus that the house model learns from: invented products, their briefs and their copy."""

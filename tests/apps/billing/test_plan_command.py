@@ -1,0 +1,34 @@
+"""The operator's command for plans."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.billing.models import Plan
+
+
+def plan(*arguments: str) -> str:
+    out = StringIO()
+    call_command("plan", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_plan_is_shown_and_changed() -> None:
+    before = Plan.objects.get(code="free")
+    assert f"monthly_tokens {before.monthly_tokens}" in plan("free")
+    assert "monthly_tokens 123" in plan("free", "--monthly-tokens", "123")
+    after = Plan.objects.get(code="free")
+    assert (after.monthly_tokens, after.max_queued) == (123, before.max_queued)
+
+
+MISTAKES = [(["nothing"], "known: enterprise, free, pro"), (["free", "--max-queued=-1"], "negative")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("arguments", "named"), MISTAKES)
+def test_a_mistake_is_named_and_changes_nothing(arguments: list[str], named: str) -> None:
+    with pytest.raises(CommandError, match=named):
+        plan(*arguments)
+    assert Plan.objects.get(code="free").max_queued > 0

@@ -1,0 +1,182 @@
+"""The WebSocket: the same frames as everywhere, for members and programs of the organization and nobody else."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+from django.test import Client
+
+from apps.accounts import services as accounts
+from apps.core import streams
+from apps.core.jobs import Status
+from apps.core.streams import DELTA, END, Entry
+from apps.registry.models import ModelVersion
+from apps.studio.models import Generation
+from apps.studio.services import Outcome
+from config.asgi import application
+from tests.helpers.people import Tenant
+from tests.helpers.studio import ask, finish, start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXT = "Grüße 你好"
+
+
+@pytest.fixture
+def finished(org_a: Tenant, model: ModelVersion, redis: Any) -> Generation:
+    ask(org_a)
+    generation = start()
+    pipe = redis.pipeline()
+    for seq, text in enumerate(TEXT.split(" ")):
+        streams.append(pipe, generation.pk, 1, seq + 1, Entry("", DELTA, f" {text}" if seq else text, (seq,), seq))
+    streams.append(pipe, generation.pk, 1, 9, Entry("", END))
+    pipe.execute()
+    assert finish(generation, Outcome(Status.SUCCEEDED, TEXT, "stop", 10, 2))
+    return generation
+
+
+def cookie_of(user: Any) -> str:
+    client = Client()
+    client.force_login(user)
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+class Socket:
+    """A client of the real ASGI application; `channels.testing` wants another web server installed."""
+
+    def __init__(self, id: Any, query: str, headers: dict[str, str]) -> None:
+        scope = {
+            "type": "websocket",
+            "path": f"/ws/generations/{id}/",
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in ({"host": "testserver"} | headers).items()],
+            "subprotocols": [],
+        }
+        self.application = ApplicationCommunicator(application, scope)
+
+    async def shake_hands(self) -> bool:
+        await self.application.send_input({"type": "websocket.connect"})
+        answer = await self.application.receive_output(timeout=5)
+        return bool(answer["type"] == "websocket.accept")
+
+    async def say(self, **message: Any) -> None:
+        await self.application.send_input({"type": "websocket.receive"} | message)
+
+    async def frame(self) -> dict[str, Any] | int:
+        """The next frame, or the close code."""
+        message = await self.application.receive_output(timeout=5)
+        if message["type"] == "websocket.close":
+            return int(message["code"])
+        found: dict[str, Any] = json.loads(message["text"])
+        return found
+
+    async def everything(self) -> tuple[list[dict[str, Any]], int]:
+        """All frames until the server closes, and its close code."""
+        frames = []
+        while not isinstance(frame := await self.frame(), int):
+            frames.append(frame)
+        return frames, frame
+
+
+@asynccontextmanager
+async def connected(id: Any, query: str = "", **headers: str) -> AsyncIterator[Socket]:
+    socket = Socket(id, query, headers)
+    assert await socket.shake_hands()
+    try:
+        yield socket
+    finally:
+        await socket.application.send_input({"type": "websocket.disconnect", "code": 1001})
+        await socket.application.wait(timeout=5)
+
+
+def told(frames: list[dict[str, Any]]) -> str:
+    return "".join(frame["text"] for frame in frames if frame["type"] == "delta")
+
+
+async def test_a_program_reads_with_its_key(org_a: Tenant, finished: Generation) -> None:
+    async with connected(finished.pk, **org_a.bearer) as socket:
+        frames, code = await socket.everything()
+    assert (told(frames), frames[-1]["type"], code) == (TEXT, "done", 1000)
+    assert frames[-1]["generation"]["text"] == TEXT
+
+
+async def test_a_member_reads_with_the_session(org_a: Tenant, finished: Generation) -> None:
+    cookie = await sync_to_async(cookie_of)(org_a.member)
+    async with connected(finished.pk, cookie=cookie, origin="http://testserver") as socket:
+        frames, code = await socket.everything()
+    assert (told(frames), code) == (TEXT, 1000)
+
+
+async def test_a_reader_comes_back_behind_what_it_has_seen(org_a: Tenant, finished: Generation) -> None:
+    async with connected(finished.pk, "after=1-1", **org_a.bearer) as socket:
+        frames, _ = await socket.everything()
+    assert told(frames) == " 你好"
+
+
+async def test_what_a_client_sends_is_ignored(org_a: Tenant, model: ModelVersion) -> None:
+    generation = await sync_to_async(ask)(org_a)
+    async with connected(generation.pk, **org_a.bearer) as socket:
+        for text in ("{not json", '{"type": "cancel"}', "x" * 10_000):
+            await socket.say(text=text)
+        await socket.say(bytes=b"\xff\x00")
+        frame = await socket.frame()
+        assert isinstance(frame, dict)
+        assert frame["status"] == "queued"
+
+
+async def test_another_organizations_generation_is_missing(
+    org_a: Tenant, org_b: Tenant, outsider: Any, finished: Generation
+) -> None:
+    answers = []
+    for id in (finished.pk, uuid4()):
+        async with connected(id, **org_b.bearer) as socket:
+            answers.append(await socket.everything())
+    assert answers[0] == answers[1]
+    [frame], code = answers[0]
+    assert (frame["type"], frame["error"]["code"], code) == ("error", "not_found", 4404)
+    for user, expected in ((org_b.owner, 4404), (outsider, 4401)):
+        cookie = await sync_to_async(cookie_of)(user)
+        async with connected(finished.pk, cookie=cookie, origin="http://testserver") as socket:
+            frames, code = await socket.everything()
+        assert (told(frames), code) == ("", expected)
+
+
+@pytest.mark.parametrize("header", [None, "Bearer mr_wrong", "Basic abc", "Bearer "])
+async def test_without_a_usable_key_nothing_is_told(finished: Generation, header: str | None) -> None:
+    headers = {"authorization": header} if header is not None else {}
+    async with connected(finished.pk, **headers) as socket:
+        frames, code = await socket.everything()
+    assert ([frame["type"] for frame in frames], code) == (["error"], 4401)
+
+
+async def test_a_key_without_the_scope_is_forbidden(org_a: Tenant, finished: Generation) -> None:
+    _, secret = await sync_to_async(accounts.create_api_key)(org_a.actor, "models only", ["models:read"])
+    async with connected(finished.pk, authorization=f"Bearer {secret}") as socket:
+        frames, code = await socket.everything()
+    assert (frames[0]["error"]["code"], code) == ("permission_denied", 4403)
+
+
+async def test_a_senseless_position_is_a_bad_request(org_a: Tenant, finished: Generation) -> None:
+    async with connected(finished.pk, "after=yesterday", **org_a.bearer) as socket:
+        frames, code = await socket.everything()
+    assert (frames[-1]["error"]["param"], code) == ("after", 4400)
+
+
+async def test_another_site_cannot_use_a_members_session(org_a: Tenant, finished: Generation) -> None:
+    cookie = await sync_to_async(cookie_of)(org_a.member)
+    socket = Socket(finished.pk, "", {"origin": "https://evil.example", "cookie": cookie})
+    assert not await socket.shake_hands()
+
+
+async def test_an_address_without_a_stream_is_refused(org_a: Tenant) -> None:
+    assert not await Socket("not-an-id", "", org_a.bearer).shake_hands()
+
+
+async def test_a_malformed_origin_is_refused(org_a: Tenant, finished: Generation) -> None:
+    assert not await Socket(finished.pk, "", org_a.bearer | {"origin": "http://["}).shake_hands()

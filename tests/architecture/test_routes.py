@@ -1,0 +1,167 @@
+"""Every address of the product, attacked with another organization's ids by everyone who must not see them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from apps.accounts.models import User
+from apps.core import tenancy
+from apps.core.jobs import Status
+from apps.registry.models import ModelVersion
+from apps.studio import services as studio
+from apps.studio.models import Generation
+from apps.studio.services import Outcome
+from tests.helpers.people import Tenant
+from tests.helpers.studio import ask, finish, spec, start
+from tests.helpers.tenancy import tenant_models
+
+MARK = "Xylophone"
+SECRET_WORDS = f"A secret {MARK} for nobody else."
+# /readyz says 503 while no worker runs, which is its work.
+MAY_BE_UNAVAILABLE = {"readyz"}
+
+
+def routes(patterns: Any = None) -> Iterator[URLPattern]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns)
+        else:
+            yield pattern
+
+
+ROUTES = {str(route.name): route for route in routes()}
+# An address with a place for an id, and which of org_a's ids goes there.
+PLACES = {"id": "generation", "name": "model", "key": "key", "uidb36": "user"}
+
+
+def test_every_route_has_a_name_of_its_own() -> None:
+    names = [route.name for route in routes()]
+    assert None not in names
+    assert len(names) == len(set(names))
+
+
+def test_every_place_in_an_address_is_known() -> None:
+    for name, route in ROUTES.items():
+        places = set(route.pattern.regex.groupindex)
+        assert places <= set(PLACES), f"{name}: teach this test what goes into {places}"
+
+
+@pytest.fixture
+def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
+    """A generation of org_a, finished, with words that must not leave the organization."""
+    studio.request_generation(org_a.actor, spec(SECRET_WORDS))
+    running = start()
+    assert finish(running, Outcome(Status.SUCCEEDED, SECRET_WORDS, "stop", 10, 5))
+    ask(org_a, SECRET_WORDS)
+    return running
+
+
+def address(name: str, org_a: Tenant, theirs: Generation) -> str:
+    ids = {
+        "id": org_a.api_key.pk if name.startswith("api-key") else theirs.pk,
+        "name": "default",
+        "key": "x-y",
+        "uidb36": "1",
+    }
+    places = ROUTES[name].pattern.regex.groupindex
+    return reverse(name, kwargs={place: ids[place] for place in places})
+
+
+def everyone_else(org_b: Tenant, outsider: User) -> Iterator[tuple[str, Client, dict[str, str]]]:
+    yield "anonymous", Client(raise_request_exception=False), {}
+    yield "a wrong key", Client(raise_request_exception=False), {"authorization": "Bearer mr_wrong"}
+    yield "org_b's key", Client(raise_request_exception=False), org_b.bearer
+    for who, user in (("outsider", outsider), ("org_b's owner", org_b.owner)):
+        client = Client(raise_request_exception=False)
+        client.force_login(user)
+        yield who, client, {}
+
+
+def body_of(response: Any) -> str:
+    if not response.streaming:
+        return str(response.content.decode(errors="replace"))
+    return ""
+
+
+def assert_nothing_shown(response: Any, what: str, org_a: Tenant, name: str) -> None:
+    text = body_of(response)
+    assert response.status_code < 500 or name in MAY_BE_UNAVAILABLE, f"{what}: {response.status_code}"
+    for secret in (MARK, org_a.organization.name, org_a.owner.email, org_a.api_key.prefix):
+        assert secret not in text, f"{what} shows {secret}"
+    if "id" in ROUTES[name].pattern.regex.groupindex:
+        assert response.status_code not in {200, 201, 202}, f"{what}: {response.status_code}"
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_nobody_else_sees_or_changes_anything(
+    name: str, org_a: Tenant, org_b: Tenant, outsider: User, theirs: Generation
+) -> None:
+    url = address(name, org_a, theirs)
+    before = _state(org_a)
+    for who, client, headers in everyone_else(org_b, outsider):
+        for method in ("get", "post", "put", "patch", "delete"):
+            response = client.generic(method.upper(), url, b"{}", "application/json", headers=headers)
+            assert_nothing_shown(response, f"{method.upper()} {url} by {who}", org_a, name)
+        response = client.post(url, {"organization": str(org_a.id), "name": org_a.api_key.name}, headers=headers)
+        assert_nothing_shown(response, f"a form to {url} by {who}", org_a, name)
+    assert _state(org_a) == before
+
+
+def _state(tenant: Tenant) -> list[Any]:
+    """Every row of the organization, as PostgreSQL writes it."""
+    found: list[Any] = []
+    with tenancy.scope(tenant.id), connection.cursor() as cursor:
+        for model in tenant_models():
+            cursor.execute(f"SELECT t::text FROM {model._meta.db_table} t ORDER BY 1")
+            found += cursor.fetchall()
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(name for name in ROUTES if name.startswith(("api-", "openai-"))))
+def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: Generation) -> None:
+    """Without this, an address that refuses everybody would pass the attack."""
+    if name in {"api-keys", "api-key-revoke"}:
+        client, headers = Client(), {}
+        client.force_login(org_a.owner)
+    else:
+        client, headers = Client(), org_a.bearer
+    response = client.get(address(name, org_a, theirs), headers=headers)
+    assert response.status_code in {200, 405}
+    if response.status_code == 405:
+        assert "POST" in response["allow"]
+
+
+@pytest.mark.parametrize("name", ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke"])
+def test_members_see_their_own_pages(name: str, org_a: Tenant, theirs: Generation) -> None:
+    client = Client()
+    client.force_login(org_a.owner)
+    response = client.get(address(name, org_a, theirs))
+    assert response.status_code == 200
+    assert org_a.organization.name in body_of(response)
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api/v1/nothing", "/v1/nothing", "/studio/not-a-uuid/", "/api/v1/generations/x"]
+)
+def test_a_missing_address_is_404_in_its_own_convention(path: str, org_a: Tenant) -> None:
+    response = Client(raise_request_exception=False).get(path, headers=org_a.bearer)
+    assert response.status_code == 404
+    is_json = response["content-type"].startswith("application/json")
+    assert is_json == path.startswith(("/api/", "/v1/"))
+    if is_json:
+        assert response.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("name", ["home", "account_login", "account_signup", "api-docs"])
+def test_pages_hold_to_the_policy(name: str, db: None) -> None:
+    response = Client().get(reverse(name))
+    assert response.status_code == 200
+    policy = response["content-security-policy"]
+    assert "unsafe-inline" not in policy
+    assert "unsafe-eval" not in policy
+    assert "script-src 'self'" in policy
+    assert response["x-frame-options"] == "DENY"

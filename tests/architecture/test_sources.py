@@ -1,0 +1,145 @@
+"""Rules of the architecture that only reading the source can check."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.sources import CODE, ROOT, called, calls, files, name_of, tree
+
+# Who may look across organizations, and why. Each new line widens the first wall: review it as such.
+ACROSS_TENANTS = {
+    ("apps/accounts/access.py", "memberships_of", "SIGN_IN"),
+    ("apps/accounts/services.py", "find_api_key", "SIGN_IN"),
+    ("apps/accounts/management/commands/seed_demo.py", "_seed", "OPERATE"),
+    ("apps/core/idempotency.py", "forget_expired", "HOUSEKEEPING"),
+    ("apps/core/jobs.py", "claim", "CLAIM_WORK"),
+    ("apps/core/jobs.py", "renew", "CLAIM_WORK"),
+    ("apps/core/jobs.py", "cancelled_among", "CLAIM_WORK"),
+    ("apps/core/jobs.py", "hand_back", "CLAIM_WORK"),
+    ("apps/core/jobs.py", "reap", "REAP"),
+}
+# Managers without the wall, raw settings and raw roles: only tenancy itself may touch these.
+WALL_BREAKERS = re.compile(r"_base_manager|app\.across|app\.org\b|SET ROLE|session_replication_role|BYPASSRLS", re.I)
+MAY_NAME_THE_WALL = {
+    "apps/core/tenancy/scope.py",
+    "apps/core/tenancy/migrations.py",
+}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+
+
+def test_looking_across_tenants_is_the_reviewed_list() -> None:
+    found = set()
+    for path in files("*.py", "apps", "config", "workers"):
+        for function, call in calls(path):
+            if called(call) == "across_tenants":
+                reason = call.args[0] if call.args else call.keywords[0].value
+                assert isinstance(reason, ast.Attribute), f"{name_of(path)}: the reason must be a member of Across"
+                found.add((name_of(path), function, reason.attr))
+    assert found == ACROSS_TENANTS
+
+
+def test_only_tenancy_handles_the_wall_itself() -> None:
+    for path in files("*.py", "apps", "config", "workers"):
+        if name_of(path) not in MAY_NAME_THE_WALL:
+            found = WALL_BREAKERS.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{name_of(path)} handles the wall between tenants: {found.group()}"
+
+
+def imports(path: Path) -> set[str]:
+    """Modules a file imports, also inside functions; not those for type checkers alone."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def test_apps_reach_workers_by_task_name_only() -> None:
+    for path in files("*.py", "apps"):
+        wrong = {module for module in imports(path) if module.split(".")[0] == "workers"}
+        assert not wrong, f"{name_of(path)} imports {wrong}"
+        for _, call in calls(path):
+            assert called(call) not in {"delay", "apply_async"}, f"{name_of(path)}:{call.lineno} calls a task object"
+
+
+def test_every_task_that_is_named_exists() -> None:
+    """A doorbell without a task would ring for nobody; a schedule without one would fill the queue."""
+    from workers.celery import app
+
+    declared = set()
+    for path in files("*.py", "workers"):
+        for _, call in calls(path):
+            declared |= {
+                keyword.value.value
+                for keyword in call.keywords
+                if called(call) == "task" and keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+            }
+    rung = set()
+    for path in files("*.py", "apps", "workers"):
+        rung |= set(re.findall(r'^[A-Z_]+ = "((?:generation|core)\.\w+)"', path.read_text(), re.M))
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert rung | scheduled | set(app.conf.task_routes) <= declared
+    assert declared
+
+
+def test_there_are_no_model_signals() -> None:
+    signals = {"post_save", "pre_save", "post_delete", "pre_delete", "m2m_changed", "post_init", "pre_init"}
+    for path in files("*.py", "apps", "config", "workers"):
+        wrong = {module for module in imports(path) if module.split(".")[-1] in signals}
+        assert not wrong, f"{name_of(path)} listens to {wrong}: a service does that, where one can read it"
+
+
+@pytest.mark.parametrize("module", ["config.urls", "config.asgi"])
+def test_a_web_process_never_loads_torch(module: str) -> None:
+    code = (
+        "import sys, django, importlib; django.setup(); importlib.import_module(sys.argv[1]);"
+        "print([name for name in ('torch', 'transformers', 'ml.engine') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, module],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"
+
+
+def test_files_stay_small() -> None:
+    for path in files("*.py", *CODE, "tests"):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= LONGEST_FILE, f"{name_of(path)} has {lines} lines: make it a folder"
+
+
+def test_functions_stay_small() -> None:
+    for path in files("*.py", *CODE, "tests"):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert lines <= LONGEST_FUNCTION, f"{name_of(path)}:{node.lineno} {node.name} has {lines} lines"
+
+
+def test_every_file_of_tests_tests_something() -> None:
+    for path in files("test_*.py", "tests"):
+        names = [node.name for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        tests = [name for name in names if name.startswith("test_")]
+        assert tests, f"{name_of(path)} holds no test"
+        twice = [name for name, count in Counter(tests).items() if count > 1]
+        assert not twice, f"{name_of(path)}: only the last {twice} would run"
+
+
+def test_nothing_is_left_for_later() -> None:
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    for path in files("*.py", *CODE, "tests") + files("*.html", "templates") + files("*.js", "static"):
+        if path != Path(__file__):
+            assert not marks.search(path.read_text(encoding="utf-8")), name_of(path)

@@ -1,0 +1,153 @@
+"""Fixtures of all tests: a database behind both walls, two organizations, and an outsider who must see nothing."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client, TransactionTestCase
+from django.test.utils import setup_databases
+from psycopg import sql
+
+from apps.core.connections import redis_client
+from apps.core.management.commands.translations import compile_catalogue
+from tests.helpers.people import Tenant, make_tenant, make_user
+
+APPLICATION_ROLE = "millrace_app"
+# Written by migrations, so emptying them would break every test that follows.
+KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission", "billing_plan"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings that only make sense in tests; no test depends on collected files or slow hashes."""
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for catalogue in settings.BASE_DIR.glob("locale/*/LC_MESSAGES/django.po"):
+        compile_catalogue(catalogue)
+
+
+# ---------------------------------------------------------------- database and Redis
+
+
+def _owner(database: str) -> "psycopg.Connection[Any]":
+    """A connection of the schema's owner, beside Django's."""
+    own = settings.DATABASES["default"]
+    keys = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    return psycopg.connect(dbname=database, autocommit=True, **{key: own[name] for key, name in keys.items()})
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None
+) -> Generator[None]:
+    """The test database: migrated by its owner, then used as the application's role, which row-level security binds."""
+    options = connection.settings_dict["OPTIONS"]
+    with django_db_blocker.unblock():
+        before = settings.DATABASES["default"]["NAME"]
+        setup_databases(verbosity=0, interactive=False, serialized_aliases=set())
+        options["options"] = f"-c role={APPLICATION_ROLE}"
+        connection.close()
+    name = connection.settings_dict["NAME"]
+    yield
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.settings_dict["NAME"] = before
+    # FORCE: threads of a test may have left connections behind.
+    with _owner(before) as owner:
+        owner.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _empty_tables(case: TransactionTestCase) -> None:
+    """What a transactional test leaves is removed by the owner: the application's role may not truncate."""
+    connection.close()
+    with _owner(connection.settings_dict["NAME"]) as owner:
+        # A test that leaves a transaction open must fail here and not hang.
+        owner.execute("SET lock_timeout = '10s'")
+        found = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        tables = [sql.Identifier(table) for (table,) in found if table not in KEPT_TABLES]
+        owner.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _owner_empties_tables() -> Generator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_tables)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _fresh_redis() -> Generator[None]:
+    """No key of this process outlives its test."""
+    yield
+    client = redis_client()
+    keys = list(client.scan_iter(match=f"{settings.REDIS_PREFIX}:*", count=1000))
+    if keys:
+        client.delete(*keys)
+
+
+@pytest.fixture
+def redis() -> Any:
+    """The process's own Redis client."""
+    return redis_client()
+
+
+# ---------------------------------------------------------------- work
+
+
+@pytest.fixture(autouse=True)
+def _no_real_doorbell(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tasks are captured where they would leave for the broker; tests run them by hand."""
+    from workers.celery import app
+
+    rung: list[str] = []
+    monkeypatch.setattr(app, "send_task", lambda name, *args, **options: rung.append(name))
+    return rung
+
+
+@pytest.fixture
+def capture_doorbells(transactional_db: None, _no_real_doorbell: list[str]) -> list[str]:
+    """The names of the tasks that were sent, in order; they leave on commit, so the test commits for real."""
+    return _no_real_doorbell
+
+
+# ---------------------------------------------------------------- people
+
+
+@pytest.fixture
+def org_a(db: None) -> Tenant:
+    return make_tenant("org-a")
+
+
+@pytest.fixture
+def org_b(db: None) -> Tenant:
+    return make_tenant("org-b")
+
+
+@pytest.fixture
+def outsider(db: None) -> Any:
+    """A signed-in person who belongs to no organization."""
+    return make_user("outsider@nowhere.example")
+
+
+@pytest.fixture
+def client_of(db: None) -> Callable[[Any], Client]:
+    """`client_of(user)`: a browser in which the user is signed in."""
+
+    def sign_in(user: Any) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def model(db: None) -> Any:
+    """The house model, which the alias `default` means."""
+    from apps.registry import services
+
+    return services.ensure_default_model()

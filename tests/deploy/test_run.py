@@ -1,0 +1,212 @@
+"""The run command, on a stand-in product: what it starts it also ends, however it is told to."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local.processes import still_alive
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MANAGE = """
+import json, sys
+if sys.argv[1] == "seed_demo":
+    organization = {"slug": "a", "name": "A", "owner_email": "a@a.example", "owner_password": "p", "api_key": "k"}
+    with open(sys.argv[3], "w") as file:
+        json.dump({"organizations": [organization]}, file)
+"""
+
+# Ready when Redis answers; counts its starts there, to show that data outlives a run.
+WEB = """
+import http.server, os, redis
+client = redis.Redis.from_url(os.environ["REDIS_URL"])
+client.incr("starts")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(client.get("starts"))
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+PROCFILE = """\
+web: python web.py
+worker: sleep 600
+"""
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder (with spaces) that holds the real run command and a product that starts in no time."""
+    folder = tmp_path_factory.mktemp("a folder") / "of the product"
+    shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in {"manage.py": MANAGE, "web.py": WEB, "Procfile": PROCFILE}.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def start(product: Path, **environment: str) -> "subprocess.Popen[str]":
+    inherited = {name: value for name, value in os.environ.items() if name not in {"PORT", "LISTEN_HOST", "BASE_URL"}}
+    return subprocess.Popen(
+        [sys.executable, "-m", "deploy.local.run"],
+        cwd=product,
+        env={
+            **{name: value for name, value in inherited.items() if not name.startswith(("REDIS_URL", "MILLRACE_"))},
+            "DATABASE_URL": "postgresql://unused@127.0.0.1:9/none",
+            **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until(met: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(product: Path, **environment: str) -> Iterator["tuple[subprocess.Popen[str], str]"]:
+    """A run that is ready, and its address."""
+    demo = product / "var" / "run" / "demo.json"
+    demo.unlink(missing_ok=True)  # one that was killed leaves it
+    run = start(product, **environment)
+    try:
+        wait_until(lambda: demo.exists() or run.poll() is not None)
+        assert run.poll() is None, run.communicate()[0]
+        yield run, json.loads(demo.read_text())["base_url"]
+    finally:
+        run.terminate()
+        run.communicate(timeout=20)
+
+
+def descendants(run: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return psutil.Process(run.pid).children(recursive=True)
+
+
+def named(run: "subprocess.Popen[str]", word: str) -> list[psutil.Process]:
+    """The run's processes whose command line holds the word."""
+    found = []
+    for process in descendants(run):
+        with contextlib.suppress(psutil.Error):
+            if word in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def answers(address: str) -> bool:
+    try:
+        return starts(address) > 0
+    except OSError:
+        return False
+
+
+def starts(address: str) -> int:
+    with urllib.request.urlopen(address, timeout=5) as response:
+        return int(response.read())
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_everything_and_data_stays(product: Path, signum: signal.Signals) -> None:
+    with running(product) as (run, address):
+        before = starts(address)
+        family = descendants(run)
+        assert {"redis-server", "sleep"} <= {process.name() for process in family}
+        run.send_signal(signum)
+        output, _ = run.communicate(timeout=20)
+        assert run.returncode == 0, output
+        assert "a@a.example  /  p" in output
+        assert not still_alive(family, seconds=0)
+        assert not (product / "var" / "run" / "demo.json").exists()
+    with running(product) as (run, address):
+        assert starts(address) == before + 1
+
+
+def test_nothing_outlives_a_run_that_is_killed(product: Path) -> None:
+    with running(product) as (run, address):
+        before = starts(address)
+        family = descendants(run)
+        run.kill()
+        run.wait()
+        with running(product) as (_, again):
+            assert starts(again) == before + 1
+            assert not still_alive(family, seconds=0)
+
+
+def test_a_killed_worker_comes_back(product: Path) -> None:
+    with running(product) as (run, _):
+        # By command line, as a person would: that must not find the worker's keeper too.
+        found = named(run, "sleep")
+        assert len(found) == 1
+        worker = found[0]
+        worker.kill()
+        wait_until(lambda: any(process != worker for process in named(run, "sleep")))
+
+
+def test_a_killed_server_comes_back_where_it_was_with_its_data(product: Path) -> None:
+    with running(product) as (run, address):
+        before = starts(address)
+        (first,) = named(run, "redis-server")
+        time.sleep(1.2)  # Redis writes its file out every second
+        first.kill()
+        wait_until(lambda: any(process != first for process in named(run, "redis-server")))
+        wait_until(lambda: answers(address))
+        assert starts(address) == before
+
+
+def test_everything_ends_when_a_server_cannot_come_back(product: Path) -> None:
+    with running(product) as (run, _):
+        password = product / "var" / "redis" / "redis.conf"
+        password.unlink()
+        password.mkdir()  # where the configuration is written
+        try:
+            named(run, "redis-server")[0].kill()
+            output, _ = run.communicate(timeout=30)
+        finally:
+            password.rmdir()
+        assert run.returncode == 1
+        assert "Redis does not start" in output
+
+
+def test_a_second_run_on_the_same_data_says_where_the_first_is(product: Path) -> None:
+    with running(product) as (_, address):
+        output, _ = start(product).communicate(timeout=20)
+        assert f"already running at {address}" in output
+
+
+def test_a_run_waits_for_one_that_is_just_ending(product: Path) -> None:
+    with running(product) as (first, _):
+        first.terminate()
+        wait_until(lambda: not (product / "var" / "run" / "demo.json").exists())
+        with running(product) as (second, _):
+            assert second.poll() is None
+            assert first.wait(5) == 0
+
+
+def test_a_taken_port_is_an_error_only_when_it_was_asked_for(product: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        run = start(product, PORT=str(port))
+        assert f"port {port} is in use" in run.communicate(timeout=20)[0]
+        assert run.returncode == 1
+    with running(product, PORT=str(port)) as (_, address):
+        assert address == f"http://127.0.0.1:{port}"

@@ -1,0 +1,56 @@
+"""The Celery application: queues and schedule. Importing it loads neither Django models nor torch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# A visibility timeout above any task's own time, and a quick sweep of what a dead worker held.
+VISIBILITY_TIMEOUT_SECONDS = 300
+
+app = Celery("millrace")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_queues=[Queue("default"), Queue("generation")],
+    task_default_queue="default",
+    task_routes={"generation.wake": {"queue": "generation"}},
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "health_check_interval": 25,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 10,
+        "global_keyprefix": "millrace:celery:",
+    },
+    imports=["workers.core", "workers.generation"],
+    beat_schedule={
+        "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": 10}},
+        "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": 10}},
+        "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
+        "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
+    },
+)
+
+
+@setup_logging.connect
+def use_django_logging(**_: Any) -> None:
+    """Celery's own logging would replace Django's structured one."""
+    from logging.config import dictConfig
+
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)

@@ -1,0 +1,33 @@
+"""Housekeeping on the default queue."""
+
+from __future__ import annotations
+
+import time
+
+from workers.celery import app
+
+
+@app.task(name="core.beat")
+def beat() -> None:
+    """Shows that the schedule and a worker of the default queue are alive."""
+    from apps.core.connections import redis_client
+    from apps.core.views import worker_key
+
+    redis_client().set(worker_key("default"), time.time(), ex=60)
+
+
+@app.task(name="core.forget_idempotency_keys")
+def forget_idempotency_keys() -> None:
+    from apps.core.idempotency import forget_expired
+
+    forget_expired()
+
+
+@app.task(name="core.clear_sessions")
+def clear_sessions() -> None:
+    """Removes sessions that have expired."""
+    from importlib import import_module
+
+    from django.conf import settings
+
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

@@ -1,0 +1,131 @@
+"""Engines of this process: one for each model, built at first use under a lock, each stepped by its own thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from apps.core import env
+from apps.registry.models import Backend, ModelVersion
+from apps.registry.services import local_folder
+from ml.types import Engine, EngineError, StepOutput
+
+if TYPE_CHECKING:
+    from ml.engine import ModelSpec
+
+log = logging.getLogger(__name__)
+
+STEP_WAIT_SECONDS = 0.2
+# A model that could not be loaded is tried again no sooner than this.
+LOAD_AGAIN_SECONDS = 10.0
+
+Sink = Callable[[Sequence[StepOutput]], None]
+
+
+def model_spec(version: ModelVersion) -> ModelSpec:
+    """What the engine needs to know of a registered model; the remote key is read from the environment here."""
+    from ml.engine import ModelSpec
+
+    folder = local_folder(version)
+    return ModelSpec(
+        backend="remote" if version.backend == Backend.REMOTE else "local",
+        source=str(folder or version.source),
+        revision=version.revision or None,
+        max_context=version.context_length,
+        max_running=env.number("ENGINE_MAX_RUNNING", 32),
+        remote_url=version.remote_url,
+        remote_model=version.remote_model,
+        api_key=env.text(version.credential) if version.credential else "",
+    )
+
+
+class EngineThread:
+    """One engine and the thread that loads it and steps it; `outputs` receives what each step produced."""
+
+    def __init__(self, version: ModelVersion, outputs: Sink, wake: Callable[[], None]) -> None:
+        self.version = version
+        self.engine: Engine | None = None
+        self.failure: EngineError | None = None
+        self.failed_at = 0.0
+        self._outputs, self._wake = outputs, wake
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"engine-{version.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def may_load_again(self) -> bool:
+        return self.failure is not None and time.monotonic() - self.failed_at > LOAD_AGAIN_SECONDS
+
+    def _run(self) -> None:
+        try:
+            self.engine = _load(self.version)
+        except EngineError as error:
+            self.failed_at = time.monotonic()
+            self.failure = error
+            return
+        finally:
+            self._wake()
+        try:
+            while not self._stopping.is_set():
+                outputs = self.engine.step(STEP_WAIT_SECONDS)
+                if outputs:
+                    self._outputs(outputs)
+        except Exception:
+            # An engine ends failing requests by itself. If it fails as a whole, a new process is the honest way on:
+            # leases lapse, and what brought this one down does so once more at most.
+            log.critical("engine of %s failed; this worker ends", self.version.name, exc_info=True)
+            os._exit(1)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=5)
+        if self.engine:
+            self.engine.close()
+
+
+def _load(version: ModelVersion) -> Engine:
+    from ml.engine import load_engine
+
+    began = time.monotonic()
+    try:
+        engine = load_engine(model_spec(version))
+    except EngineError:
+        log.exception("model not loaded", extra={"model": version.name})
+        raise
+    except Exception as error:
+        log.exception("model not loaded", extra={"model": version.name})
+        raise EngineError(f"The model {version.name} could not be loaded.", "model_unavailable") from error
+    log.info("model %s loaded in %.1f s, pid %d", version.name, time.monotonic() - began, os.getpid())
+    return engine
+
+
+class Engines:
+    """The engine threads of this process by model version."""
+
+    def __init__(self, outputs: Sink, wake: Callable[[], None]) -> None:
+        self._outputs, self._wake = outputs, wake
+        self._threads: dict[UUID, EngineThread] = {}
+        self._lock = threading.Lock()
+
+    def of(self, version: ModelVersion) -> EngineThread:
+        """The thread of a model, started if need be; a failed one is replaced after a while."""
+        with self._lock:
+            thread = self._threads.get(version.pk)
+            if thread is None or thread.may_load_again:
+                thread = self._threads[version.pk] = EngineThread(version, self._outputs, self._wake)
+            return thread
+
+    def capacity(self, version_id: UUID) -> int:
+        """How many requests the model runs at a time."""
+        thread = self._threads.get(version_id)
+        engine = thread.engine if thread else None
+        return engine.max_running if engine else env.number("ENGINE_MAX_RUNNING", 32)
+
+    def stop(self) -> None:
+        for thread in list(self._threads.values()):
+            thread.stop()
