@@ -27,10 +27,12 @@ class SamplingParams:
 
     `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 switch the filter off. `repetition_penalty` is the
     divisor of Keskar et al. 2019 (CTRL, arXiv 1909.05858), 1 is off. `stop` strings end the text and are not
-    part of it. With `seed` the same request on the same weights gives the same text.
+    part of it. With `seed` the same request on the same weights gives the same text. Before `min_tokens` the end of
+    the text is not chosen, and stop strings do not end it.
     """
 
     max_tokens: int = 256
+    min_tokens: int = 0
     temperature: float = 0.8
     top_p: float = 0.95
     top_k: int = 0
@@ -89,12 +91,22 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """A snapshot for metrics: requests, cache slots or tokens."""
+    """A snapshot for metrics: requests and tokens now, and counts since the engine was loaded.
+
+    `prefill_tokens` were computed for prompts, `reused_tokens` came from a shared prefix instead; `steps` are passes
+    through the model; `preemptions` took a running request's cache, to be computed again later.
+    """
 
     running: int = 0
     waiting: int = 0
+    max_running: int = 0
     cache_tokens_used: int = 0
     cache_tokens_total: int = 0
+    steps: int = 0
+    generated_tokens: int = 0
+    prefill_tokens: int = 0
+    reused_tokens: int = 0
+    preemptions: int = 0
 
 
 class EngineError(Exception):
