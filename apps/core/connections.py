@@ -10,6 +10,12 @@ from weakref import WeakKeyDictionary
 import redis
 import redis.asyncio
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+QUICK_SECONDS = 0.5
+STREAM_CONNECTIONS = 16
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
@@ -20,12 +26,44 @@ def redis_client() -> Any:
     return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=10)
 
 
-def async_redis_client() -> Any:
-    """The client of the running event loop; reads that block take a connection each."""
+@cache
+def quick_redis_client() -> Any:
+    """A client for what is not worth waiting for: it gives up within a second.
+
+    A connection that Redis has closed meanwhile is opened again once; an answer that does not come is not asked twice.
+    """
+    retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=QUICK_SECONDS, socket_timeout=QUICK_SECONDS, retry=retry
+    )
+
+
+def stream_client() -> Any:
+    """The client of the running event loop for reading streams; it answers as Redis does, without dictionaries.
+
+    Its readers share a few connections and wait for one; a lost connection is the caller's to see, and to bear.
+    """
     loop = asyncio.get_running_loop()
     if loop not in _by_loop:
-        # A reader that waits holds a connection, so the pool must be larger than the streams of one process.
-        _by_loop[loop] = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=10, max_connections=10_000
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.REDIS_URL,
+            max_connections=STREAM_CONNECTIONS,
+            timeout=None,
+            protocol=2,
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
         )
+        _by_loop[loop] = _plain(redis.asyncio.Redis.from_pool(pool))
     return _by_loop[loop]
+
+
+def own_stream_client() -> Any:
+    """A stream client with one connection of its own, for reads that block; use it as a context."""
+    return _plain(stream_client().client())
+
+
+def _plain(client: Any) -> Any:
+    for command in ("XREAD", "XRANGE", "XREVRANGE"):
+        client.response_callbacks.pop(command, None)
+    return client
