@@ -1,7 +1,10 @@
-"""Tokens a second of the engine beside `generate()`, same weights, same prompts, one run.
+"""The engine beside transformers: same weights, same prompts, one run, and what the machine allows.
 
-`python -m bench.engine --model FOLDER --concurrency 1,8,32 --json FILE`. Each way writes the same number of tokens for
-the same prompts with greedy decoding; the order of the ways changes from round to round, and the median is reported.
+`python -m bench.engine --model FOLDER --concurrency 1,8,32 --json FILE` measures a Hugging Face model folder, without
+`--model` a Llama shape with random weights (`--shape 135m`, on a GPU `1b`). It needs this repository, torch and
+transformers, nothing else. Every way writes the same number of tokens for the same prompts with greedy decoding; another
+way begins in every round, and medians are reported. `--scenarios ladder,mixed,long,prefix,exact` chooses what is
+measured, `--ways one,static,continuous,engine,int8` who takes part.
 """
 
 from __future__ import annotations
@@ -9,100 +12,123 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from bench import shapes
+from bench.speed import machine, scenarios
+from bench.speed.exact import exact
+from bench.speed.lineup import ENGINE, NAMES, Lineup, lineup
+from bench.speed.scenarios import QUICK, Sizes
 
-from ml.engine import ModelSpec, load_engine
-from ml.types import EngineRequest, SamplingParams
-
-PROMPT_TOKENS, OUTPUT_TOKENS = 64, 32
-
-
-class Contest:
-    """The model loaded twice, once for each side, and the prompts of all rounds."""
-
-    def __init__(self, folder: Path, most: int) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
-        # Weights of random text rarely end early, and an early end would compare unequal work.
-        self.model.generation_config.eos_token_id = None
-        self.engine = load_engine(ModelSpec(backend="local", source=str(folder), max_running=most, dtype="float32"))
-        self.texts = [self._text(seed) for seed in range(most)]
-
-    def _text(self, seed: int) -> str:
-        generator = torch.Generator().manual_seed(seed)
-        ids = torch.randint(100, len(self.tokenizer) - 1, (PROMPT_TOKENS,), generator=generator)
-        return str(self.tokenizer.decode(ids.tolist()))
-
-    def one_at_a_time(self, concurrency: int) -> int:
-        return sum(self._generate([text]) for text in self.texts[:concurrency])
-
-    def static_batch(self, concurrency: int) -> int:
-        return self._generate(self.texts[:concurrency])
-
-    def _generate(self, texts: list[str]) -> int:
-        self.tokenizer.padding_side = "left"
-        if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        batch = self.tokenizer(texts, return_tensors="pt", padding=True)
-        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        with torch.inference_mode():
-            output = self.model.generate(
-                **inputs, max_new_tokens=OUTPUT_TOKENS, min_new_tokens=OUTPUT_TOKENS, do_sample=False
-            )
-        return int((output.shape[1] - inputs["input_ids"].shape[1]) * len(texts))
-
-    def continuous_batch(self, concurrency: int) -> int:
-        sampling = SamplingParams(max_tokens=OUTPUT_TOKENS, temperature=0)
-        for index, text in enumerate(self.texts[:concurrency]):
-            self.engine.submit(EngineRequest(request_id=str(index), sampling=sampling, prompt=text))
-        left, tokens = concurrency, 0
-        while left:
-            for output in self.engine.step():
-                if output.finish_reason == "error":
-                    raise RuntimeError(output.error_message)
-                left -= output.finish_reason is not None
-                tokens += len(output.token_ids)
-        return tokens
+SCENARIOS = ("ladder", "mixed", "long", "prefix", "exact")
+HOUSE_MODEL = Path(__file__).resolve().parents[1] / "ml" / "house" / "text"
 
 
-def measure(work: Callable[[int], int], concurrency: int) -> float:
-    """Tokens a second, prefill included."""
-    began = time.perf_counter()
-    tokens = work(concurrency)
-    return tokens / (time.perf_counter() - began)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("ml/house/text"))
-    parser.add_argument("--concurrency", default="1,8,32")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "engine.json")))
-    options = parser.parse_args()
-    levels = [int(level) for level in options.concurrency.split(",")]
-    contest = Contest(options.model, max(levels))
-    ways = {name: getattr(contest, name) for name in ("one_at_a_time", "static_batch", "continuous_batch")}
-    figures: dict[str, dict[str, float]] = {}
-    for level in levels:
-        samples: dict[str, list[float]] = {name: [] for name in ways}
-        for round_number in range(-1, options.rounds):
-            for name in sorted(ways, reverse=round_number % 2 == 0):
-                speed = measure(ways[name], level)
-                if round_number >= 0:  # the first round only warms up
-                    samples[name].append(speed)
-        figures[str(level)] = {name: round(statistics.median(speeds), 1) for name, speeds in samples.items()}
-        print(level, figures[str(level)], flush=True)
-    contest.engine.close()
-    setting = {"prompt_tokens": PROMPT_TOKENS, "output_tokens": OUTPUT_TOKENS, "rounds": options.rounds}
-    about = {"model": str(options.model), "threads": torch.get_num_threads(), **setting}
-    options.json.write_text(json.dumps({"unit": "tokens/s", **about, "median": figures}, indent=2) + "\n")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and leave the figures in a JSON file."""
+    options = _options(arguments)
+    sizes = _sizes(options)
+    source = options.model or str(shapes.build(options.shape))
+    result: dict[str, Any] = {"name": "engine", "model": options.model or f"shape {options.shape}"}
+    wanted = options.scenarios
+    if set(wanted) - {"exact"}:
+        clients = max([*options.concurrency, sizes.mixed_clients, sizes.shared_requests])
+        with lineup(source, options.dtype, options.ways, clients, sizes.longest) as ways:
+            result |= _settings(ways, options, sizes)
+            for name, measure in _timed(options).items():
+                if name in wanted:
+                    result[name] = measure(ways, sizes)
+                    _write(options.json, result)
+    if "exact" in wanted and ENGINE in options.ways:
+        result.setdefault("machine", machine.describe())
+        result["exact"] = {Path(folder).name: exact(folder, sizes) for folder in _exact_sources(source, options)}
+    _write(options.json, result)
     return 0
+
+
+def _timed(options: argparse.Namespace) -> dict[str, Callable[[Lineup, Sizes], dict[str, Any]]]:
+    return {
+        "ladder": lambda ways, sizes: scenarios.ladder(ways, sizes, options.concurrency),
+        "mixed": scenarios.mixed,
+        "long": scenarios.long_prompt,
+        "prefix": scenarios.shared_prefix,
+    }
+
+
+def _settings(ways: Lineup, options: argparse.Namespace, sizes: Sizes) -> dict[str, Any]:
+    return {
+        "machine": machine.describe(),
+        "dtype": options.dtype,
+        "parameters": ways.model.num_parameters(),
+        "concurrency": options.concurrency,
+        "sizes": scenarios.as_settings(sizes),
+        "names": {name: NAMES[name] for name in ways.ways},
+        "skipped": ways.skipped,
+        "notes": ways.notes,
+    }
+
+
+def _exact_sources(source: str, options: argparse.Namespace) -> list[str]:
+    """Return the measured model and, beside random weights, one that has learnt something."""
+    beside = options.model is None and not options.quick and HOUSE_MODEL.is_dir()
+    return [source, str(HOUSE_MODEL)] if beside else [source]
+
+
+def _sizes(options: argparse.Namespace) -> Sizes:
+    sizes = QUICK if options.quick else Sizes()
+    given = {
+        "rounds": options.rounds,
+        "mixed_rounds": options.mixed_rounds,
+        "mixed_requests": options.mixed_requests,
+        "mixed_clients": options.mixed_clients,
+    }
+    return replace(sizes, **{name: value for name, value in given.items() if value is not None})
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a folder or Hugging Face id; without it, a shape with random weights")
+    parser.add_argument("--shape", choices=sorted(shapes.SHAPES), help="default: 135m, on a GPU 1b")
+    parser.add_argument("--concurrency", type=_numbers, help="default: 1,8,32, on a GPU 1,32,128")
+    parser.add_argument("--dtype", choices=["bfloat16", "float16", "float32"], default="bfloat16")
+    parser.add_argument("--scenarios", type=_names(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--ways", type=_names(tuple(NAMES)), default=list(NAMES))
+    parser.add_argument("--rounds", type=int, help="of everything but the mixed traffic; default 3")
+    parser.add_argument("--mixed-rounds", type=int, help="default 1; every round takes minutes on a CPU")
+    parser.add_argument("--mixed-requests", type=int, help="default 64")
+    parser.add_argument("--mixed-clients", type=int, help="requests in flight in the mixed traffic; default 32")
+    parser.add_argument("--quick", action="store_true", help="a tiny model and few tokens: does it all run?")
+    parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "engine.json")))
+    options = parser.parse_args(arguments)
+    on_gpu = machine.device() == "cuda"
+    options.shape = options.shape or ("tiny" if options.quick else "1b" if on_gpu else "135m")
+    options.concurrency = options.concurrency or ([1, 2] if options.quick else [1, 32, 128] if on_gpu else [1, 8, 32])
+    return options
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if any(number < 1 for number in numbers):
+        raise argparse.ArgumentTypeError("numbers from 1 up, separated by commas")
+    return numbers
+
+
+def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: choose from {', '.join(known)}")
+        return names
+
+    return parse
 
 
 if __name__ == "__main__":
