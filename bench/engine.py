@@ -2,9 +2,9 @@
 
 `python -m bench.engine --model FOLDER --concurrency 1,8,32 --json FILE` measures a Hugging Face model folder, without
 `--model` a Llama shape with random weights (`--shape 135m`, on a GPU `1b`). It needs this repository, torch and
-transformers, nothing else. Every way writes the same number of tokens for the same prompts with greedy decoding; another
-way begins in every round, and medians are reported. `--scenarios ladder,mixed,long,prefix,exact` chooses what is
-measured, `--ways one,static,continuous,engine,int8` who takes part.
+transformers, nothing else. Every way writes the same number of tokens for the same prompts with greedy decoding.
+Another way begins in every round, and medians are reported. `--scenarios ladder,mixed,long,prefix,exact` chooses what
+is measured, `--ways one,static,continuous,engine,int8` who takes part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     sizes = _sizes(options)
     source = options.model or str(shapes.build(options.shape))
-    result: dict[str, Any] = {"name": "engine", "model": options.model or f"shape {options.shape}"}
+    result: dict[str, Any] = {
+        "name": "engine",
+        "model": options.model or f"Llama shape {options.shape}, random weights",
+    }
     wanted = options.scenarios
     if set(wanted) - {"exact"}:
         clients = max([*options.concurrency, sizes.mixed_clients, sizes.shared_requests])

@@ -49,7 +49,8 @@ class MatrixBound:
 
     def reads_per_second(self) -> float:
         """Return how often a second the device could read all these weights, judged by a large copy."""
-        return copy_bytes_per_second(self._device) / self.weight_bytes
+        rate: float = copy_bytes_per_second(self._device) / self.weight_bytes
+        return rate
 
 
 def copy_bytes_per_second(device: torch.device) -> float:
@@ -78,7 +79,8 @@ def _captured(work: Callable[[], None]) -> Callable[[], None]:
 
 def _median_seconds(work: Callable[[], Any], seconds: float, device: torch.device) -> float:
     _seconds(work, device)
-    samples, until = [], time.perf_counter() + seconds
+    samples: list[float] = []
+    until = time.perf_counter() + seconds
     while len(samples) < 3 or time.perf_counter() < until:
         samples.append(_seconds(work, device))
     return statistics.median(samples)

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
-from transformers.generation.streamers import BaseStreamer
 
 from bench.speed.work import Job, Trace, in_turn
 
@@ -34,8 +33,8 @@ def load_model(folder: str, dtype: torch.dtype, device: str, tokenizer: Any) -> 
     return model.to(device).eval().requires_grad_(False)
 
 
-class Clock(BaseStreamer):
-    """Notes when `generate()` has chosen the next token of every row."""
+class Clock:
+    """A streamer that notes when `generate()` has chosen the next token of every row."""
 
     def __init__(self) -> None:
         self.times: list[float] = []

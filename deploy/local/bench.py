@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# In bench/ beside the scripts that measure: one builds models, the other writes the figures into the README.
+TOOLS = {"report", "shapes"}
 
 
 def main(names: list[str]) -> int:
     """Run the named scripts, or all; return 1 when one fails or leaves no figures."""
-    scripts = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if not path.stem.startswith("_"))
+    files = (path.stem for path in (ROOT / "bench").glob("*.py"))
+    scripts = sorted(name for name in files if not name.startswith("_") and name not in TOOLS)
     if unknown := [name for name in names if name not in scripts]:
         print(f"There is no bench/{unknown[0]}.py; there are {', '.join(scripts) or 'none'}.", file=sys.stderr)
         return 2
