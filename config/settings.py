@@ -22,6 +22,9 @@ SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
+METRICS_TOKEN = env.text("METRICS_TOKEN").strip()
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
+METRICS_PORT = env.number("METRICS_PORT", 0)
 
 
 def _unsafe_settings() -> list[str]:
@@ -34,6 +37,10 @@ def _unsafe_settings() -> list[str]:
         problems.append("ALLOWED_HOSTS must name the hosts that are served")
     if not BASE_URL.startswith("https://"):
         problems.append("BASE_URL must be the public https:// address")
+    if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+        problems.append("METRICS_TOKEN must have at least 20 characters")
+    if not METRICS_TOKEN and METRICS_PORT >= 0 and not env.is_loopback(METRICS_HOST):
+        problems.append("METRICS_TOKEN must be set when METRICS_HOST is not a loopback address")
     return problems
 
 
@@ -62,6 +69,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.metrics.web.measured",
     "apps.core.middleware.request_id",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ def number(name: str, default: int) -> int:
 def words(name: str, default: list[str]) -> list[str]:
     value = text(name)
     return [word.strip() for word in value.split(",") if word.strip()] if value else default
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this very machine can reach the address, or can have sent from it."""
+    try:
+        return address == "localhost" or ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def database(url: str, role: str, pool_size: int) -> dict[str, Any]:

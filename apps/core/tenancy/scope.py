@@ -20,6 +20,7 @@ class Across(StrEnum):
 
     SIGN_IN = "which key or membership belongs to whom"
     CLAIM_WORK = "the fairest waiting row of all organizations"
+    COUNT_WORK = "how much of all organizations' work waits and runs, as numbers"
     REAP = "work whose worker is gone"
     HOUSEKEEPING = "removing what has expired"
     OPERATE = "a command run by the operator of the installation"
