@@ -1,8 +1,8 @@
 """What Prometheus is told: instruments that any module may count with, without knowing how they are read.
 
 Instruments live in `instruments`, figures that are read from PostgreSQL and Redis when somebody asks in `stores`, the
-web's middleware and `/metrics` in `web`, and each process's own listener in `server`. Labels are few and bounded: model,
-queue, route, code, outcome; never an organization, a person or an id.
+web's middleware and `/metrics` in `web`, and each process's own listener in `server`. Labels are few and bounded:
+model, queue, route, code, outcome; never an organization, a person or an id.
 """
 
 from apps.core.metrics.instruments import (

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from apps.core.errors import MethodNotAllowed, MillraceError, NotAuthenticated, NotFound
 from apps.core.metrics.exposition import exposition, has_token, is_neighbour
 from apps.core.metrics.instruments import HTTP_REQUESTS, HTTP_SECONDS
-from apps.core.metrics.server import MetricsServer, serve
+from apps.core.metrics.server import serve
 from apps.core.metrics.stores import StoreCollector
 from apps.core.views import error_headers, error_response
 
@@ -83,16 +83,15 @@ def _refusal(error: MillraceError) -> HttpResponse:
     return JsonResponse(error.body(), status=error.status, headers=error_headers(error))
 
 
-async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The ASGI lifespan protocol: the listener is there as long as the server."""
-    server: MetricsServer | None = None
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            server = await asyncio.to_thread(serve, "web")
-            await send({"type": "lifespan.startup.complete"})
-        elif message["type"] == "lifespan.shutdown":
+def listening(lifespan: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Wraps the web process's ASGI lifespan: its own listener is there as long as the server."""
+
+    async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        server = await asyncio.to_thread(serve, "web")
+        try:
+            await lifespan(scope, receive, send)
+        finally:
             if server:
                 await asyncio.to_thread(server.stop)
-            await send({"type": "lifespan.shutdown.complete"})
-            return
+
+    return wrapped
