@@ -36,7 +36,7 @@ app.conf.update(
         "socket_timeout": 10,
         "global_keyprefix": "millrace:celery:",
     },
-    imports=["workers.core", "workers.generation"],
+    imports=["workers.core", "workers.generation", "workers.metrics"],
     beat_schedule={
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": 10}},
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": 10}},

@@ -14,6 +14,7 @@ from apps.core import env
 from apps.registry.models import Backend, ModelVersion
 from apps.registry.services import local_folder
 from ml.types import Engine, EngineError, StepOutput
+from workers.metrics import ENGINES
 
 if TYPE_CHECKING:
     from ml.engine import ModelSpec
@@ -111,6 +112,7 @@ class Engines:
         self._outputs, self._wake = outputs, wake
         self._threads: dict[UUID, EngineThread] = {}
         self._lock = threading.Lock()
+        ENGINES.watch(self.threads)
 
     def of(self, version: ModelVersion) -> EngineThread:
         """The thread of a model, started if need be; a failed one is replaced after a while."""
@@ -119,6 +121,9 @@ class Engines:
             if thread is None or thread.may_load_again:
                 thread = self._threads[version.pk] = EngineThread(version, self._outputs, self._wake)
             return thread
+
+    def threads(self) -> list[EngineThread]:
+        return list(self._threads.values())
 
     def capacity(self, version_id: UUID) -> int:
         """How many requests the model runs at a time."""
