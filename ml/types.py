@@ -56,7 +56,9 @@ class Progress:
 class EngineRequest:
     """One piece of work for an engine: either `messages` (chat template applied) or a raw `prompt`.
 
-    `deadline` is a `time.monotonic()` instant in seconds. `progress` continues an interrupted answer.
+    `deadline` is a `time.monotonic()` instant in seconds. `progress` continues an interrupted answer. Texts that begin
+    alike share the computation of their beginning within one `cache_scope`, such as a tenant, and not beyond: another
+    tenant could tell from the time it takes that somebody has sent it.
     """
 
     request_id: str
@@ -65,6 +67,7 @@ class EngineRequest:
     prompt: str | None = None
     deadline: float | None = None
     progress: Progress = field(default_factory=Progress)
+    cache_scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,17 +133,25 @@ class Detokenizer:
 
 
 class TextStream:
-    """The text of one answer, cut before the first stop string; what may begin one is held back."""
+    """The text of one answer, cut before the first stop string; what may begin one is held back.
 
-    def __init__(self, pieces: Pieces, stop: Sequence[str] = ()) -> None:
+    Until `min_tokens` have been pushed, stop strings are text like any other.
+    """
+
+    def __init__(self, pieces: Pieces, stop: Sequence[str] = (), min_tokens: int = 0) -> None:
         self._pieces = pieces
         self._stop = tuple(text for text in stop if text)
+        self._still = min_tokens
         self._held = ""
         self.stopped = False
 
     def push(self, token_id: int) -> str:
         """Return the characters that are final after one more token; sets `stopped` at a stop string."""
-        return self._take(self._pieces.push(token_id))
+        piece = self._pieces.push(token_id)
+        if self._still > 0:
+            self._still -= 1
+            return piece.replace(NUL, UNFINISHED)
+        return self._take(piece)
 
     def finish(self) -> str:
         """Return what was held back: the text is over, so nothing can complete it any more."""

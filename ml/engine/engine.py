@@ -10,24 +10,24 @@ from dataclasses import replace
 
 import torch
 
-from ml.engine.cache import SlotCache
+from ml.engine.build import build
 from ml.engine.detokenizer import Detokenizer, TextStream
 from ml.engine.faults import NOT_A_NUMBER, Failure, PassResult, failure_of, run_or_split
 from ml.engine.loader import LoadedModel, load_model, unavailable
-from ml.engine.memory import cache_bytes
+from ml.engine.pace import Pace
 from ml.engine.prompt import PromptEncoder
 from ml.engine.request import RequestState, check_request, continues
-from ml.engine.runner import ModelRunner, alike, verify
+from ml.engine.runner import completes
 from ml.engine.sampler import Sampler
-from ml.engine.scheduler import BLOCK, Limits, Scheduler, round_up
+from ml.engine.scheduler import Limits, Scheduler, Turn
 from ml.engine.spec import ModelSpec
 from ml.types import ContextLengthExceeded, EngineError, EngineRequest, EngineStats, FinishReason, Progress, StepOutput
 
 log = logging.getLogger(__name__)
 
-# Prompt tokens computed in one step: enough to keep the device busy, few enough not to stop running streams long.
-CPU_PREFILL_TOKENS = 512
-GPU_PREFILL_TOKENS = 8192
+# Prompt tokens computed in one pass when nothing else runs: enough to keep the device busy.
+CPU_PROMPT_TOKENS = 512
+GPU_PROMPT_TOKENS = 8192
 
 
 class LocalEngine:
@@ -38,22 +38,17 @@ class LocalEngine:
     """
 
     def __init__(self, spec: ModelSpec, loaded: LoadedModel) -> None:
-        self._loaded = loaded
+        self._eos_ids, self._vocabulary = loaded.eos_ids, loaded.shape.vocabulary
         self._encoder = PromptEncoder(loaded.tokenizer)
         self._detokenizer = Detokenizer(loaded.tokenizer)
-        self._sampler = Sampler()
-        cache = SlotCache(max(spec.max_running, 2), 2 * BLOCK)
-        self._runner = ModelRunner(loaded, cache)
+        self._sampler = Sampler(loaded.eos_ids)
+        prompt_tokens = GPU_PROMPT_TOKENS if loaded.device.type == "cuda" else CPU_PROMPT_TOKENS
         with torch.inference_mode():
-            verify(self._runner, loaded)
-        cache.max_rows = self.max_running = spec.max_running
-        cache.budget = spec.cache_tokens or self._affordable_tokens(cache)
-        prefill_tokens = GPU_PREFILL_TOKENS if loaded.device.type == "cuda" else CPU_PREFILL_TOKENS
-        self._scheduler = Scheduler(Limits(spec.max_running, cache.budget, prefill_tokens))
-        self._context = min(loaded.max_context, cache.budget // BLOCK * BLOCK)
-        if self._context < 2:
-            raise EngineError(f"cache_tokens must be at least {BLOCK}", "invalid_request")
-        log.info("context %d, batch %d, cache %d tokens", self._context, self.max_running, cache.budget)
+            self._runner, pool, self._context = build(spec, loaded, prompt_tokens)
+        self._pace = Pace(prompt_tokens)
+        self._scheduler = Scheduler(Limits(spec.max_running, prompt_tokens), pool)
+        self.max_running = spec.max_running
+        self._steps = self._generated = self._prefilled = 0
         self._changed = threading.Condition()
         self._inbox: list[RequestState] = []
         self._ready: list[StepOutput] = []
@@ -100,13 +95,20 @@ class LocalEngine:
                 self._changed.notify()
 
     def stats(self) -> EngineStats:
+        scheduler, pool = self._scheduler, self._scheduler.pool
         with self._changed:
-            waiting = len(self._inbox) + len(self._scheduler.waiting)
+            waiting = len(self._inbox) + len(scheduler.waiting)
         return EngineStats(
-            running=len(self._scheduler.running),
+            running=len(scheduler.running),
             waiting=waiting,
-            cache_tokens_used=sum(list(self._runner.lengths)),
-            cache_tokens_total=self._scheduler.limits.cache_tokens,
+            max_running=self.max_running,
+            cache_tokens_used=(pool.total - pool.free) * pool.size,
+            cache_tokens_total=pool.total * pool.size,
+            steps=self._steps,
+            generated_tokens=self._generated,
+            prefill_tokens=self._prefilled,
+            reused_tokens=scheduler.reused,
+            preemptions=scheduler.preempted,
         )
 
     def close(self) -> None:
@@ -118,15 +120,14 @@ class LocalEngine:
     # ------------------------------------------------------------------ from the stepping thread
 
     def step(self, timeout: float = 0.1) -> Sequence[StepOutput]:
-        """Advance every running request by one token, admit what fits, and return what is new."""
+        """Advance every writing request by one token and prompts by a part, and return what is new."""
         outputs, cancelled = self._collect(timeout)
         if self._closed:
             return outputs
         with torch.inference_mode():
             try:
                 outputs += self._release_ended(cancelled)
-                outputs += self._advance()
-                outputs += self._admit()
+                outputs += self._pass()
             except Exception as error:  # not one request's fault; without this, clients would wait for ever
                 log.exception("a step failed")
                 outputs += self._abandon(failure_of(error))
@@ -134,17 +135,14 @@ class LocalEngine:
 
     def _release_ended(self, cancelled: set[str]) -> list[StepOutput]:
         """End what was cancelled or is past its deadline."""
-        outputs = []
-        for state, reason, row in self._scheduler.take_ended(cancelled, time.monotonic()):
-            if row is not None:
-                self._runner.release(row)
-            outputs.append(self._end(state, reason))
-        return outputs
+        ended = self._scheduler.take_ended(cancelled, time.monotonic())
+        return [self._end(state, reason) for state, reason in ended]
 
     def _abandon(self, failure: Failure) -> list[StepOutput]:
-        """End everything that runs and start again with an empty batch; what waits is not touched."""
-        states, self._scheduler.running = self._scheduler.running, []
-        self._runner.reset()
+        """End everything that runs and forget what it has computed; what waits is not touched."""
+        states = list(self._scheduler.running)
+        for state in states:
+            self._scheduler.remove(state, void=True)
         return [self._end(state, failure) for state in states]
 
     def _collect(self, timeout: float) -> tuple[list[StepOutput], set[str]]:
@@ -159,52 +157,45 @@ class LocalEngine:
             self._inbox, self._ready, self._cancelled = [], [], set()
         return outputs, cancelled
 
-    def _admit(self) -> list[StepOutput]:
-        """Prefill what fits now and give each new request its first token."""
-        admitted = self._scheduler.admit()
-        if not admitted:
-            return []
-        scheduler, runner = self._scheduler, self._runner
-        first = len(runner.lengths)
-        prompts = [state.prefill_ids() for state in admitted]
-        used = list(runner.lengths)
-        runner.add_rows(prompts)
-        try:
-            runner.cache.reserve(len(scheduler.running), scheduler.longest_reservation(), used)
-        except Exception as error:
-            log.exception("no room for %d requests", len(admitted))
-            for state in reversed(admitted):  # the last rows, never written: nothing moves
-                scheduler.remove(state)
-                runner.release(len(runner.lengths) - 1)
-            return [self._end(state, failure_of(error)) for state in admitted]
-
-        def prefill(start: int, stop: int) -> torch.Tensor:
-            return runner.prefill(start, prompts[start - first : stop - first])
-
-        results: list[PassResult] = []
-        for start, stop in alike(prompts):
-            results += run_or_split(prefill, first + start, first + stop)
-        return self._postprocess(results)
-
-    def _advance(self) -> list[StepOutput]:
-        """Decode one token for every running request."""
+    def _pass(self) -> list[StepOutput]:
+        """Compute one pass and give each request whose tokens are all computed its next one."""
         running = len(self._scheduler.running)
-        return self._postprocess(run_or_split(self._runner.decode, 0, running)) if running else []
+        turns = self._scheduler.next_pass(self._pace.prompt_tokens(running))
+        if not turns:
+            return []
+        began = time.perf_counter()
 
-    def _postprocess(self, results: list[PassResult]) -> list[StepOutput]:
-        """Turn the logits of rows into tokens, text and outputs; free the rows of what has ended."""
+        def compute(start: int, stop: int) -> torch.Tensor:
+            return self._runner.compute(turns[start:stop])
+
+        results = run_or_split(compute, 0, len(turns))
+        outputs = self._postprocess(turns, results)
+        writing = sum(turn.count == 1 for turn in turns)
+        prompts = sum(turn.count for turn in turns) - writing
+        self._pace.observe(writing, prompts, time.perf_counter() - began)
+        self._steps += 1
+        self._prefilled += prompts
+        return outputs
+
+    def _postprocess(self, turns: Sequence[Turn], results: list[PassResult]) -> list[StepOutput]:
+        """Turn logits into tokens, text and outputs; let go of what has ended."""
         outputs: list[StepOutput] = []
-        ended: list[tuple[RequestState, FinishReason | Failure]] = []
         for start, stop, result in results:
-            states = self._scheduler.running[start:stop]
-            chosen = self._choose(result, states) if isinstance(result, torch.Tensor) else [failure_of(result)]
-            for row, state, token in zip(range(start, stop), states, chosen, strict=True):
-                outcome = token if isinstance(token, Failure) else self._accept(state, row, token)
-                if outcome:
-                    ended.append((state, outcome))
-                else:
-                    outputs.append(state.take_output())
-        return outputs + self._finish(ended)
+            part = turns[start:stop]
+            if isinstance(result, Exception):
+                outputs += [self._leave(turn.state, failure_of(result)) for turn in part]
+                continue
+            complete = [turn.state for turn in part if completes(turn)]
+            self._scheduler.computed(part)
+            for state, token in zip(complete, self._choose(result, complete), strict=True):
+                outcome = token if isinstance(token, Failure) else self._accept(state, token)
+                outputs.append(self._leave(state, outcome) if outcome else state.take_output())
+        return outputs
+
+    def _leave(self, state: RequestState, reason: FinishReason | Failure) -> StepOutput:
+        """End a running request; what a failed one has in the cache may be nonsense, and is not shared."""
+        self._scheduler.remove(state, void=isinstance(reason, Failure))
+        return self._end(state, reason)
 
     def _choose(self, logits: torch.Tensor, states: list[RequestState]) -> list[int | Failure]:
         """Sample one token per row; a row that cannot be sampled fails alone."""
@@ -217,28 +208,16 @@ class LocalEngine:
         pairs = zip(logits.split(1), states, strict=True)
         return [self._choose(row, [state])[0] for row, state in pairs]
 
-    def _accept(self, state: RequestState, row: int, token: int) -> FinishReason | Failure | None:
-        if token in self._loaded.eos_ids:
+    def _accept(self, state: RequestState, token: int) -> FinishReason | Failure | None:
+        if token in self._eos_ids:
             return "stop"
-        self._runner.tokens[row] = token
+        self._generated += 1
         try:
             self._sampler.observe(state, token)
             return state.accept(token)
         except Exception as error:  # for example a tokenizer that fails on one of its own tokens
             log.exception("decoding a token of request %s failed", state.request_id)
             return failure_of(error)
-
-    def _finish(self, ended: list[tuple[RequestState, FinishReason | Failure]]) -> list[StepOutput]:
-        """End requests and give their rows back."""
-        failed = {id(state) for state, reason in ended if isinstance(reason, Failure)}
-        for row, state in enumerate(self._scheduler.running):
-            if id(state) in failed:
-                self._runner.wipe(row)
-        for state, _ in ended:
-            row_freed = self._scheduler.remove(state)
-            if row_freed is not None:
-                self._runner.release(row_freed)
-        return [self._end(state, reason) for state, reason in ended]
 
     def _end(self, state: RequestState, reason: FinishReason | Failure) -> StepOutput:
         self._sampler.forget(state)
@@ -256,15 +235,11 @@ class LocalEngine:
 
         def text() -> TextStream:
             context = prompt_ids if request.prompt is not None else ()
-            return TextStream(self._detokenizer.pieces(context), request.sampling.stop)
+            sampling = request.sampling
+            return TextStream(self._detokenizer.pieces(context), sampling.stop, sampling.min_tokens)
 
-        restarted = not continues(request.progress, text(), self._loaded.vocabulary)
+        restarted = not continues(request.progress, text(), self._vocabulary)
         if restarted:
             request = replace(request, progress=Progress())
         max_tokens = min(request.sampling.max_tokens, room)
         return RequestState(request, prompt_ids, max_tokens, text(), restarted=restarted)
-
-    def _affordable_tokens(self, cache: SlotCache) -> int:
-        """Return how many cache positions a share of the free memory holds, at most what a full batch can use."""
-        most = self.max_running * round_up(self._loaded.max_context)
-        return max(BLOCK, min(most, cache_bytes(self._loaded.device) // max(1, cache.bytes_per_token())))

@@ -14,6 +14,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from ml.engine.architecture import Architecture, describe
 from ml.engine.spec import ModelSpec
 from ml.types import EngineError, ModelUnavailable
 
@@ -22,28 +23,26 @@ log = logging.getLogger(__name__)
 TINY_MODEL_PARAMETERS = 30_000_000
 # What torch found before anybody changed it.
 CORES = torch.get_num_threads()
-SMALL_MODEL_PARAMETERS = 1_000_000_000
+SMALL_MODEL_PARAMETERS = 100_000_000
 NEEDS_CODE = "it needs code from its repository, which is never run here"
-# What the engine's masks express. Others (linear attention, chunked attention, state space) keep another state.
-# GPT-Neo's "local" layers place their window by the longest row of a batch instead of by each row.
-ATTENTION_KINDS = {"full_attention", "sliding_attention", "global"}
-# These change the frequencies of every position once a text grows beyond the trained length, so keys that are
-# already cached, and the other rows of the batch, would be wrong.
-LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to run; `window` is the sliding window in tokens, `mixed` that only some layers have it."""
+    """A model of transformers and what the engine has to know of it; `exact` says that it computes in float32."""
 
+    source: str
     model: Any
     tokenizer: Any
     device: torch.device
+    shape: Architecture
     eos_ids: frozenset[int]
     max_context: int
-    vocabulary: int
-    window: int | None
-    mixed: bool
+    int8: bool
+
+    @property
+    def exact(self) -> bool:
+        return bool(self.model.dtype == torch.float32)
 
 
 def load_model(spec: ModelSpec) -> LoadedModel:
@@ -59,12 +58,14 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     name = str(folder) if folder else spec.source
     config = AutoConfig.from_pretrained(name, **arguments)
     _check_kind(config, spec.source)
+    shape = describe(config, spec.source)
     tokenizer = AutoTokenizer.from_pretrained(name, **arguments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, info = AutoModelForCausalLM.from_pretrained(
         name,
         config=config,
         dtype=_dtype(spec, config, device),
+        attn_implementation="eager",
         use_safetensors=True,
         output_loading_info=True,
         **arguments,
@@ -75,7 +76,7 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     model.to(device).eval().requires_grad_(False)
     fit_threads(model)
     log.info("loaded %s as %s on %s", spec.source, model.dtype, device)
-    return _describe(spec, model, tokenizer, device)
+    return _describe(spec, model, tokenizer, device, shape)
 
 
 def set_threads() -> None:
@@ -137,20 +138,17 @@ def _check_kind(config: Any, source: str) -> None:
     if type(config) not in AutoModelForCausalLM._model_mapping:
         needs_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
         raise ModelUnavailable(f"{source}: {NEEDS_CODE if needs_code else 'not a causal language model'}")
-    strange = _layer_kinds(config.get_text_config()) - ATTENTION_KINDS
-    if strange:
-        raise ModelUnavailable(f"{source}: the engine does not run layers of the kind {', '.join(sorted(strange))}")
-
-
-def _layer_kinds(config: Any) -> set[str]:
-    """Return the names of the kinds of attention that a text model's layers use; empty if it has only one."""
-    return set(getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or ())
 
 
 def _dtype(spec: ModelSpec, config: Any, device: torch.device) -> torch.dtype:
-    if spec.dtype != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[spec.dtype]
-    if device.type == "cuda":
+    half = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if spec.dtype == "float16" and device.type == "cuda":
+        return torch.float16
+    if spec.dtype == "float32" or not half:
+        if spec.dtype not in {"auto", "float32"}:
+            log.warning("%s: this processor does not compute in %s, so it is float32", spec.source, spec.dtype)
+        return torch.float32
+    if spec.dtype != "auto" or device.type == "cuda":
         return torch.bfloat16
     with torch.device("meta"):
         skeleton = AutoModelForCausalLM.from_config(config)
@@ -158,21 +156,16 @@ def _dtype(spec: ModelSpec, config: Any, device: torch.device) -> torch.dtype:
     return torch.float32 if parameters < SMALL_MODEL_PARAMETERS else torch.bfloat16
 
 
-def _describe(spec: ModelSpec, model: Any, tokenizer: Any, device: torch.device) -> LoadedModel:
-    config = model.config.get_text_config()
-    kinds = _layer_kinds(config)
-    window = getattr(config, "sliding_window", None)
-    if kinds and "sliding_attention" not in kinds:
-        window = None
+def _describe(spec: ModelSpec, model: Any, tokenizer: Any, device: torch.device, shape: Architecture) -> LoadedModel:
     return LoadedModel(
+        source=spec.source,
         model=model,
         tokenizer=tokenizer,
         device=device,
+        shape=shape,
         eos_ids=_eos_ids(model, tokenizer),
-        max_context=_max_context(spec, config),
-        vocabulary=model.get_output_embeddings().weight.shape[0],
-        window=window,
-        mixed=window is not None and len(kinds) > 1,
+        max_context=min(shape.context, spec.max_context or shape.context),
+        int8=spec.dtype == "int8" and model.dtype == torch.bfloat16,
     )
 
 
@@ -186,21 +179,3 @@ def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
         ids = getattr(holder, "eos_token_id", None)
         found.update(ids if isinstance(ids, list | tuple) else [] if ids is None else [ids])
     return frozenset(found)
-
-
-def _max_context(spec: ModelSpec, config: Any) -> int:
-    limits = [getattr(config, "max_position_embeddings", None) or 2048, spec.max_context or 0]
-    for rope in _rope_parameters(config):
-        if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
-            limits.append(rope.get("original_max_position_embeddings") or 0)
-            limits.append(getattr(config, "original_max_position_embeddings", None) or 0)
-    return min(limit for limit in limits if limit)
-
-
-def _rope_parameters(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield the rotary settings: one dictionary, or one per kind of layer."""
-    rope = getattr(config, "rope_parameters", None) or {}
-    if "rope_type" in rope:
-        yield rope
-    else:
-        yield from (value for value in rope.values() if isinstance(value, dict))

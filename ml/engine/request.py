@@ -18,6 +18,9 @@ class RequestState:
 
     `max_tokens` is what was asked for, capped at what fits the context. `pending_*` is what the next output takes
     along. `streamed` counts the characters that earlier attempts have sent and this one must not send again.
+
+    While it runs it has a `slot` (its row of the block tables) and `blocks` of the cache, which hold its first
+    `computed` tokens; `tabled` of the blocks are in the table. `digests` name its full blocks, see ml/engine/blocks.py.
     """
 
     request: EngineRequest
@@ -30,6 +33,11 @@ class RequestState:
     streamed: int = 0
     restarted: bool = False
     seed: int = 0
+    slot: int | None = None
+    blocks: list[int] = field(default_factory=list)
+    tabled: int = 0
+    computed: int = 0
+    digests: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         asked = self.request.sampling.seed
@@ -48,13 +56,33 @@ class RequestState:
         return self.sampling.temperature < GREEDY_BELOW
 
     @property
-    def reserved_tokens(self) -> int:
-        """Cache positions which the request may come to need."""
-        return len(self.prompt_ids) + self.max_tokens
+    def scope(self) -> bytes:
+        """Within what the beginnings of texts may be shared."""
+        return self.request.cache_scope.encode()
 
-    def prefill_ids(self) -> list[int]:
-        """Return every token whose keys and values must exist before the next one can be chosen."""
+    @property
+    def length(self) -> int:
+        """Tokens whose keys and values must exist before the next one can be chosen."""
+        return len(self.prompt_ids) + len(self.output_ids)
+
+    @property
+    def missing(self) -> int:
+        """Of these, the ones still to be computed."""
+        return self.length - self.computed
+
+    def tokens(self) -> list[int]:
         return [*self.prompt_ids, *self.output_ids]
+
+    def next_tokens(self, count: int) -> list[int]:
+        """Return the first `count` tokens that are still to be computed."""
+        first = self.computed - len(self.prompt_ids)
+        if first >= 0:
+            return self.output_ids[first : first + count]
+        return self.tokens()[self.computed : self.computed + count]
+
+    @property
+    def may_end(self) -> bool:
+        return len(self.output_ids) >= self.sampling.min_tokens
 
     def resume(self) -> FinishReason | None:
         """Take up the tokens of earlier attempts; returns how the answer ended if they already complete it.
@@ -122,6 +150,7 @@ def check_request(request: EngineRequest) -> None:
     problems = {
         "a request has either messages or a prompt": bool(request.messages) == (request.prompt is not None),
         "max_tokens must be at least 1": sampling.max_tokens < 1,
+        "min_tokens must be from 0 to max_tokens": not 0 <= sampling.min_tokens <= sampling.max_tokens,
         "temperature must be a number from 0 up": not 0 <= sampling.temperature < float("inf"),
         "top_p must be above 0 and at most 1": not 0 < sampling.top_p <= 1,
         "top_k must not be negative": sampling.top_k < 0,

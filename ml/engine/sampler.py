@@ -7,7 +7,7 @@ the answer: a request continued elsewhere makes the same choices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -36,15 +36,22 @@ def _mix(value: int) -> int:
 
 
 class Sampler:
-    """Vectorised sampling with per-row parameters; remembers which tokens penalised requests have seen."""
+    """Vectorised sampling with per-row parameters; remembers which tokens penalised requests have seen.
 
-    def __init__(self) -> None:
+    `ends` are the tokens that end an answer; a request that may not end yet does not get them.
+    """
+
+    def __init__(self, ends: Iterable[int] = ()) -> None:
+        self._ends = sorted(ends)
         self._seen: dict[str, torch.Tensor] = {}
 
     def sample(self, logits: torch.Tensor, states: Sequence[RequestState]) -> list[int | None]:
         """Return one token per row of `logits` [rows, vocabulary], float32; None where they are not numbers."""
         usable = torch.isfinite(logits.amax(-1)).tolist()
         logits = self._penalise(logits, states)
+        early = [row for row, state in enumerate(states) if not state.may_end]
+        if early and self._ends:
+            logits[torch.tensor(early)[:, None], torch.tensor(self._ends)] = float("-inf")
         drawn = [row for row, state in enumerate(states) if usable[row] and not state.greedy]
         tokens: list[int | None] = [None] * len(states)
         if len(drawn) < len(states):
@@ -77,7 +84,7 @@ class Sampler:
     def _seen_by(self, state: RequestState, logits: torch.Tensor) -> torch.Tensor:
         if state.request_id not in self._seen:
             seen = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-            seen[torch.tensor(state.prefill_ids(), device=logits.device)] = True
+            seen[torch.tensor(state.tokens(), device=logits.device)] = True
             self._seen[state.request_id] = seen
         return self._seen[state.request_id]
 

@@ -1,96 +1,172 @@
-"""Who runs in the next step. Pure decisions: no tensors, no clock, no threads."""
+"""Who is computed in the next pass: pure decisions about requests, tokens and blocks, without tensors.
+
+Every running request gets one token in every pass. What the pass has room for besides goes to prompts, in the order of
+their arrival and in parts, so that a long one never stops the others for long. Requests are admitted while there are
+free blocks for their prompts; when the cache runs out under running requests, the one admitted last gives up its blocks
+and waits at the front to be computed again, with the tokens it has.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ml.engine.blocks import BlockPool, extend
 from ml.engine.request import RequestState
 from ml.types import FinishReason
 
-BLOCK = 64  # cache rows grow in blocks of this many positions
+# How many later requests may overtake one for which there is no room yet.
+OVERTAKERS = 16
+# Blocks left free at an admission for the growth of those that run, for each of them.
+HEADROOM = 1
 
 
-def round_up(tokens: int) -> int:
-    """Return `tokens` rounded up to whole blocks."""
-    return -(-tokens // BLOCK) * BLOCK
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """What a batch may take: rows, cache positions of the whole batch, and prompt tokens prefilled per step."""
+    """`running` requests at a time, and `prompt_tokens` of prompts in one pass when nothing else runs."""
 
-    max_running: int
-    cache_tokens: int
-    prefill_tokens: int
+    running: int
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request's part of a pass: the next `count` of its tokens."""
+
+    state: RequestState
+    count: int
 
 
 @dataclass(slots=True)
 class Scheduler:
-    """First come, first served, by free rows and cache positions.
-
-    `running[i]` occupies cache row `i`: rows are always dense, so a decode step reads a slice of the cache instead
-    of gathering rows. The cache is a rectangle, so a batch takes rows x its longest reservation. A request keeps
-    its reservation (prompt plus max_tokens) until it ends, so nothing that runs is ever preempted.
-    """
+    """Waiting and running requests; `preempted` and `reused` count since the start."""
 
     limits: Limits
+    pool: BlockPool
     waiting: deque[RequestState] = field(default_factory=deque)
     running: list[RequestState] = field(default_factory=list)
+    preempted: int = 0
+    reused: int = 0
+    _free_slots: list[int] = field(default_factory=list)
+    _overtaken: int = 0
+
+    def __post_init__(self) -> None:
+        self._free_slots = list(range(self.limits.running - 1, -1, -1))
 
     def add(self, state: RequestState) -> None:
         self.waiting.append(state)
 
-    def take_ended(self, cancelled: Iterable[str], now: float) -> list[tuple[RequestState, FinishReason, int | None]]:
-        """Take out what was cancelled or is past its deadline, each with the cache row it gives back, if it had one.
+    # ------------------------------------------------------------ the next pass
 
-        Rows are to be released in the order returned (see `remove`).
-        """
-        names = set(cancelled)
-        ended: list[tuple[RequestState, FinishReason, int | None]] = []
-        for state in [*self.waiting, *self.running]:
-            deadline = state.request.deadline
-            if state.request_id in names:
-                ended.append((state, "cancelled", self.remove(state)))
-            elif deadline is not None and now >= deadline:
-                ended.append((state, "deadline", self.remove(state)))
-        return ended
-
-    def admit(self) -> list[RequestState]:
-        """Move waiting requests into the batch, shortest prompt first, as new rows at its end.
-
-        Only requests that arrived in a row are taken: one that does not fit yet holds up those behind it, so a
-        long prompt is not starved by short ones. Sorting lets neighbours be prefilled together.
-        """
-        admitted: list[RequestState] = []
-        budget = self.limits.prefill_tokens
-        while self.waiting:
-            state = self.waiting[0]
-            tokens = len(state.prompt_ids) + len(state.output_ids)
-            if not self._fits([*self.running, *admitted, state]) or (admitted and tokens > budget):
+    def next_pass(self, prompt_tokens: int) -> list[Turn]:
+        """Return what to compute: a token for each request that writes, and at most `prompt_tokens` of prompts."""
+        self._make_room()
+        writing = [state for state in self.running if state.missing == 1]
+        turns = [Turn(state, 1) for state in writing]
+        budget = prompt_tokens if writing else self.limits.prompt_tokens
+        for state in self.running:
+            if state.missing > 1 and budget > 0:
+                turns.append(Turn(state, min(state.missing, budget)))
+                budget -= turns[-1].count
+        for state in self._admitted(budget):
+            turns.append(Turn(state, min(state.missing, budget)))
+            budget -= turns[-1].count
+            if budget <= 0:
                 break
-            budget -= tokens
-            admitted.append(self.waiting.popleft())
-        admitted.sort(key=lambda state: len(state.prompt_ids) + len(state.output_ids))
-        self.running.extend(admitted)
-        return admitted
+        return turns
 
-    def remove(self, state: RequestState) -> int | None:
-        """Take out a request; returns the row that became free, into which the last row has to move."""
-        if state in self.waiting:
-            self.waiting.remove(state)
-            return None
-        row = self.running.index(state)
-        last = self.running.pop()
-        if last is not state:
-            self.running[row] = last
-        return row
+    def _make_room(self) -> None:
+        """See that every writing request has a block for its next token, at the cost of the youngest."""
+        for state in list(self.running):
+            while state.slot is not None and self._missing_blocks(state) > self.pool.free:
+                self._preempt(self.running[-1])
+            if state.slot is not None:
+                state.blocks += self.pool.take(self._missing_blocks(state))
 
-    def longest_reservation(self) -> int:
-        """Return the row length which the running batch needs, in whole blocks."""
-        return max((round_up(state.reserved_tokens) for state in self.running), default=0)
+    def _missing_blocks(self, state: RequestState) -> int:
+        return max(0, -(-state.length // self.pool.size) - len(state.blocks))
 
-    def _fits(self, batch: list[RequestState]) -> bool:
-        length = max(round_up(state.reserved_tokens) for state in batch)
-        return len(batch) <= self.limits.max_running and len(batch) * length <= self.limits.cache_tokens
+    def _preempt(self, state: RequestState) -> None:
+        self._leave(state)
+        self.preempted += 1
+        self.waiting.appendleft(state)
+
+    def _admitted(self, budget: int) -> Iterator[RequestState]:
+        """Admit waiting requests in order while there is room; one without room may be overtaken, but not for ever."""
+        index = 0
+        while budget > 0 and index < len(self.waiting) and len(self.running) < self.limits.running:
+            state = self.waiting[index]
+            if self._fits(state):
+                del self.waiting[index]
+                self._overtaken = self._overtaken + 1 if index else 0
+                self._enter(state)
+                yield state
+            elif self._overtaken >= OVERTAKERS:
+                return
+            else:
+                index += 1
+
+    def _fits(self, state: RequestState) -> bool:
+        """Whether there are blocks for all tokens so far, beside some headroom for those that run."""
+        size = self.pool.size
+        digests = self._digests(state)
+        known, unused = self.pool.unused_among(digests)
+        needed = -(-state.length // size) - known
+        headroom = HEADROOM * len(self.running)
+        return needed + unused + headroom <= self.pool.free
+
+    def _digests(self, state: RequestState) -> Sequence[bytes]:
+        """The digests of the blocks that may be shared: never the last token, whose logits are wanted."""
+        tokens = state.tokens()
+        extend(state.digests, state.scope, tokens, self.pool.size)
+        return state.digests[: (len(tokens) - 1) // self.pool.size]
+
+    def _enter(self, state: RequestState) -> None:
+        state.slot, state.tabled = self._free_slots.pop(), 0
+        state.blocks = self.pool.share(self._digests(state))
+        state.computed = len(state.blocks) * self.pool.size
+        self.reused += state.computed
+        state.blocks += self.pool.take(self._missing_blocks(state))
+        self.running.append(state)
+
+    # ------------------------------------------------------------ after a pass
+
+    def computed(self, turns: Sequence[Turn]) -> None:
+        """Note that the turns have been computed, and what their filled blocks hold."""
+        size = self.pool.size
+        for turn in turns:
+            state = turn.state
+            full = state.computed // size
+            state.computed += turn.count
+            if state.computed // size > full:
+                extend(state.digests, state.scope, state.tokens(), size)
+                for index in range(full, state.computed // size):
+                    self.pool.remember(state.blocks[index], state.digests[index])
+
+    def remove(self, state: RequestState, void: bool = False) -> None:
+        """Take a running request out; `void` says that its cache may hold nonsense and must not be shared."""
+        self._leave(state, void)
+
+    def _leave(self, state: RequestState, void: bool = False) -> None:
+        self.running.remove(state)
+        self.pool.give_back(state.blocks, void)
+        if state.slot is not None:
+            self._free_slots.append(state.slot)
+        state.slot, state.blocks, state.computed = None, [], 0
+
+    def take_ended(self, cancelled: set[str], now: float) -> list[tuple[RequestState, FinishReason]]:
+        """Remove what was cancelled or is past its deadline, from wherever it is, with the reason."""
+        ended: list[tuple[RequestState, FinishReason]] = []
+        for state in [*self.running, *self.waiting]:
+            deadline = state.request.deadline
+            if state.request_id in cancelled:
+                ended.append((state, "cancelled"))
+            elif deadline is not None and now >= deadline:
+                ended.append((state, "deadline"))
+        for state, _ in ended:
+            if state.slot is None:
+                self.waiting.remove(state)
+            else:
+                self._leave(state)
+        return ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,9 @@ class ModelSpec:
 
     `source` is a folder or a Hugging Face id, `revision` pins an id. `max_context` counts prompt and answer in
     tokens and never exceeds the model's own. `max_running` is the number of requests in one batch, `cache_tokens`
-    the key/value positions of all of them together (padding included). `dtype` "auto" is bfloat16 on a GPU; on a
-    CPU float32 below one billion parameters, bfloat16 above. `timeout` (seconds) bounds how long a remote server
-    may stay silent.
+    the key/value positions of all of them together. `dtype` "auto" is bfloat16 on a GPU; on a CPU float32 below 100
+    million parameters, bfloat16 above where the processor computes in it. "int8" rounds the weights to 8 bits.
+    `timeout` (seconds) bounds how long a remote server may stay silent.
     """
 
     backend: Literal["local", "remote"] = "local"

@@ -1,0 +1,1 @@
+"""The pass through the model on a GPU, with operations of torch only."""
