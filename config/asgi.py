@@ -12,6 +12,9 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (model
 from channels.sessions import SessionMiddlewareStack  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from apps.core.metrics.web import listening  # noqa: E402
+from apps.core.shutdown import lifespan  # noqa: E402
+from apps.core.slow import SlowClients  # noqa: E402
 from apps.core.static import StaticFiles  # noqa: E402
 from apps.core.websockets import OriginCheck, nothing_here  # noqa: E402
 from apps.studio.urls import websocket_urlpatterns  # noqa: E402
@@ -20,5 +23,9 @@ from apps.studio.urls import websocket_urlpatterns  # noqa: E402
 nowhere = re_path("", nothing_here)  # type: ignore[arg-type]
 sockets = URLRouter([*websocket_urlpatterns, nowhere])
 application = ProtocolTypeRouter(
-    {"http": StaticFiles(django), "websocket": OriginCheck(SessionMiddlewareStack(sockets))}
+    {
+        "http": SlowClients(StaticFiles(django)),
+        "websocket": SlowClients(OriginCheck(SessionMiddlewareStack(sockets))),
+        "lifespan": listening(lifespan),
+    }
 )

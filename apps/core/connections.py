@@ -38,6 +38,14 @@ def quick_redis_client() -> Any:
     )
 
 
+@cache
+def writer_client() -> Any:
+    """The client of a thread that writes streams: it never tries again by itself, so that the writer sees every cut."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, protocol=2, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+    )
+
+
 def stream_client() -> Any:
     """The client of the running event loop for reading streams; it answers as Redis does, without dictionaries.
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from asgiref.sync import SyncToAsync, sync_to_async
+from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 from apps.core.errors import MillraceError
@@ -34,6 +36,19 @@ def failure(exception: Exception) -> MillraceError:
     return InternalError("Something went wrong on our side. It has been logged.")
 
 
+async def release_thread() -> None:
+    """Ends the thread that this request's synchronous code has run in, and gives back its database connection.
+
+    Django keeps it until the answer has ended, and a stream may last for minutes; work that comes later gets a new one.
+    """
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    executor = SyncToAsync.context_to_thread_executor.get(context) if context else None
+    if context and executor:
+        await sync_to_async(close_old_connections)()
+        SyncToAsync.context_to_thread_executor.pop(context, None)
+        executor.shutdown(wait=False)
+
+
 class EventStream(StreamingHttpResponse):
     """`text/event-stream` from an asynchronous generator of bytes.
 
@@ -48,6 +63,7 @@ class EventStream(StreamingHttpResponse):
         self.source = source
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        await release_thread()
         async with aclosing(self.source) as parts:
             async for part in parts:
                 yield part

@@ -6,18 +6,18 @@ taken over cannot write any more: the first entry of the new attempt fences it o
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from redis.exceptions import RedisError, ResponseError
 
-from apps.core.connections import async_redis_client, redis_client
+from apps.core.connections import redis_client, stream_client
 from apps.core.errors import InvalidRequest
 from ml.types import Progress
 
@@ -108,6 +108,77 @@ def take_over(client: Any, work_id: UUID | str, attempt: int) -> list[Entry]:
     return [_decode(id, fields) for id, fields in entries]
 
 
+class Write(NamedTuple):
+    """One entry to be written exactly after the entry `after`; `after` is empty where no stream may be yet.
+
+    `tokens` are the token ids with commas between them, `seconds` until the stream expires, 0 to leave that alone.
+    """
+
+    key: str
+    after: str
+    id: str
+    kind: str
+    text: str = ""
+    tokens: str = ""
+    offset: int = 0
+    seconds: int = 0
+
+
+# All writes of an engine's step are one command. Each compares before it writes: a repeated write is harmless, and a
+# stream that is gone, has lost its end or belongs to another attempt is told and never written over.
+_WRITE = """
+local answers = {}
+for i, key in ipairs(KEYS) do
+    local a = (i - 1) * 7
+    local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+    local found = last and last[1] or ''
+    if found == ARGV[a + 2] then
+        answers[i] = 'ok'
+    elseif found ~= ARGV[a + 1] then
+        answers[i] = found
+    else
+        local fields = {'k', ARGV[a + 3]}
+        if ARGV[a + 4] ~= '' then fields[3], fields[4] = 't', ARGV[a + 4] end
+        if ARGV[a + 5] ~= '' then
+            fields[#fields + 1] = 'n'
+            fields[#fields + 1] = ARGV[a + 5]
+            fields[#fields + 1] = 'o'
+            fields[#fields + 1] = ARGV[a + 6]
+        end
+        local added = redis.pcall('XADD', key, ARGV[a + 2], unpack(fields))
+        if type(added) == 'table' and added.err then
+            answers[i] = '!' .. added.err
+        else
+            answers[i] = 'ok'
+            if ARGV[a + 7] ~= '0' then redis.call('EXPIRE', key, ARGV[a + 7]) end
+        end
+    end
+end
+return answers
+"""
+WRITTEN, REFUSED = "ok", "!"
+
+
+@cache
+def _write_script(client: Any) -> Any:
+    return client.register_script(_WRITE)
+
+
+def write(client: Any, writes: Sequence[Write]) -> list[str]:
+    """Writes in order; for each WRITTEN, REFUSED and why, or the id of the entry that was found instead of `after`.
+
+    An id found is empty when the stream is gone. Raises RedisError when Redis does not answer.
+    """
+    arguments = [value for entry in writes for value in entry[1:]]
+    answers = _write_script(client)(keys=[entry.key for entry in writes], args=arguments)
+    return [answer.decode() for answer in answers]
+
+
+def attempt_of(id: str) -> int:
+    """The attempt that wrote an entry."""
+    return int(id.partition("-")[0])
+
+
 def progress(entries: Sequence[Entry]) -> Progress:
     """What the entries add up to since the last reset; empty when part of the stream was lost."""
     tokens: list[int] = []
@@ -131,19 +202,19 @@ class Recovered:
     tokens: int = 0
 
 
-def recover(work_id: UUID | str, attempt: int) -> Recovered:
+def recover(work_id: UUID | str, attempt: int, client: Any = None) -> Recovered:
     """Takes the stream over for an attempt that will write nothing more than its end; raises Fenced or RedisError."""
-    entries = take_over(redis_client(), work_id, attempt)
+    entries = take_over(client or redis_client(), work_id, attempt)
     found = progress(entries)
     # A remote server's text comes without token ids; it sends about one token a piece.
     pieces = sum(entry.kind == DELTA and bool(entry.text) for entry in entries)
     return Recovered(found.text, len(found.token_ids) or (pieces if found.text else 0))
 
 
-def close(work_id: UUID | str, attempt: int, seq: int) -> None:
+def close(work_id: UUID | str, attempt: int, seq: int, client: Any = None) -> None:
     """Marks the end, after the row has been committed. Readers look at the row too, so a Redis away does no harm."""
     try:
-        pipe = redis_client().pipeline(transaction=False)
+        pipe = (client or redis_client()).pipeline(transaction=False)
         append(pipe, work_id, attempt, seq, Entry("", END))
         pipe.expire(key(work_id), settings.STREAM_EXPIRY_SECONDS)
         pipe.execute(raise_on_error=False)
@@ -151,18 +222,53 @@ def close(work_id: UUID | str, attempt: int, seq: int) -> None:
         log.warning("end of stream not written: %s", error)
 
 
-async def read(work_id: UUID | str, after: str, block_ms: int) -> list[Entry]:
-    """Entries after the given id; waits up to `block_ms` for the first, and returns an empty list if none comes."""
-    client = async_redis_client()
-    answer = await client.xread({key(work_id): after}, count=500, block=block_ms or None)
-    # redis-py loses a cancellation that comes while it connects; the reader of a client that has left must still end.
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-    return [_decode(id, fields) for _, entries in answer for id, fields in entries]
+class Piece(NamedTuple):
+    """One entry as readers need it: how many tokens it holds and not which. Built ten thousand times a second."""
+
+    id: str
+    kind: str
+    text: str
+    tokens: int
+    offset: int
 
 
-async def last(work_id: UUID | str) -> Entry | None:
+def piece(id: bytes, fields: Sequence[bytes]) -> Piece:
+    """A piece from Redis's own answer: the id, and names and values in turn."""
+    kind, text, tokens, offset = "", "", 0, 0
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        if name == b"t":
+            text = value.decode()
+        elif name == b"n":
+            tokens = value.count(b",") + 1
+        elif name == b"k":
+            kind = value.decode()
+        elif name == b"o":
+            offset = int(value)
+    return Piece(id.decode(), kind, text, tokens, offset)
+
+
+async def read(work_id: UUID | str, after: str, count: int) -> list[Piece]:
+    """Up to `count` entries after the given id that are there now."""
+    found = await stream_client().execute_command("XRANGE", key(work_id), f"({after}", "+", "COUNT", count)
+    return [piece(id, fields) for id, fields in found]
+
+
+async def around(work_id: UUID | str, position: str) -> tuple[list[Piece], bool]:
+    """The entries that end at a position, newest first and at most 16, and whether any entry follows it."""
+    pipe = stream_client().pipeline(transaction=True)
+    pipe.execute_command("XREVRANGE", key(work_id), position, "-", "COUNT", 16)
+    pipe.execute_command("XRANGE", key(work_id), f"({position}", "+", "COUNT", 1)
+    earlier, later = await pipe.execute()
+    return [piece(id, fields) for id, fields in earlier], bool(later)
+
+
+async def until(work_id: UUID | str, last: str) -> list[Piece]:
+    """The whole stream up to an id, that included."""
+    found = await stream_client().execute_command("XRANGE", key(work_id), "-", last)
+    return [piece(id, fields) for id, fields in found]
+
+
+async def newest(work_id: UUID | str) -> Piece | None:
     """The newest entry; None when the stream was never opened or has expired."""
-    newest = await async_redis_client().xrevrange(key(work_id), count=1)
-    return _decode(*newest[0]) if newest else None
+    found = await stream_client().execute_command("XREVRANGE", key(work_id), "+", "-", "COUNT", 1)
+    return piece(*found[0]) if found else None

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth import get_user
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.authentication import actor_of_header
 from apps.core import sse
-from apps.core.errors import NotAuthenticated
+from apps.core.errors import NotAuthenticated, ServiceUnavailable
+from apps.core.shutdown import Leaving
+from apps.core.threads import in_database
 from apps.studio.services import get_generation
 from apps.studio.streaming import follow
 
 # Close codes in the range applications may use: the HTTP status they stand for, behind a 4.
 NOT_AUTHENTICATED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, TRY_AGAIN = 4401, 4403, 4404, 4400, 1013
+# RFC 6455's registry: the server restarts, and a client that comes back finds another one.
+SERVICE_RESTART = 1012
 CLOSE_CODES = {400: BAD_REQUEST, 401: NOT_AUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND, 503: TRY_AGAIN}
+
+
+class _Gone(Exception):
+    """The client has left in the middle of a frame; ASGI servers say so with an OSError."""
 
 
 class GenerationConsumer(AsyncJsonWebsocketConsumer):
     """`/ws/generations/<id>/?after=<frame id>`; closes with 1000 after `done`.
 
     Failures before the end are one `{"type": "error", "error": {…}}` frame and a close code of 4000 plus the HTTP
-    status, or 1013 when trying again helps.
+    status, or 1013 when trying again helps. A server that is being restarted closes with 1012.
     """
 
     # No channel layer: frames come from the stream. A layer would hold one blocking Redis connection for every socket,
@@ -48,30 +58,46 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
                 await self.sender
 
     async def _send_frames(self) -> None:
-        # A thread of its own for this socket's database work, as every HTTP request has.
-        async with ThreadSensitiveContext():
-            await self._follow()
-
-    async def _follow(self) -> None:
         try:
             generation_id: UUID = self.scope["url_route"]["kwargs"]["id"]
-            actor = await sync_to_async(_actor_of)(self.scope)
-            await sync_to_async(get_generation)(actor, generation_id)
+            actor = await in_database(_reader_of, self.scope, generation_id)
             query = parse_qs(self.scope["query_string"].decode("latin-1"))
-            async for frame in follow(actor.organization_id, generation_id, query.get("after", [""])[-1]):
-                await self.send_json(frame)
+            async with aclosing(follow(actor.organization_id, generation_id, query.get("after", [""])[-1])) as frames:
+                async for frame in frames:
+                    await self._send_frame(frame)
             await self.close(1000)
+        except _Gone:
+            return
+        except Leaving:
+            await self.close(SERVICE_RESTART)
         except Exception as unexpected:
             # Whatever it was, a socket that stays open and silent would be worse.
             error = sse.failure(unexpected)
-            await self.send_json({"type": "error", **error.body()})
+            await self._send_frame({"type": "error", **error.body()})
             await self.close(CLOSE_CODES.get(error.status, 1011))
+
+    async def _send_frame(self, frame: dict[str, Any]) -> None:
+        # Past Channels' own layers, which do nothing here and are passed thousands of times a second.
+        try:
+            await self.base_send({"type": "websocket.send", "text": json.dumps(frame, ensure_ascii=False)})
+        except OSError as error:
+            raise _Gone from error
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Clients have nothing to say here: cancelling is a POST, like every write."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Messages are ignored unread, so that a malformed one cannot end the stream."""
+
+
+def _reader_of(scope: dict[str, Any], generation_id: UUID) -> Actor:
+    """Who asks, once it is certain that they may read this generation."""
+    try:
+        actor = _actor_of(scope)
+        get_generation(actor, generation_id)
+    except (OperationalError, InterfaceError) as error:
+        raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
+    return actor
 
 
 def _actor_of(scope: dict[str, Any]) -> Actor:

@@ -4,152 +4,270 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
-from apps.core import jobs, streams, tenancy
+from apps.core import shutdown, streams
+from apps.core.cursor import Cursor, Step, before, placed, split, whole_text
 from apps.core.errors import NotFound, ServiceUnavailable
+from apps.core.hub import Reader
 from apps.core.jobs import Status
-from apps.studio.body import generation_body
-from apps.studio.models import Generation
+from apps.core.streams import END, START, Piece
+from apps.studio import rows
+from apps.studio.rows import Glance, Snapshot
 
 log = logging.getLogger(__name__)
 
-# How long one read waits: short while queued, since the place in the queue changes, longer while text arrives.
-QUEUED_WAIT_MS = 1000
-RUNNING_WAIT_MS = 3000
-LAST_ENTRY_WAIT_MS = 2000
-# A cut connection to Redis is bridged for this long before the reader is told.
+# While text arrives the row says nothing new; after this silence it is looked at.
+SILENCE_SECONDS = 3.0
+# The row is committed a moment before the stream's last entry is written.
+LAST_ENTRY_SECONDS = 2.0
+# A Redis that is away is bridged for this long before the reader is told, and so is a database, which is needed for
+# the end only; the worker that has to settle there waits as long.
 REDIS_PATIENCE_SECONDS = 30.0
+DATABASE_PATIENCE_SECONDS = 300.0
+
+Frame = dict[str, Any]
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A generation's row at one moment, as its public body."""
-
-    body: dict[str, Any]
-    attempt: int
-
-    @property
-    def ended(self) -> bool:
-        return self.body["status"] in jobs.TERMINAL
-
-    def status_frame(self) -> dict[str, Any]:
-        return {
-            "type": "status",
-            "status": self.body["status"],
-            "queue_position": self.body["queue_position"],
-            "attempt": self.attempt,
-        }
-
-
-@sync_to_async
-def snapshot(organization_id: UUID, generation_id: UUID) -> Snapshot:
-    """Reads the row; raises NotFound."""
-    with tenancy.scope(organization_id):
-        generation = Generation.objects.select_related("model").filter(pk=generation_id).first()
-        if generation is None:
-            raise NotFound("There is no generation with this id.")
-        now = Snapshot(generation_body(generation), generation.attempt)
-    # A reader may stay for minutes: it must not keep one of the pool's connections meanwhile.
-    close_old_connections()
-    return now
-
-
-async def _snapshot_again(organization_id: UUID, generation_id: UUID) -> Snapshot:
-    """The row in mid-stream, where an answer can no longer become a 503."""
-    try:
-        return await snapshot(organization_id, generation_id)
-    except (OperationalError, InterfaceError) as error:
-        raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
-
-
-async def follow(organization_id: UUID, generation_id: UUID, after: str = "") -> AsyncGenerator[dict[str, Any]]:
+async def follow(
+    organization_id: UUID, generation_id: UUID, after: str = "", grace: float = 0.0
+) -> AsyncGenerator[Frame]:
     """Frames from `after` (a frame's id, empty for the beginning) to the `done` frame.
 
-    Frames: status, delta {id, text}, reset {id}, heartbeat, done {id, generation}. Raises NotFound at the start and
-    ServiceUnavailable when Redis stays away; a reader may then come back with the last id it has seen.
+    Frames: status, delta {id, text}, reset {id}, heartbeat, done {id, generation}. Deltas that have come together are
+    one frame with the id of the last. Raises NotFound at the start, ServiceUnavailable when Redis or the database stays
+    away, and Leaving `grace` seconds after this process was asked to stop; a reader may then come back with the last id
+    that it has seen.
     """
     position = streams.parse_position(after)
-    now = await snapshot(organization_id, generation_id)
-    yield now.status_frame()
-    silent_ms = 0
-    while True:
-        wait = _patience_ms(now)
-        entries = await _read_patiently(generation_id, position, wait)
-        for entry in entries:
-            position = entry.id
-            if frame := _frame(entry):
-                yield frame
-        if now.ended and (not entries or entries[-1].kind == streams.END):
-            break
-        silent_ms = 0 if entries else silent_ms + wait
-        if entries and entries[-1].kind == streams.DELTA:
-            continue
-        before, now = now, await _snapshot_again(organization_id, generation_id)
-        if now.status_frame() != before.status_frame() and not now.ended:
-            yield now.status_frame()
-        if silent_ms >= settings.STREAM_HEARTBEAT_SECONDS * 1000:
-            silent_ms = 0
-            yield {"type": "heartbeat"}
-    async for frame in _ending(generation_id, position, now):
-        yield frame
-
-
-def _frame(entry: streams.Entry) -> dict[str, Any] | None:
-    if entry.kind == streams.DELTA and entry.text:
-        return {"type": "delta", "id": entry.id, "text": entry.text}
-    return {"type": "reset", "id": entry.id} if entry.kind == streams.RESET else None
-
-
-def _patience_ms(now: Snapshot) -> int:
-    if now.ended:
-        return 0
-    wait = QUEUED_WAIT_MS if now.body["status"] == Status.QUEUED else RUNNING_WAIT_MS
-    return min(wait, settings.STREAM_HEARTBEAT_SECONDS * 1000)
-
-
-async def _ending(generation_id: UUID, position: str, now: Snapshot) -> AsyncGenerator[dict[str, Any]]:
-    """The last frames. The row is the truth: where the stream is not whole, the text comes from there."""
     try:
-        newest = await streams.last(generation_id)
-        if newest and newest.kind != streams.END:
-            # The row is committed a moment before the stream's last entry is written.
-            for entry in await streams.read(generation_id, position, LAST_ENTRY_WAIT_MS):
-                position = entry.id
-                if frame := _frame(entry):
+        now = await rows.glances.get(organization_id, generation_id)
+    except (OperationalError, InterfaceError) as error:
+        raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
+    if now is None:
+        raise NotFound("There is no generation with this id.")
+    yield now.frame()
+    with Reader(generation_id, position) as reader:
+        follower = _Follower(organization_id, generation_id, reader, now, grace)
+        await follower.find_place(position)
+        async for frame in follower.frames():
+            yield frame
+
+
+class _Follower:
+    """One reader on its way through a stream."""
+
+    def __init__(self, organization_id: UUID, generation_id: UUID, reader: Reader, now: Glance, grace: float) -> None:
+        self.row = (organization_id, generation_id)
+        self.reader, self.now, self.grace = reader, now, grace
+        self.clock = asyncio.get_running_loop().time
+        self.cursor = Cursor()
+        # The last frame, the last news of the row, the last entry.
+        self.told = self.looked = self.heard = self.clock()
+        self.asked: asyncio.Future[Glance | None] | None = None
+        # Since when the database has not answered, and until when the stream's last entry is waited for.
+        self.database_away: float | None = None
+        self.closing: float | None = None
+        self.started = self.finished = False
+
+    # ------------------------------------------------------------ the stream
+    async def find_place(self, position: str) -> None:
+        """Puts the cursor where the reader stands, as far as the stream still knows that."""
+        self.cursor = Cursor(position, None)
+        if position == START:
+            self.cursor = Cursor()
+            return
+        while True:
+            try:
+                self.cursor = placed(position, *await streams.around(self.row[1], position))
+                return
+            except (RedisError, OSError) as error:
+                if self.now.ended:
+                    return
+                self.reader.failed(error)
+                self._check_patience()
+                await asyncio.sleep(0.25)
+
+    async def frames(self) -> AsyncGenerator[Frame]:
+        if self.now.ended:
+            await self._expect_end()
+        while not self.finished:
+            await self.reader.wait(self._next_moment())
+            taken = pieces = await self.reader.take()
+            while pieces:
+                frames, pieces = self._read(pieces)
+                if pieces:
+                    frames += await self._mend(pieces[0])
+                    pieces = pieces[1:]
+                for frame in frames:
                     yield frame
-            newest = await streams.last(generation_id)
-    except (RedisError, OSError):
-        newest = None
-    if newest is None or newest.kind != streams.END:
-        ending = f"{now.attempt + 1}-0"
-        if position not in {ending, streams.START}:
-            yield {"type": "reset", "id": ending}
-        if position != ending and now.body["text"]:
-            yield {"type": "delta", "id": ending, "text": now.body["text"]}
-        position = ending
-    yield {"type": "done", "id": position, "generation": now.body}
+            if taken:
+                self.heard = self.told = self.clock()
+            elif self.closing is not None and self.clock() >= self.closing:
+                self.finished = True
+            if not self.finished:
+                for frame in await self._look_around():
+                    yield frame
+        async for frame in self._end():
+            yield frame
 
+    def _read(self, pieces: Sequence[Piece]) -> tuple[list[Frame], Sequence[Piece]]:
+        """The frames for these entries; returns the rest when there is a hole before it."""
+        frames: list[Frame] = []
+        text: list[str] = []
+        id = ""
+        for index, piece in enumerate(pieces):
+            step = self.cursor.take(piece)
+            if step is Step.TEXT:
+                text.append(piece.text)
+                id = piece.id
+            elif step is Step.NOTHING:
+                self._note(piece)
+            elif step is Step.RESET:
+                text.clear()
+                frames = [{"type": "reset", "id": piece.id}]
+            elif step is Step.END:
+                self.finished = True
+            else:
+                return frames + _delta(text, id), pieces[index:]
+        return frames + _delta(text, id), ()
 
-async def _read_patiently(generation_id: UUID, position: str, wait_ms: int) -> list[streams.Entry]:
-    """One read; a restart of Redis costs a pause and nothing else."""
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + REDIS_PATIENCE_SECONDS
-    while True:
+    def _note(self, piece: Piece) -> None:
+        if piece.kind == streams.ATTEMPT:
+            # A worker has begun: the row says so now, and not only when it is looked at next.
+            self.started, self.asked = True, None
+
+    async def _mend(self, piece: Piece) -> list[Frame]:
+        """Behind a hole: the reader forgets its text, and is told the whole if the stream still has it."""
+        empty = self.cursor.chars == 0
+        log.warning("generation %s: a reader found a hole in the stream before %s", self.row[1], piece.id)
         try:
-            return await streams.read(generation_id, position, wait_ms)
-        except (RedisError, OSError) as error:
-            if loop.time() > give_up:
-                raise ServiceUnavailable("The stream is out of reach; try again.", retry_after=5) from error
-            await asyncio.sleep(0.25)
+            whole = whole_text(await streams.until(self.row[1], piece.id))
+        except (RedisError, OSError):
+            whole = None
+        self.cursor.lose(piece)
+        frames: list[Frame] = [] if empty else [{"type": "reset", "id": before(piece.id)}]
+        if whole is not None:
+            self.cursor.restart()
+            self.cursor.tokens = piece.offset + piece.tokens if piece.tokens else None
+            self.cursor.chars = len(whole)
+            frames += _delta([whole], piece.id)
+        return frames
+
+    # ------------------------------------------------------------ what goes on around it
+    def _next_moment(self) -> float:
+        """When to look around again if nothing comes."""
+        moments = [self.told + settings.STREAM_HEARTBEAT_SECONDS]
+        if self.asked is None:
+            moments.append(self._next_look())
+        if self.closing is not None:
+            moments.append(self.closing)
+        if (leaving := shutdown.check(self.grace)) is not None:
+            moments.append(leaving)
+        return min(moments)
+
+    def _next_look(self) -> float:
+        if self.started or self.now.status == Status.QUEUED or self.database_away is not None:
+            return 0.0
+        return max(self.looked, self.heard) + SILENCE_SECONDS
+
+    async def _look_around(self) -> list[Frame]:
+        """Status and heartbeat frames that are due; raises when it makes no sense to stay."""
+        shutdown.check(self.grace)
+        self._check_patience()
+        frames: list[Frame] = []
+        if self.asked is not None and self.asked.done():
+            frames += await self._take_answer(self.asked)
+        if self.asked is None and not self.now.ended and self.clock() >= self._next_look():
+            self._ask()
+        if not frames and self.clock() >= self.told + settings.STREAM_HEARTBEAT_SECONDS:
+            frames = [{"type": "heartbeat"}]
+        if frames:
+            self.told = self.clock()
+        return frames
+
+    def _ask(self) -> None:
+        """Asks how the row stands: at once when a worker has begun, else together with all who wait."""
+        batch = rows.glances if self.started and self.database_away is None else rows.later_glances
+        self.started = False
+        self.asked = batch.ask(*self.row)
+        self.asked.add_done_callback(self.reader.poke)
+
+    async def _take_answer(self, asked: asyncio.Future[Glance | None]) -> list[Frame]:
+        self.asked, self.looked = None, self.clock()
+        if (now := self._answer(asked)) is None:
+            return []
+        changed, self.now = now != self.now, now
+        if now.ended:
+            await self._expect_end()
+            return []
+        return [now.frame()] if changed else []
+
+    def _answer(self, asked: asyncio.Future[T | None]) -> T | None:
+        """What the row says; None while the database is away."""
+        try:
+            found = asked.result()
+        except (OperationalError, InterfaceError) as error:
+            self.database_away = self.database_away or self.clock()
+            if self.clock() - self.database_away > DATABASE_PATIENCE_SECONDS:
+                raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
+            return None
+        self.database_away = None
+        if found is None:
+            raise NotFound("There is no generation with this id.")
+        return found
+
+    def _check_patience(self) -> None:
+        if self.reader.out_of_reach > REDIS_PATIENCE_SECONDS and not self.now.ended:
+            raise ServiceUnavailable("The stream is out of reach; try again.", retry_after=5)
+
+    # ------------------------------------------------------------ the end
+    async def _expect_end(self) -> None:
+        """The row has ended. The stream's last entry is there, or about to come, or will never be."""
+        try:
+            newest = await streams.newest(self.row[1])
+        except (RedisError, OSError):
+            newest = None
+        self.closing = self.clock() + (LAST_ENTRY_SECONDS if newest is not None else 0.0)
+        if newest is not None and newest.kind == END and split(newest.id) <= split(self.cursor.position):
+            self.cursor.whole = self.finished = True
+
+    async def _end(self) -> AsyncGenerator[Frame]:
+        """The last frames. The row is the truth: where the stream is not whole, the text comes from there."""
+        now: Snapshot | None = None
+        asked = rows.snapshots.ask(*self.row)
+        while now is None or not now.ended:
+            # The text has been told; its end waits for the database as long as the worker that settles it.
+            await asyncio.wait({asked}, timeout=rows.LOOK_SECONDS)
+            shutdown.check(self.grace)
+            if asked.done():
+                now = self._answer(asked)
+                asked = rows.later_snapshots.ask(*self.row) if now is None or not now.ended else asked
+            if self.clock() >= self.told + settings.STREAM_HEARTBEAT_SECONDS:
+                self.told = self.clock()
+                yield {"type": "heartbeat"}
+        position, text = self.cursor.position, now.body["text"]
+        if not self.cursor.whole or self.cursor.chars not in {None, len(text)}:
+            ending = f"{now.attempt + 1}-0"
+            if position != ending:
+                if self.cursor.chars != 0:
+                    yield {"type": "reset", "id": ending}
+                for frame in _delta([text], ending):
+                    yield frame
+            position = ending
+        yield {"type": "done", "id": position, "generation": now.body}
+
+
+def _delta(pieces: Sequence[str], id: str) -> list[Frame]:
+    text = "".join(pieces)
+    return [{"type": "delta", "id": id, "text": text}] if text else []
 
 
 async def wait_until_done(organization_id: UUID, generation_id: UUID) -> dict[str, Any]:

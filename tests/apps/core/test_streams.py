@@ -1,6 +1,5 @@
 """One stream per piece of work: ordered, readable from any point, closed to a worker that was taken over."""
 
-import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,41 +29,21 @@ def words(redis: Any, work: UUID, attempt: int, *texts: str, offset: int = 0) ->
 
 
 async def test_everything_is_read_in_order_from_any_point(redis: Any, work: UUID) -> None:
+    assert await streams.read(work, streams.START, 100) == []
+    assert await streams.newest(work) is None
     streams.take_over(redis, work, 1)
     words(redis, work, 1, "Grüße", " 你", "好 🎉")
     write(redis, work, 1, 4, Entry("", END))
-    entries = await streams.read(work, streams.START, 10)
-    assert [entry.id for entry in entries] == ["1-0", "1-1", "1-2", "1-3", "1-4"]
-    assert "".join(entry.text for entry in entries) == "Grüße 你好 🎉"
-    assert entries[3].token_ids == (2,)
-    for index, entry in enumerate(entries):
-        assert await streams.read(work, entry.id, 10) == entries[index + 1 :]
-    newest = await streams.last(work)
-    assert newest is not None
-    assert newest.kind == END
-
-
-async def test_a_reader_waits_for_what_is_not_yet_there(redis: Any, work: UUID) -> None:
-    assert await streams.read(work, streams.START, 10) == []
-    assert await streams.last(work) is None
-    waiting = asyncio.create_task(streams.read(work, streams.START, 5000))
-    await asyncio.sleep(0.05)
-    words(redis, work, 1, "a")
-    assert [entry.text for entry in await waiting] == ["a"]
-
-
-@pytest.mark.parametrize("delay_ms", [0, 0.5, 1, 1.5, 2, 3, 5])
-async def test_a_reader_that_is_cancelled_ends_even_while_it_connects(work: UUID, delay_ms: float) -> None:
-    async def read_for_ever() -> None:
-        while True:
-            await streams.read(work, streams.START, 200)
-
-    reader = asyncio.create_task(read_for_ever())
-    await asyncio.sleep(delay_ms / 1000)
-    reader.cancel()
-    done, _ = await asyncio.wait([reader], timeout=5)
-    assert done
-    assert reader.cancelled()
+    found = await streams.read(work, streams.START, 100)
+    assert [piece.id for piece in found] == ["1-0", "1-1", "1-2", "1-3", "1-4"]
+    assert "".join(piece.text for piece in found) == "Grüße 你好 🎉"
+    assert (found[3].tokens, found[3].offset) == (1, 2)
+    for index, piece in enumerate(found):
+        assert await streams.read(work, piece.id, 100) == found[index + 1 :]
+        assert await streams.until(work, piece.id) == found[: index + 1]
+        assert await streams.around(work, piece.id) == (found[index::-1], index < 4)
+    assert await streams.newest(work) == found[-1]
+    assert await streams.read(work, streams.START, 2) == found[:2]
 
 
 def test_a_worker_that_was_taken_over_writes_nothing_more(redis: Any, work: UUID) -> None:

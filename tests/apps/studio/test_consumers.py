@@ -35,7 +35,7 @@ def finished(org_a: Tenant, model: ModelVersion, redis: Any) -> Generation:
     pipe = redis.pipeline()
     for seq, text in enumerate(TEXT.split(" ")):
         streams.append(pipe, generation.pk, 1, seq + 1, Entry("", DELTA, f" {text}" if seq else text, (seq,), seq))
-    streams.append(pipe, generation.pk, 1, 9, Entry("", END))
+    streams.append(pipe, generation.pk, 1, 3, Entry("", END))
     pipe.execute()
     assert finish(generation, Outcome(Status.SUCCEEDED, TEXT, "stop", 10, 2))
     return generation

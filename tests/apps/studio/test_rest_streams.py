@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -41,11 +41,16 @@ def follow(http: httpx.Client, id: Any, after: str = "") -> Iterator[tuple[str, 
                 fields = {}
 
 
+def text_of(events: Iterable[tuple[str, str, Any]]) -> str:
+    """The text of a stream without resets, however its words came together."""
+    return "".join(data["text"] for event, _, data in events if event == "delta")
+
+
 def test_a_stream_carries_every_piece_and_ends_with_the_body(http: httpx.Client) -> None:
     with working(answering("Tea ", "is ", "wärm 🍵")):
         id = http.post(URL, json={"prompt": "Tea."}).json()["id"]
         events = list(follow(http, id))
-    assert [data["text"] for event, _, data in events if event == "delta"] == ["Tea ", "is ", "wärm 🍵"]
+    assert text_of(events) == "Tea is wärm 🍵"
     assert events[-1][0] == "done"
     assert events[-1][2] == http.get(f"{URL}/{id}").json()
     assert all(position for event, position, _ in events if event in {"delta", "done"})
@@ -56,22 +61,21 @@ def test_a_stream_resumes_after_any_event(http: httpx.Client) -> None:
     words = ["a", "b", "c", "d"]
     with working(answering(*words)):
         id = http.post(URL, json={"prompt": "Tea."}).json()["id"]
-        deltas = [event for event in follow(http, id) if event[0] == "delta"]
-    for seen, (_, position, _) in enumerate(deltas, start=1):
-        rest = [data["text"] for event, _, data in follow(http, id, position) if event == "delta"]
-        assert rest == words[seen:]
+        assert text_of(follow(http, id)) == "abcd"
+    for seen in range(len(words) + 1):
+        assert text_of(follow(http, id, f"1-{seen}")) == "".join(words[seen:])
 
 
 def test_a_restart_is_told_as_a_reset(http: httpx.Client) -> None:
-    def start_over() -> None:
-        worker = HandWorker.claim()
-        worker.write("wrong")
-        worker.start_over()
-        worker.run(["right"])
-
-    with working(start_over):
-        id = http.post(URL, json={"prompt": "Tea."}).json()["id"]
-        told = [(event, data.get("text")) for event, _, data in follow(http, id) if event != "status"]
+    id = http.post(URL, json={"prompt": "Tea."}).json()["id"]
+    worker = HandWorker.claim()
+    worker.write("wrong")
+    told = []
+    for event, _, data in follow(http, id):
+        told += [(event, data.get("text"))] if event != "status" else []
+        if data.get("text") == "wrong":
+            worker.start_over()
+            worker.run(["right"])
     assert told[:-1] == [("delta", "wrong"), ("reset", None), ("delta", "right")]
 
 
@@ -82,7 +86,7 @@ def test_leaving_a_stream_does_not_stop_the_work(http: httpx.Client, org_a: Tena
     assert next(event for event in follow(http, id) if event[0] == "delta")
     worker.run(["two"])
     assert states(org_a) == {"succeeded": 1}
-    assert [data["text"] for event, _, data in follow(http, id) if event == "delta"] == ["one", "two"]
+    assert text_of(follow(http, id)) == "onetwo"
 
 
 def test_a_failure_ends_the_stream_with_the_failed_body(http: httpx.Client) -> None:
