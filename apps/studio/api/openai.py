@@ -35,7 +35,7 @@ from apps.studio.requests import GenerationSpec
 from apps.studio.streaming import follow
 
 TAGS = ["OpenAI-compatible"]
-FAILURES = problems(*WRITE, 404, 409, 500)
+FAILURES = problems(*WRITE, 404, 409, 500, 504)
 CHAT_STREAM = (
     'data: {"id": "chatcmpl-0197…", "object": "chat.completion.chunk", "created": 1764000000, "model": "default", '
     '"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}\n\n'
@@ -51,6 +51,8 @@ LEAVING = (
     "A caller that closes the connection stops the generation and is charged for what it has produced, unless it sent "
     "an `Idempotency-Key` and so may come back for the answer."
 )
+# A caller of this API cannot resume: what is short of its end is let finish when the server is asked to stop.
+LEAVING_SECONDS = 12.0
 Frames = AsyncGenerator[dict[str, Any]]
 
 
@@ -58,7 +60,7 @@ async def frames_for_caller(actor: Actor, generation_id: UUID, stays: bool) -> F
     """A generation's frames; unless it `stays`, it is cancelled when the caller leaves before its end."""
     ended = False
     try:
-        async with aclosing(follow(actor.organization_id, generation_id)) as frames:
+        async with aclosing(follow(actor.organization_id, generation_id, grace=LEAVING_SECONDS)) as frames:
             async for frame in frames:
                 ended = frame["type"] == "done"
                 yield frame

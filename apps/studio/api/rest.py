@@ -22,6 +22,7 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.jobs import Status
 from apps.core.rest import CreatedCursorPagination
 from apps.core.schema import IDEMPOTENCY_KEY, READ, WRITE, event_stream, problems
+from apps.core.shutdown import Leaving
 from apps.studio import services as studio
 from apps.studio.api.admission import AdmittingView
 from apps.studio.api.serializers import CreateGeneration, GenerationBody
@@ -173,6 +174,9 @@ async def events(organization_id: UUID, generation_id: UUID, after: str) -> Asyn
         async with aclosing(follow(organization_id, generation_id, after)) as frames:
             async for frame in frames:
                 yield _event(frame)
+    except Leaving:
+        # An answer that ends before `done` makes clients come back by themselves; an error would be shown to people.
+        return
     except Exception as error:
         yield sse.event(sse.failure(error).body(), name="error")
 
