@@ -10,9 +10,15 @@ from celery.signals import setup_logging
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# A worker's few threads keep a connection each. A pool's would be tried again ever more seldom while the database is
+# away, and be late when it is back.
+os.environ.setdefault("DATABASE_POOL_SIZE", "0")
 
 # A visibility timeout above any task's own time, and a quick sweep of what a dead worker held.
 VISIBILITY_TIMEOUT_SECONDS = 300
+# What nobody took piles up no further than this. Expiry compares the clocks of two machines, which may differ by
+# minutes: anything shorter would let a worker whose clock is ahead throw every timer away.
+EXPIRY_SECONDS = 3600
 
 app = Celery("millrace")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -38,8 +44,8 @@ app.conf.update(
     },
     imports=["workers.core", "workers.generation", "workers.metrics"],
     beat_schedule={
-        "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": 10}},
-        "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": 10}},
+        "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
         "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
     },

@@ -11,9 +11,9 @@ from workers.celery import app
 def beat() -> None:
     """Shows that the schedule and a worker of the default queue are alive."""
     from apps.core.connections import redis_client
-    from apps.core.views import worker_key
+    from apps.core.views import WORKER_SILENT_SECONDS, worker_key
 
-    redis_client().set(worker_key("default"), time.time(), ex=60)
+    redis_client().set(worker_key("default"), time.time(), ex=WORKER_SILENT_SECONDS)
 
 
 @app.task(name="core.forget_idempotency_keys")

@@ -125,10 +125,14 @@ class Engines:
     def threads(self) -> list[EngineThread]:
         return list(self._threads.values())
 
+    def loaded(self, version_id: UUID) -> Engine | None:
+        """The engine of a model, if it has been loaded."""
+        thread = self._threads.get(version_id)
+        return thread.engine if thread else None
+
     def capacity(self, version_id: UUID) -> int:
         """How many requests the model runs at a time."""
-        thread = self._threads.get(version_id)
-        engine = thread.engine if thread else None
+        engine = self.loaded(version_id)
         return engine.max_running if engine else env.number("ENGINE_MAX_RUNNING", 32)
 
     def stop(self) -> None:

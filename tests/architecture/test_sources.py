@@ -22,6 +22,7 @@ ACROSS_TENANTS = {
     ("apps/core/jobs.py", "renew", "CLAIM_WORK"),
     ("apps/core/jobs.py", "cancelled_among", "CLAIM_WORK"),
     ("apps/core/jobs.py", "hand_back", "CLAIM_WORK"),
+    ("apps/core/jobs.py", "suspects_wait", "CLAIM_WORK"),
     ("apps/core/jobs.py", "reap", "REAP"),
 }
 # Managers without the wall, raw settings and raw roles: only tenancy itself may touch these.

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -123,7 +122,7 @@ class Product:
 
     # ------------------------------------------------------------ processes and servers by name
     def start(self, name: str, **environment: str) -> None:
-        """Starts what is not running; `wait_until_up` tells when it serves. The environment is kept for later starts."""
+        """Starts it; `wait_until_up` tells when it serves. The environment is kept for later starts, until `mend`."""
         if environment:
             self._extra[name] = environment
         if name in SERVERS:

@@ -77,6 +77,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     return scripted
 
 
+@pytest.fixture(autouse=True)
+def _watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reaper that has been watching for long enough."""
+    monkeypatch.setattr("workers.generation.reaper.WATCH_SECONDS", 0)
+
+
 @pytest.fixture
 def worker(org_a: Tenant, model: ModelVersion, engine: ScriptedEngine) -> Iterator[Callable[[], GenerationRuntime]]:
     """`worker()` starts one; all are stopped after the test, without waiting for work that cannot end."""

@@ -52,6 +52,12 @@ def wake() -> None:
 @app.task(name="generation.reap")
 def reap() -> None:
     """Returns generations whose worker is gone to the queue, and ends those that have lost two workers."""
+    from django.db import DatabaseError
+    from redis.exceptions import RedisError
+
     from workers.generation.reaper import reap_generations
 
-    reap_generations()
+    try:
+        reap_generations()
+    except (DatabaseError, RedisError, OSError) as error:
+        log.warning("nothing reaped: %s", error)

@@ -1,4 +1,8 @@
-"""Writes what engines produce: one Redis pipeline for all that has come since the last, then the settlements."""
+"""Writes what engines produce to the streams: one Redis command for all that has come since the last.
+
+With Redis away or full nothing waits for it: texts go on in memory and in the row, and what is missing from the
+streams is written when Redis is back. A stream that Redis has lost (FLUSHALL, a failover) is written anew.
+"""
 
 from __future__ import annotations
 
@@ -6,161 +10,197 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
-import structlog
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from redis.exceptions import RedisError
 
 from apps.core import streams
-from apps.core.connections import redis_client
-from apps.core.jobs import Status
-from apps.studio.services import Outcome, finish_generation
+from apps.core.connections import writer_client
+from apps.studio.services import Outcome
 from ml.types import StepOutput
-from workers.generation.active import Active
+from workers.generation.active import PROVEN_OUTPUTS, Active
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2
-# With Redis away for longer than this the text is settled all the same: readers then get it from the row.
-STREAM_PATIENCE_SECONDS = 10.0
-SETTLE_PATIENCE_SECONDS = 300.0
+# The tail of a stream whose text is in its row may be given up: readers then get the text from there.
+TAIL_PATIENCE_SECONDS = 300.0
+STOP_SECONDS = 6.0
 
-NOT_STORED = "text_not_stored"
-NOT_STORED_MESSAGE = "The text could not be stored; nothing was charged."
 
-Write = tuple[Active, int, streams.Entry]
+class Owner(Protocol):
+    """What the writer asks and tells the runtime."""
+
+    def find(self, key: str) -> Active | None: ...
+
+    def owned(self, actives: Sequence[Active]) -> set[str]:
+        """The keys of those that this worker still holds, by the database; raises DatabaseError."""
+        ...
+
+    def abandon(self, active: Active) -> None: ...
+
+    def proven(self, active: Active) -> None: ...
+
+    def finish(self, active: Active, outcome: Outcome) -> None: ...
 
 
 class Writer:
-    """One thread that writes streams, and a few that settle; `on_end` and `on_lost` tell the runtime."""
+    """One thread; `put` and `end` may be called from any other."""
 
-    def __init__(self, find: Callable[[str], Active | None], on_end: Callable[[Active], None]) -> None:
-        self._find, self._on_end = find, on_end
-        self._outputs: queue.SimpleQueue[Sequence[StepOutput] | None] = queue.SimpleQueue()
-        self._settlers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="settle")
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._inbox: queue.SimpleQueue[Sequence[StepOutput] | Active | None] = queue.SimpleQueue()
+        self._behind: dict[str, Active] = {}
+        self._settled_at: dict[str, float] = {}
+        self._stop_by: float | None = None
+        self._reachable = True
         self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
         self._thread.start()
 
     def put(self, outputs: Sequence[StepOutput]) -> None:
-        self._outputs.put(outputs)
+        self._inbox.put(outputs)
+
+    def end(self, active: Active) -> None:
+        """The row is committed: marks the stream's end."""
+        self._inbox.put(active)
 
     def stop(self) -> None:
-        """Writes what is waiting, finishes settlements, and ends."""
-        self._outputs.put(None)
-        self._thread.join(timeout=15)
-        self._settlers.shutdown(wait=True)
+        """Writes what is waiting, for a few seconds if need be, and ends."""
+        self._inbox.put(None)
+        self._thread.join(timeout=STOP_SECONDS + 6)
 
+    # ------------------------------------------------------------ the thread
     def _run(self) -> None:
-        running = True
-        while running:
-            batch = [self._outputs.get()]
-            while not self._outputs.empty():
-                batch.append(self._outputs.get())
-            running = None not in batch
+        while self._stop_by is None or (self._behind and time.monotonic() < self._stop_by):
+            outputs = self._collect()
             try:
-                self._write([output for outputs in batch if outputs for output in outputs])
+                self._write(outputs)
             except Exception:
-                # The thread must outlive any single bad output.
+                # The thread must outlive any single bad output. Leases of what is let go lapse, and the reaper sees.
                 log.exception("stream not written")
-                self._let_go([output for outputs in batch if outputs for output in outputs])
+                for key in outputs.keys() | self._behind.keys():
+                    self._let_go(key)
 
-    def _let_go(self, outputs: list[StepOutput]) -> None:
-        """Stops holding these generations, so that their leases lapse and the reaper sees to them."""
-        for output in outputs:
-            if active := self._find(output.request_id):
-                active.lost.set()
-                self._on_end(active)
-
-    def _write(self, outputs: list[StepOutput]) -> None:
-        writes: list[Write] = []
-        ended: list[tuple[Active, Outcome]] = []
-        for output in outputs:
-            active = self._find(output.request_id)
-            if active is None or active.lost.is_set():
-                continue
-            writes += [(active, seq, entry) for seq, entry in active.entries_for(output)]
-            if output.finish_reason:
-                ended.append((active, active.outcome(output)))
-        self._append(writes)
-        for active, outcome in ended:
-            self.settle(active, outcome)
-
-    def _append(self, writes: list[Write]) -> None:
-        """Writes until it has succeeded, or until patience ends: a restart of Redis costs a pause, no token."""
-        give_up = time.monotonic() + STREAM_PATIENCE_SECONDS
-        while writes:
-            client = redis_client()
-            pipe = client.pipeline(transaction=False)
-            for active, seq, entry in writes:
-                streams.append(pipe, active.id, active.attempt, seq, entry)
-            try:
-                answers = pipe.execute(raise_on_error=False)
-                refused = [(w, a) for w, a in zip(writes, answers, strict=True) if isinstance(a, Exception)]
-                writes = self._after_refusal(client, refused)
-                if not writes:
-                    return
-            except (RedisError, OSError) as error:
-                log.warning("stream not reachable: %s", error)
-            if time.monotonic() > give_up:
-                log.error("%d stream entries given up; readers get the text from the row", len(writes))
-                for active, _, _ in writes:
-                    active.holed = True
-                return
-            time.sleep(RETRY_SECONDS)
-
-    @staticmethod
-    def _after_refusal(client: Any, refused: list[tuple[Write, Exception]]) -> list[Write]:
-        """What has to be written again; generations that another attempt has taken over are marked lost."""
-        again: list[Write] = []
-        for write, error in refused:
-            active = write[0]
-            if active.lost.is_set():
-                continue
-            if streams.is_fenced(client, active.id, active.attempt, error):
-                active.lost.set()
-                log.warning("generation %s was taken over by another worker", active.id)
-            elif "equal or smaller" not in str(error):
-                again.append(write)
-        return again
-
-    def settle(self, active: Active, outcome: Outcome) -> None:
-        """Commits the text and its charge in the background, then marks the stream's end."""
-        self._settlers.submit(self._settle, active, outcome)
-
-    def _settle(self, active: Active, outcome: Outcome) -> None:
-        structlog.contextvars.bind_contextvars(
-            request_id=active.generation.request_id, generation_id=str(active.id), attempt=active.attempt
-        )
+    def _collect(self) -> dict[str, list[StepOutput]]:
+        """What has come, by request; waits for it, but not long while something is still to be written."""
+        outputs: dict[str, list[StepOutput]] = {}
         try:
-            if self._commit(active, outcome):
-                log.info("generation %s, %d tokens", outcome.status, outcome.completion_tokens)
-                if not active.holed:
-                    streams.close(active.id, active.attempt, active.next_seq)
-        except Exception:
-            log.exception("generation not settled; the reaper will see to it")
-        finally:
-            structlog.contextvars.clear_contextvars()
-            self._on_end(active)
+            item = self._inbox.get(timeout=RETRY_SECONDS if self._behind else None)
+            while True:
+                if item is None:
+                    self._stop_by = time.monotonic() + STOP_SECONDS
+                elif isinstance(item, Active):
+                    item.end_stream()
+                    self._behind[item.key] = item
+                    self._settled_at[item.key] = time.monotonic()
+                else:
+                    for output in item:
+                        outputs.setdefault(output.request_id, []).append(output)
+                item = self._inbox.get_nowait()
+        except queue.Empty:
+            return outputs
 
-    @staticmethod
-    def _commit(active: Active, outcome: Outcome) -> bool:
-        give_up = time.monotonic() + SETTLE_PATIENCE_SECONDS
-        while True:
-            try:
-                return finish_generation(active.generation.organization_id, active.id, active.attempt, outcome)
-            except (OperationalError, InterfaceError) as error:
-                connection.close()
-                if time.monotonic() > give_up:
-                    raise
-                log.warning("settlement waits for the database: %s", error)
-                time.sleep(1)
-            except DatabaseError:
-                # The database is there and refuses this text: it always would, so end the generation visibly.
-                if outcome.error_code == NOT_STORED:
-                    raise
-                log.exception("text refused by the database")
-                outcome = Outcome(Status.FAILED, "", "error", error_code=NOT_STORED, error_message=NOT_STORED_MESSAGE)
+    def _write(self, outputs: dict[str, list[StepOutput]]) -> None:
+        ended: list[tuple[Active, StepOutput]] = []
+        for key, produced in outputs.items():
+            active = self._owner.find(key)
+            if active is None or active.lost:
+                continue
+            before = active.outputs
+            active.take(produced)
+            if active.unsent:
+                self._behind[key] = active
+            if before < PROVEN_OUTPUTS <= active.outputs:
+                self._owner.proven(active)
+            if produced[-1].finish_reason:
+                ended.append((active, produced[-1]))
+        self._flush()
+        for active, last in ended:
+            if not active.lost:
+                self._owner.finish(active, active.outcome(last))
+
+    def _flush(self) -> None:
+        """One try to write everything that is behind."""
+        if not self._behind:
+            return
+        writes = [write for active in self._behind.values() for write in active.unsent]
+        try:
+            answers = streams.write(writer_client(), writes)
+        except (RedisError, OSError) as error:
+            self._tell(f"streams not reachable: {error}")
+            self._give_up_tails()
+            return
+        refusals = {answer for answer in answers if answer.startswith(streams.REFUSED)}
+        if refusals:
+            self._tell(f"streams not writable: {' '.join(sorted(refusals))[:200]}")
+        else:
+            self._reachable = True
+        position = 0
+        for key, active in list(self._behind.items()):
+            count = len(active.unsent)
+            self._judge(active, writes[position : position + count], answers[position : position + count])
+            position += count
+            if not active.unsent:
+                self._drop(key)
+        self._give_up_tails()
+
+    def _judge(self, active: Active, writes: Sequence[streams.Write], answers: Sequence[str]) -> None:
+        """Takes Redis's answers about one stream; the first that says something else settles the matter."""
+        planned = {write.id for write in writes}
+        for write, answer in zip(writes, answers, strict=True):
+            if answer == streams.WRITTEN or answer in planned:
+                active.confirm(write.id if answer == streams.WRITTEN else answer)
+            elif answer.startswith(streams.REFUSED) or answer == active.last_id:
+                return
+            else:
+                self._mismatch(active, answer)
+                return
+
+    def _mismatch(self, active: Active, found: str) -> None:
+        """The stream does not end where we left it."""
+        if found and streams.attempt_of(found) > active.attempt:
+            log.warning("generation %s was taken over by another worker", active.id)
+            self._let_go(active.key)
+        elif active.settled:
+            active.unsent.clear()
+        elif self._still_ours(active):
+            log.warning("stream of %s lost %s; written again", active.id, "its end" if found else "in Redis")
+            active.write_again(found)
+
+    def _still_ours(self, active: Active) -> bool:
+        """Asked before a stream is written anew, because the fence against earlier workers is gone with the stream."""
+        try:
+            if active.key in self._owner.owned([active]):
+                return True
+        except DatabaseError as error:
+            # Asked again at the next try.
+            log.warning("stream of %s not yet written again: %s", active.id, error)
+            connection.close()
+            return False
+        self._let_go(active.key)
+        return False
+
+    def _let_go(self, key: str) -> None:
+        active = self._behind.get(key) or self._owner.find(key)
+        if active:
+            active.unsent.clear()
+            self._owner.abandon(active)
+        self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._behind.pop(key, None)
+        self._settled_at.pop(key, None)
+
+    def _give_up_tails(self) -> None:
+        old = time.monotonic() - TAIL_PATIENCE_SECONDS
+        for key in [key for key, since in self._settled_at.items() if since < old]:
+            self._drop(key)
+
+    def _tell(self, problem: str) -> None:
+        """Once for each outage, not five times a second."""
+        if self._reachable:
+            log.warning("%s; texts go on and are written later", problem)
+        self._reachable = False
