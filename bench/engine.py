@@ -4,7 +4,7 @@
 `--model` a Llama shape with random weights (`--shape 135m`, on a GPU `1b`). It needs this repository, torch and
 transformers, nothing else. Every way writes the same number of tokens for the same prompts with greedy decoding.
 Another way begins in every round, and medians are reported. `--scenarios ladder,mixed,long,prefix,exact` chooses what
-is measured, `--ways one,static,continuous,engine,int8` who takes part.
+is measured, `--ways one,static,continuous,graphs,engine,int8` who takes part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from bench import shapes
 from bench.speed import machine, scenarios
 from bench.speed.exact import exact
-from bench.speed.lineup import ENGINE, NAMES, Lineup, lineup
+from bench.speed.lineup import ENGINE, GRAPHS, NAMES, Lineup, lineup
 from bench.speed.scenarios import QUICK, Sizes
 
 SCENARIOS = ("ladder", "mixed", "long", "prefix", "exact")
@@ -34,12 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     source = options.model or str(shapes.build(options.shape))
     result: dict[str, Any] = {
         "name": "engine",
-        "model": options.model or f"Llama shape {options.shape}, random weights",
+        "model": _title(options),
     }
     wanted = options.scenarios
     if set(wanted) - {"exact"}:
         clients = max([*options.concurrency, sizes.mixed_clients, sizes.shared_requests])
         with lineup(source, options.dtype, options.ways, clients, sizes.longest) as ways:
+            sizes = sizes.fitted(ways.context)
             result |= _settings(ways, options, sizes)
             for name, measure in _timed(options).items():
                 if name in wanted:
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     _write(options.json, result)
     if "exact" in wanted and ENGINE in options.ways:
         result.setdefault("machine", machine.describe())
-        result["exact"] = {Path(folder).name: exact(folder, sizes) for folder in _exact_sources(source, options)}
+        result["exact"] = {name: exact(folder, sizes) for name, folder in _exact_sources(source, options).items()}
     _write(options.json, result)
     return 0
 
@@ -74,10 +75,17 @@ def _settings(ways: Lineup, options: argparse.Namespace, sizes: Sizes) -> dict[s
     }
 
 
-def _exact_sources(source: str, options: argparse.Namespace) -> list[str]:
+def _exact_sources(source: str, options: argparse.Namespace) -> dict[str, str]:
     """Return the measured model and, beside random weights, one that has learnt something."""
     beside = options.model is None and not options.quick and HOUSE_MODEL.is_dir()
-    return [source, str(HOUSE_MODEL)] if beside else [source]
+    return {_title(options): source} | ({"house model": str(HOUSE_MODEL)} if beside else {})
+
+
+def _title(options: argparse.Namespace) -> str:
+    """Return what the figures call the model; not the path of a folder, which means nothing elsewhere."""
+    if options.model is None:
+        return f"Llama shape {options.shape}, random weights"
+    return Path(options.model).resolve().name if Path(options.model).is_dir() else str(options.model)
 
 
 def _sizes(options: argparse.Namespace) -> Sizes:
@@ -103,7 +111,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--concurrency", type=_numbers, help="default: 1,8,32, on a GPU 1,32,128")
     parser.add_argument("--dtype", choices=["bfloat16", "float16", "float32"], default="bfloat16")
     parser.add_argument("--scenarios", type=_names(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--ways", type=_names(tuple(NAMES)), default=list(NAMES))
+    parser.add_argument("--ways", type=_names(tuple(NAMES)), help="default: all, graphs only on a GPU")
     parser.add_argument("--rounds", type=int, help="of everything but the mixed traffic; default 3")
     parser.add_argument("--mixed-rounds", type=int, help="default 1; every round takes minutes on a CPU")
     parser.add_argument("--mixed-requests", type=int, help="default 64")
@@ -112,6 +120,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "engine.json")))
     options = parser.parse_args(arguments)
     on_gpu = machine.device() == "cuda"
+    options.ways = options.ways or [name for name in NAMES if on_gpu or name != GRAPHS]
     options.shape = options.shape or ("tiny" if options.quick else "1b" if on_gpu else "135m")
     options.concurrency = options.concurrency or ([1, 2] if options.quick else [1, 32, 128] if on_gpu else [1, 8, 32])
     return options

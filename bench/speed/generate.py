@@ -102,7 +102,8 @@ class ContinuousWay:
 
     name = "transformers continuous"
 
-    def __init__(self, model: Any, clients: int, longest: int) -> None:
+    def __init__(self, model: Any, clients: int, longest: int, graphs: bool | None = None) -> None:
+        """Load it for `clients` requests of `longest` tokens; `graphs` None leaves CUDA graphs to its own choice."""
         self._model = model
         on_gpu = model.device.type == "cuda"
         settings = ContinuousBatchingConfig(
@@ -110,7 +111,7 @@ class ContinuousWay:
             num_blocks=clients * (longest // PAGE + 2),
             max_batch_tokens=None if on_gpu else max(CPU_BATCH_TOKENS, clients),
             max_requests_per_batch=clients,
-            use_cuda_graph=True if on_gpu else None,
+            use_cuda_graph=graphs,
         )
         generation = GenerationConfig(do_sample=False, eos_token_id=-1, pad_token_id=0)
         self._manager = model.init_continuous_batching(generation, settings)

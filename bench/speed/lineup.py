@@ -18,11 +18,12 @@ from bench.speed.machine import device
 from bench.speed.work import Prompts, Way
 from ml.types import EngineError
 
-ONE, STATIC, CONTINUOUS, ENGINE, INT8 = "one", "static", "continuous", "engine", "int8"
+ONE, STATIC, CONTINUOUS, GRAPHS, ENGINE, INT8 = "one", "static", "continuous", "graphs", "engine", "int8"
 NAMES = {
     ONE: "`generate()`, one at a time",
     STATIC: "`generate()`, static batches",
     CONTINUOUS: "transformers' continuous batching",
+    GRAPHS: "transformers' continuous batching with CUDA graphs",
     ENGINE: "Millrace's engine",
     INT8: "Millrace's engine, int8 weights",
 }
@@ -51,6 +52,11 @@ class Lineup:
         return present[start:] + present[:start]
 
     @property
+    def context(self) -> int:
+        """Return how many tokens of prompt and answer the model takes."""
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2048)
+
+    @property
     def engine(self) -> EngineWay | None:
         way = self.ways.get(ENGINE)
         return way if isinstance(way, EngineWay) else None
@@ -66,16 +72,18 @@ def lineup(source: str, dtype: str, names: Sequence[str], clients: int, longest:
     found = Lineup(source, dtype, model, tokenizer)
     cache = clients * round_up(longest)
 
-    def continuous() -> Way:
+    def continuous(name: str) -> Way:
         # A model of its own: it changes how the model attends.
-        way = ContinuousWay(load_model(source, getattr(torch, dtype), device(), tokenizer), clients, longest)
-        found.notes[CONTINUOUS] = way.settings
+        own = load_model(source, getattr(torch, dtype), device(), tokenizer)
+        way = ContinuousWay(own, clients, longest, graphs=name == GRAPHS or None)
+        found.notes[name] = way.settings
         return way
 
     makers: dict[str, Callable[[], Way]] = {
         ONE: lambda: OneAtATimeWay(model),
         STATIC: lambda: StaticWay(model),
-        CONTINUOUS: continuous,
+        CONTINUOUS: lambda: continuous(CONTINUOUS),
+        GRAPHS: lambda: continuous(GRAPHS),
         ENGINE: lambda: EngineWay(NAMES[ENGINE], engine_spec(source, dtype, clients, cache)),
         INT8: lambda: EngineWay(NAMES[INT8], engine_spec(source, "int8", clients, cache)),
     }
@@ -86,7 +94,7 @@ def lineup(source: str, dtype: str, names: Sequence[str], clients: int, longest:
             except EngineError as error:  # an engine may refuse int8, and says why
                 if name != INT8:
                     raise
-                found.skipped[name] = str(error)
+                found.skipped[NAMES[name]] = str(error).removeprefix(f"{source}: ")
         yield found
     finally:
         for way in found.ways.values():

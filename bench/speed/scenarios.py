@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.speed.bound import MatrixBound
 from bench.speed.engines import EngineWay
 from bench.speed.figures import gaps_of, medians, percentile, phases, rounded, service, share
-from bench.speed.lineup import CONTINUOUS, ENGINE, INT8, ONE, STATIC, Lineup
+from bench.speed.lineup import CONTINUOUS, ENGINE, GRAPHS, INT8, ONE, STATIC, Lineup
 from bench.speed.work import Job, Trace
 
 
@@ -38,7 +38,7 @@ class Sizes:
     exact_clients: int = 8
     exact_prompt: tuple[int, int] = (16, 512)
     exact_output: tuple[int, int] = (16, 64)
-    bound_seconds: float = 3.0
+    bound_seconds: float = 1.5
 
     @property
     def longest(self) -> int:
@@ -48,6 +48,12 @@ class Sizes:
             self.mixed_prompt[1] + self.mixed_output[1],
             self.shared_prefix + self.shared_rest + self.shared_output,
         )
+
+    def fitted(self, context: int) -> Sizes:
+        """Return the sizes with a long prompt that fits the model; raises ValueError if the others do not."""
+        if context < self.longest:
+            raise ValueError(f"the model takes {context} tokens, and the requests have up to {self.longest}")
+        return replace(self, long_prompt=min(self.long_prompt, context - self.prompt))
 
 
 QUICK = Sizes(
@@ -72,7 +78,7 @@ QUICK = Sizes(
     exact_output=(4, 24),
     bound_seconds=0.05,
 )
-BATCHED = (STATIC, CONTINUOUS, ENGINE, INT8)
+BATCHED = (STATIC, CONTINUOUS, GRAPHS, ENGINE, INT8)
 LONG_AFTER = 16  # tokens that every stream has before the long prompt comes
 
 
@@ -87,11 +93,7 @@ def ladder(lineup: Lineup, sizes: Sizes, levels: Sequence[int]) -> dict[str, Any
     }
     for level in levels:
         warm_up(lineup, level, sizes.prompt)
-        # Once before and once after: on a shared machine the bound moves as the rest does.
-        bounds = [bound.tokens_per_second(level, sizes.bound_seconds / 2)]
-        ways = _ladder_rounds(lineup, sizes, level)
-        bounds.append(bound.tokens_per_second(level, sizes.bound_seconds / 2))
-        products = rounded(statistics.mean(bounds))
+        ways, products = _ladder_rounds(lineup, bound, sizes, level)
         for figures in ways.values():
             figures["share_of_products"] = share(figures["decode"], products)
             if level == 1:
@@ -101,16 +103,22 @@ def ladder(lineup: Lineup, sizes: Sizes, levels: Sequence[int]) -> dict[str, Any
     return found
 
 
-def _ladder_rounds(lineup: Lineup, sizes: Sizes, level: int) -> dict[str, dict[str, Any]]:
+def _ladder_rounds(
+    lineup: Lineup, bound: MatrixBound, sizes: Sizes, level: int
+) -> tuple[dict[str, dict[str, Any]], float]:
+    """Return the figures of each way, and the bound: taken in every round, since a shared machine has slow minutes."""
     # One after the other is the same at every level, and a batch of one is one at a time.
     left_out = STATIC if level == 1 else ONE
     samples: dict[str, list[dict[str, float | None]]] = {}
+    bounds = []
     for round_number in range(sizes.rounds):
+        bounds.append(bound.tokens_per_second(level, sizes.bound_seconds))
         jobs = lineup.prompts(level * 100 + round_number).jobs(level, sizes.prompt, sizes.output)
         for name, way in lineup.in_order(round_number):
             if name != left_out:
                 samples.setdefault(name, []).append(phases(complete(way.run(jobs, level))))
-    return {name: medians(samples[name]) for name in lineup.ways if name in samples}
+    figures = {name: medians(samples[name]) for name in lineup.ways if name in samples}
+    return figures, rounded(statistics.median(bounds))
 
 
 def mixed(lineup: Lineup, sizes: Sizes) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def mixed(lineup: Lineup, sizes: Sizes) -> dict[str, Any]:
             samples.setdefault(name, []).append(figures)
             say(f"mixed, round {round_number + 1}", {name: figures["total"]})
     ways = {name: medians(samples[name]) for name in lineup.ways}
-    for base in (ONE, STATIC, CONTINUOUS):
+    for base in (ONE, STATIC, CONTINUOUS, GRAPHS):
         for name in (ENGINE, INT8):
             if base in ways and name in ways:
                 ways[name][f"times_{base}"] = share(ways[name]["total"], ways[base]["total"])

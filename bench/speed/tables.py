@@ -25,13 +25,13 @@ def engine_section(result: Json) -> str:
         ("exact", _exact),
     ]
     found = [render(result) for name, render in parts if result.get(name)]
-    skipped = [f"Not measured: {result['names'].get(name, name)}: {why}." for name, why in _skipped(result)]
+    skipped = [f"Not measured: {name} ({why})." for name, why in result.get("skipped", {}).items()]
     return "\n\n".join([_heading(result), *found, *skipped])
 
 
 def where_and_when(machine: Json) -> str:
     """Return the machine's name, its settings and the date."""
-    settings = f"{machine['threads']} threads, " if machine["device"] == "cpu" else ""
+    settings = f"threads: {machine['threads']}, " if machine["device"] == "cpu" else ""
     return f"{machine['device_name']} ({settings}torch {machine['torch']}), {machine['date']}"
 
 
@@ -57,11 +57,6 @@ def _heading(result: Json) -> str:
     size = f"{result['parameters'] / 1e6:,.0f} M parameters, {result['dtype']}" if "parameters" in result else ""
     what = f"**{result['model']}**" + (f", {size}" if size else "")
     return f"{what}; {where_and_when(result['machine'])}."
-
-
-def _skipped(result: Json) -> Iterable[tuple[str, str]]:
-    skipped: Mapping[str, str] = result.get("skipped", {})
-    return skipped.items()
 
 
 def _ladder(result: Json) -> str:
@@ -112,15 +107,17 @@ def _mixed(result: Json) -> str:
         times = f"{best / way['total']:.1f} ×" if best and name not in ("engine", "int8") else ""
         waits = [seconds(way[key]) for key in ("first_p50", "first_p95", "gap_p99")]
         rows.append([result["names"][name], number(way["total"]), times, *waits])
-    return table(columns, rows)
+    part = f"`generate()` one at a time was given {sizes['one_subset']} of the requests, evenly spread by length."
+    return table(columns, rows) + (f"\n\n{part}" if "one" in mixed["ways"] else "")
 
 
 def _long(result: Json) -> str:
     long = result["long"]
+    gap, worst = (f"{long[name]:.1f}" for name in ("largest_gap_in_steps", "worst_gap_in_steps"))
     return (
-        f"A prompt of {long['prompt']:,} tokens arrives while {long['streams']} streams run: the largest gap in "
-        f"a stream is {long['largest_gap_in_steps']:.1f} of its usual steps (worst round {long['worst_gap_in_steps']:.1f}), the "
-        f"new prompt's first token comes after {seconds(long['first_token_of_long'])}."
+        f"A prompt of {long['prompt']:,} tokens arrives while {long['streams']} streams run: the largest gap in a "
+        f"stream is {gap} of its usual steps (worst round {worst}), the new prompt's first token comes after "
+        f"{seconds(long['first_token_of_long'])}."
     )
 
 

@@ -35,7 +35,7 @@ def test_every_way_is_measured_at_every_level(measured: dict[str, Any]) -> None:
     assert all(way["total"] > 0 for level in levels.values() for way in level["ways"].values())
     assert all(level["products"] > 0 for level in levels.values())
     assert {"one", "static", "continuous", "engine"} <= set(measured["mixed"]["ways"])
-    assert "int8" in measured["names"] or measured["skipped"]["int8"]
+    assert "int8" in measured["names"] or all(measured["skipped"].values())
 
 
 def test_the_engine_writes_what_generate_writes(measured: dict[str, Any]) -> None:
