@@ -182,15 +182,14 @@ REGISTRY.register(TOKEN_GAPS)
 class TokenClock:
     """When the tokens of one attempt reached the stream; only the thread that writes streams uses it.
 
-    `waited` is the time between acceptance and claim in seconds, by the database's clock: adding what has passed since
-    gives the time to the first token whatever this machine's clock says.
+    `waited` is the time between acceptance and claim in seconds, by the database's clock; `claimed` is the claim's
+    `time.monotonic()` instant. Together they give the time to the first token whatever this machine's clock says.
     """
 
     __slots__ = ("_claimed", "_last", "_model", "_waited")
 
-    def __init__(self, model: str, waited: float, attempt: int) -> None:
-        self._model, self._waited = model, waited
-        self._claimed = time.monotonic()
+    def __init__(self, model: str, waited: float, attempt: int, claimed: float) -> None:
+        self._model, self._waited, self._claimed = model, waited, claimed
         self._last = 0.0
         if attempt == 1:
             QUEUE_WAIT.labels(model).observe(waited)

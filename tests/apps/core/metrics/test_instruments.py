@@ -1,0 +1,183 @@
+"""What is counted, and that no label can grow without bound."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
+from django.test import Client
+from prometheus_client import REGISTRY
+
+from apps.core import metrics
+from apps.core.errors import InsufficientQuota, QueueFull
+from apps.core.metrics import instruments
+from apps.core.metrics.instruments import WeightedHistogram
+from apps.core.metrics.web import measured
+from tests.helpers.metrics import value
+
+# Everything that a label may be called: what is not here needs a reason why its values are few.
+LABELS = {"model", "queue", "outcome", "code", "reason", "seen_by", "route", "method", "status", "transport", "store"}
+LABELS |= {"task", "process", "le"}
+
+
+def test_labels_are_of_kinds_that_have_few_values() -> None:
+    for family in REGISTRY.collect():
+        if family.name.startswith("millrace_"):
+            used = {label for sample in family.samples for label in sample.labels}
+            assert used <= LABELS, f"{family.name} has the labels {used - LABELS}"
+
+
+def test_instruments_declare_only_such_labels() -> None:
+    declared = {name for value in vars(instruments).values() for name in getattr(value, "_labelnames", ())}
+    assert declared <= LABELS
+    assert "model" in declared
+
+
+def test_a_label_that_takes_ever_new_values_ends_as_other() -> None:
+    kind = f"test-{uuid.uuid4()}"
+    given = [metrics.bounded(kind, f"code_{number}") for number in range(200)]
+    assert len(set(given)) == instruments.MOST_VALUES + 1
+    assert given[-1] == "other"
+    assert metrics.bounded(kind, "code_3") == "code_3"
+
+
+def test_accepted_and_refused_work_is_counted_by_its_code() -> None:
+    answers: list[Any] = ["a row", QueueFull("full"), InsufficientQuota("spent"), ValueError("a bug")]
+
+    @metrics.counting_submissions("test")
+    def accept() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert accept() == "a row"
+    for error in (QueueFull, InsufficientQuota, ValueError):
+        with pytest.raises(error):
+            accept()
+    counted = {
+        outcome: value("millrace_submissions_total", queue="test", outcome=outcome)
+        for outcome in ("accepted", "queue_full", "insufficient_quota")
+    }
+    assert counted == {"accepted": 1, "queue_full": 1, "insufficient_quota": 1}
+
+
+def test_a_reader_is_counted_while_it_reads_also_when_it_breaks_off() -> None:
+    before = value("millrace_open_streams", transport="test")
+    with pytest.raises(ConnectionResetError), metrics.open_stream("test") as frames:
+        frames.inc(3)
+        assert value("millrace_open_streams", transport="test") == before + 1
+        raise ConnectionResetError
+    assert value("millrace_open_streams", transport="test") == before
+    assert value("millrace_stream_frames_total", transport="test") == 3
+
+
+def samples(histogram: WeightedHistogram) -> dict[tuple[str, str], float]:
+    return {
+        (sample.name, sample.labels.get("le", "")): sample.value
+        for family in histogram.collect()
+        for sample in family.samples
+    }
+
+
+def test_a_weighted_histogram_counts_each_value_as_often_as_it_is_told() -> None:
+    histogram = WeightedHistogram("test_seconds", "For this test.", (0.1, 1.0))
+    assert samples(histogram) == {}
+    histogram.add("m", 0.1, 3)
+    histogram.add("m", 0.5, 2)
+    histogram.add("m", 7.0, 1)
+    assert samples(histogram) == {
+        ("test_seconds_bucket", "0.1"): 3,
+        ("test_seconds_bucket", "1.0"): 5,
+        ("test_seconds_bucket", "+Inf"): 6,
+        ("test_seconds_count", ""): 6,
+        ("test_seconds_sum", ""): pytest.approx(8.3),
+    }
+
+
+def timing(model: str, clock: str) -> tuple[float, float]:
+    """Count and sum of one of the histograms of a generation's times."""
+    return value(f"millrace_{clock}_seconds_count", model=model), value(f"millrace_{clock}_seconds_sum", model=model)
+
+
+def test_the_first_token_counts_from_acceptance_and_the_others_from_the_one_before() -> None:
+    clock = metrics.TokenClock("m-first", waited=2.0, attempt=1, claimed=100.0)
+    clock.written(0, 1, 100.5)
+    clock.written(1, 1, 100.75)
+    clock.written(2, 4, 102.75)
+    assert timing("m-first", "queue_wait") == (1, 2.0)
+    assert timing("m-first", "claim_to_first_token") == (1, 0.5)
+    assert timing("m-first", "time_to_first_token") == (1, 2.5)
+    assert timing("m-first", "inter_token") == (5, pytest.approx(2.25))
+
+
+def test_an_attempt_that_continues_has_neither_a_first_token_nor_a_wait() -> None:
+    clock = metrics.TokenClock("m-second", waited=20.0, attempt=2, claimed=100.0)
+    clock.written(7, 1, 103.0)
+    clock.written(8, 1, 103.5)
+    assert timing("m-second", "queue_wait") == timing("m-second", "time_to_first_token") == (0, 0)
+    assert timing("m-second", "inter_token") == (1, 0.5)
+
+
+def test_an_attempt_that_starts_again_without_a_token_has_its_first() -> None:
+    clock = metrics.TokenClock("m-again", waited=20.0, attempt=2, claimed=100.0)
+    clock.written(0, 1, 101.0)
+    assert timing("m-again", "queue_wait") == (0, 0)
+    assert timing("m-again", "time_to_first_token") == (1, 21.0)
+
+
+def test_tokens_that_reach_the_stream_together_share_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruments.time, "monotonic", lambda: 200.0)
+    clock = metrics.TokenClock("m-together", waited=0.0, attempt=1, claimed=199.0)
+    metrics.tokens_written([(clock, 0, 1), (clock, 1, 1)])
+    monkeypatch.setattr(instruments.time, "monotonic", lambda: 201.0)
+    metrics.tokens_written([(clock, 2, 1), (clock, 3, 1)])
+    assert timing("m-together", "inter_token") == (2, 1.0)
+    assert value("millrace_inter_token_seconds_bucket", model="m-together", le="0.5") == 2
+    assert value("millrace_inter_token_seconds_bucket", model="m-together", le="0.25") == 0
+
+
+# ---------------------------------------------------------------- requests
+
+
+def requests(route: str, method: str, status: int) -> float:
+    return value("millrace_http_requests_total", route=route, method=method, status=str(status))
+
+
+def test_requests_are_counted_by_route_and_never_by_path(db: None) -> None:
+    client = Client(raise_request_exception=False)
+    before = requests("healthz", "GET", 200), requests("none", "GET", 404), requests("api-generation", "GET", 401)
+    client.get("/healthz")
+    client.get(f"/nothing/{uuid.uuid4()}")
+    client.get(f"/api/v1/generations/{uuid.uuid4()}")
+    after = requests("healthz", "GET", 200), requests("none", "GET", 404), requests("api-generation", "GET", 401)
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 1, 1]
+    assert value("millrace_http_request_duration_seconds_count", route="healthz") >= 1
+
+
+def test_methods_that_somebody_made_up_are_one(db: None) -> None:
+    before = requests("healthz", "other", 200)
+    for number in range(3):
+        Client().generic(f"MADEUP{number}", "/healthz")
+    assert requests("healthz", "other", 200) == before + 3
+
+
+async def test_a_caller_who_leaves_is_counted_as_such() -> None:
+    began = asyncio.Event()
+
+    async def view(request: Any) -> HttpResponse:
+        began.set()
+        await asyncio.sleep(3600)
+        return HttpResponse()
+
+    before = requests("none", "GET", 499)
+    request = ASGIRequest({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}, None)
+    answering: Any = measured(view)
+    task = asyncio.create_task(answering(request))
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert requests("none", "GET", 499) == before + 1
