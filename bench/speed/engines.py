@@ -65,7 +65,8 @@ class EngineWay:
             trace.token_ids += output.token_ids
             if output.finish_reason:
                 if output.finish_reason != "length":
-                    raise RuntimeError(f"{self.name}: {output.finish_reason} {output.error_message}")
+                    wrote = f"{len(trace.token_ids)} of {trace.job.output_tokens} tokens"
+                    raise RuntimeError(f"{self.name}: {output.finish_reason} after {wrote} {output.error_message}")
                 del traces[output.request_id]
                 ended += 1
         return ended

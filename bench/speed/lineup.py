@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Lineup:
     ways: dict[str, Way] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    warm_ups: Iterator[int] = field(default_factory=itertools.count)
 
     def prompts(self, round_number: int) -> Prompts:
         """Return the source of one round's prompts."""

@@ -222,8 +222,9 @@ def _counted(engine: EngineWay, jobs: Sequence[Job]) -> dict[str, Any]:
 
 def warm_up(lineup: Lineup, clients: int, prompt: int, names: Sequence[str] = BATCHED) -> None:
     """Run every way once at this width: allocation, thread pools, compilation and graphs are not what is measured."""
+    jobs = lineup.prompts(90_000 + next(lineup.warm_ups)).jobs(clients, prompt, 4)
     for _, way in lineup.in_order(0, names):
-        way.run(lineup.prompts(90_000).jobs(clients, prompt, 4), clients)
+        way.run(jobs, clients)
 
 
 def complete(traces: list[Trace]) -> list[Trace]:
