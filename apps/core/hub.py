@@ -249,6 +249,11 @@ class Reader:
         """For how many seconds Redis has not answered anybody."""
         return self._hub.failing
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that has come is taken: a client that does not keep up is not."""
+        return not (self._held or self._behind)
+
     def failed(self, error: Exception) -> None:
         """Redis did not answer a question about this stream."""
         self._hub.failed(error)

@@ -22,7 +22,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import errors
+from apps.core import errors, metrics
 from apps.core.views import error_headers
 
 # The escape of NUL, and not a backslash that is itself escaped before the letters u0000.
@@ -118,6 +118,7 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     error = as_millrace_error(exception)
     if error is None:
         return None
+    metrics.ERROR_ANSWERS.labels(error.code).inc()
     headers = error_headers(error)
     if isinstance(exception, exceptions.MethodNotAllowed):
         headers["allow"] = ", ".join(context["view"].allowed_methods)

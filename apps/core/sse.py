@@ -12,6 +12,7 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
+from apps.core import metrics
 from apps.core.errors import MillraceError
 from apps.core.views import InternalError
 
@@ -30,6 +31,8 @@ def event(data: Any, *, name: str = "", id: str = "") -> bytes:
 
 def failure(exception: Exception) -> MillraceError:
     """What to tell a reader in mid-stream, where no status can be sent any more; the unexpected is logged."""
+    code = exception.code if isinstance(exception, MillraceError) else InternalError.code
+    metrics.ERROR_ANSWERS.labels(code).inc()
     if isinstance(exception, MillraceError):
         return exception
     log.error("a stream broke off", exc_info=exception)
@@ -64,6 +67,8 @@ class EventStream(StreamingHttpResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         await release_thread()
-        async with aclosing(self.source) as parts:
-            async for part in parts:
-                yield part
+        with metrics.open_stream("sse") as sent:
+            async with aclosing(self.source) as parts:
+                async for part in parts:
+                    yield part
+                    sent.inc()

@@ -128,6 +128,9 @@ class Write(NamedTuple):
 # stream that is gone, has lost its end or belongs to another attempt is told and never written over.
 _WRITE = """
 local answers = {}
+-- One entry of each command, any of them, carries the time: enough to measure how late readers are given it.
+local now = redis.call('TIME')
+local stamped = now[2] % #KEYS + 1
 for i, key in ipairs(KEYS) do
     local a = (i - 1) * 7
     local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
@@ -144,6 +147,10 @@ for i, key in ipairs(KEYS) do
             fields[#fields + 1] = ARGV[a + 5]
             fields[#fields + 1] = 'o'
             fields[#fields + 1] = ARGV[a + 6]
+        end
+        if i == stamped then
+            fields[#fields + 1] = 'a'
+            fields[#fields + 1] = string.format('%.0f', now[1] * 1000 + now[2] / 1000)
         end
         local added = redis.pcall('XADD', key, ARGV[a + 2], unpack(fields))
         if type(added) == 'table' and added.err then
@@ -223,18 +230,22 @@ def close(work_id: UUID | str, attempt: int, seq: int, client: Any = None) -> No
 
 
 class Piece(NamedTuple):
-    """One entry as readers need it: how many tokens it holds and not which. Built ten thousand times a second."""
+    """One entry as readers need it: how many tokens it holds and not which. Built ten thousand times a second.
+
+    `at` is when Redis took it, in Unix milliseconds; only some entries carry it, the others have 0.
+    """
 
     id: str
     kind: str
     text: str
     tokens: int
     offset: int
+    at: int = 0
 
 
 def piece(id: bytes, fields: Sequence[bytes]) -> Piece:
     """A piece from Redis's own answer: the id, and names and values in turn."""
-    kind, text, tokens, offset = "", "", 0, 0
+    kind, text, tokens, offset, at = "", "", 0, 0, 0
     for name, value in zip(fields[::2], fields[1::2], strict=True):
         if name == b"t":
             text = value.decode()
@@ -244,7 +255,9 @@ def piece(id: bytes, fields: Sequence[bytes]) -> Piece:
             kind = value.decode()
         elif name == b"o":
             offset = int(value)
-    return Piece(id.decode(), kind, text, tokens, offset)
+        elif name == b"a":
+            at = int(value)
+    return Piece(id.decode(), kind, text, tokens, offset, at)
 
 
 async def read(work_id: UUID | str, after: str, count: int) -> list[Piece]:

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from apps.core import metrics
 from apps.core.connections import redis_client
 from apps.core.errors import InvalidRequest, MillraceError, NotFound, PermissionDenied
 
@@ -41,6 +42,7 @@ def error_headers(error: MillraceError) -> dict[str, str]:
 
 def error_response(request: HttpRequest, error: MillraceError) -> HttpResponse:
     """The error as JSON for programs, as a page for people."""
+    metrics.ERROR_ANSWERS.labels(error.code).inc()
     if is_api(request):
         return JsonResponse(error.body(), status=error.status, headers=error_headers(error))
     context = {"error": error, "status": error.status, "request_id": getattr(request, "request_id", "")}

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.authentication import actor_of_header
-from apps.core import sse
+from apps.core import metrics, sse
 from apps.core.errors import NotAuthenticated, ServiceUnavailable
 from apps.core.shutdown import Leaving
 from apps.core.threads import in_database
@@ -63,8 +63,10 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
             actor = await in_database(_reader_of, self.scope, generation_id)
             query = parse_qs(self.scope["query_string"].decode("latin-1"))
             async with aclosing(follow(actor.organization_id, generation_id, query.get("after", [""])[-1])) as frames:
-                async for frame in frames:
-                    await self._send_frame(frame)
+                with metrics.open_stream("websocket") as sent:
+                    async for frame in frames:
+                        await self._send_frame(frame)
+                        sent.inc()
             await self.close(1000)
         except _Gone:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
-from apps.core import shutdown, streams
+from apps.core import metrics, shutdown, streams
 from apps.core.cursor import Cursor, Step, before, placed, split, whole_text
 from apps.core.errors import NotFound, ServiceUnavailable
 from apps.core.hub import Reader
@@ -68,6 +69,7 @@ class _Follower:
         self.row = (organization_id, generation_id)
         self.reader, self.now, self.grace = reader, now, grace
         self.clock = asyncio.get_running_loop().time
+        self.came = time.time()
         self.cursor = Cursor()
         # The last frame, the last news of the row, the last entry.
         self.told = self.looked = self.heard = self.clock()
@@ -99,8 +101,11 @@ class _Follower:
         if self.now.ended:
             await self._expect_end()
         while not self.finished:
+            kept_up = self.reader.idle
             await self.reader.wait(self._next_moment())
             taken = pieces = await self.reader.take()
+            if kept_up:
+                metrics.observe_lag(taken, self.came)
             while pieces:
                 frames, pieces = self._read(pieces)
                 if pieces:
