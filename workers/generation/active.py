@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from django.conf import settings
 
 from apps.core import streams
 from apps.core.jobs import Status
+from apps.core.metrics import TokenClock
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
@@ -50,12 +52,16 @@ class Active:
     settled: bool = False
     key: str = ""
     stream: str = ""
+    clock: TokenClock = field(init=False)
     _next_seq: int = 1
 
     def __post_init__(self) -> None:
         # The id by which engines know this attempt.
         self.key = f"{self.id}:{self.attempt}"
         self.stream = streams.key(self.id)
+        row = self.generation
+        waited = (row.claimed_at - row.created_at).total_seconds() if row.claimed_at else 0.0
+        self.clock = TokenClock(self.model.name, waited, self.attempt, time.monotonic())
 
     @property
     def id(self) -> UUID:
@@ -80,6 +86,7 @@ class Active:
         progress = streams.progress(earlier)
         self.last_id = f"{self.attempt}-0"
         self.text, self.token_ids = [progress.text], list(progress.token_ids)
+        self.clock.continue_from(len(self.token_ids))
         if progress == Progress() and any(entry.kind == streams.DELTA for entry in earlier):
             # Part of the stream was lost: the text starts over, visibly.
             self._add(streams.RESET)
@@ -115,6 +122,11 @@ class Active:
             self._add(streams.DELTA, "".join(self.text))
         else:
             self._add(streams.ATTEMPT, seconds=streams.ABANDONED_SECONDS)
+
+    def note_time(self, now: float) -> None:
+        """Everything that was produced is in the stream at `time.monotonic()` `now`."""
+        # Without token ids, as from a remote server, a piece counts as one.
+        self.clock.reached(len(self.token_ids) or self.outputs, now)
 
     def confirm(self, id: str) -> None:
         """Redis has everything up to `id`."""

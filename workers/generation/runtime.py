@@ -14,7 +14,7 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from apps.core import jobs
+from apps.core import jobs, metrics
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from apps.studio.services.attempts import acquit_generation, retry_generation
@@ -112,7 +112,8 @@ class GenerationRuntime:
         row = active.generation
 
         def hand_back() -> None:
-            retry_generation(row.organization_id, active.id, active.attempt)
+            if retry_generation(row.organization_id, active.id, active.attempt):
+                metrics.RETRIES.labels("generation", "failed").inc()
             self.table.forget(active)
 
         self._settler.submit(active, hand_back)

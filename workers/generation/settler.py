@@ -12,6 +12,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection
 
+from apps.core import metrics
 from apps.core.jobs import Status
 from apps.studio.services import Outcome, finish_generation
 from workers.generation.active import Active
@@ -59,7 +60,8 @@ class Settler:
             request_id=active.generation.request_id, generation_id=str(active.id), attempt=active.attempt
         ):
             try:
-                committed = self._commit(active, outcome)
+                with metrics.SETTLE_SECONDS.time():
+                    committed = self._commit(active, outcome)
                 if committed:
                     log.info("generation %s, %d tokens", outcome.status, outcome.completion_tokens)
             except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from apps.core import metrics
 from workers.generation.active import Active
 from workers.runtime import Engines
 
@@ -44,6 +45,8 @@ class Table:
 
     def abandon(self, active: Active) -> None:
         """Stops working on what belongs to another worker now; nothing more of it is written or charged here."""
+        if not active.lost:
+            metrics.LEASE_LOSSES.labels("generation", "worker").inc()
         active.lost = True
         self._cancel_in_engine(active)
         self.forget(active)

@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from redis.exceptions import RedisError
 
-from apps.core import streams
+from apps.core import metrics, streams
 from apps.core.connections import writer_client
 from apps.studio.services import Outcome
 from ml.types import StepOutput
@@ -128,8 +128,10 @@ class Writer:
             return
         writes = [write for active in self._behind.values() for write in active.unsent]
         try:
-            answers = streams.write(writer_client(), writes)
+            with metrics.STREAM_WRITE_SECONDS.time():
+                answers = streams.write(writer_client(), writes)
         except (RedisError, OSError) as error:
+            metrics.STREAM_WRITE_ERRORS.inc()
             self._tell(f"streams not reachable: {error}")
             self._give_up_tails()
             return
@@ -138,12 +140,13 @@ class Writer:
             self._tell(f"streams not writable: {' '.join(sorted(refusals))[:200]}")
         else:
             self._reachable = True
-        position = 0
+        position, now = 0, time.monotonic()
         for key, active in list(self._behind.items()):
             count = len(active.unsent)
             self._judge(active, writes[position : position + count], answers[position : position + count])
             position += count
             if not active.unsent:
+                active.note_time(now)
                 self._drop(key)
         self._give_up_tails()
 
