@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import HistogramMetricFamily
@@ -62,23 +62,42 @@ STREAM_LAG = Histogram(
 )
 
 
-def counting_submissions(queue: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a service that accepts work: counts what it accepted, and what it refused by the error's code."""
+def counting_refusals(queue: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates what accepts work: refusals are counted by the error's code."""
 
     def decorate(service: Callable[P, R]) -> Callable[P, R]:
         @wraps(service)
         def counted(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                accepted = service(*args, **kwargs)
+                return service(*args, **kwargs)
             except MillraceError as error:
                 SUBMISSIONS.labels(queue, error.code).inc()
                 raise
-            SUBMISSIONS.labels(queue, "accepted").inc()
-            return accepted
 
         return counted
 
     return decorate
+
+
+def count_accepted(queue: str) -> None:
+    """Counts a piece of work that was accepted; call it once the transaction has committed."""
+    SUBMISSIONS.labels(queue, "accepted").inc()
+
+
+class Stamped(Protocol):
+    """A stream's entry; `at` is when Redis took it in Unix milliseconds, 0 for most, which carry no time."""
+
+    @property
+    def at(self) -> int: ...
+
+
+def observe_lag(entries: Iterable[Stamped], since: float) -> None:
+    """Notes how late a reader is given these entries; what was written before `since`, in Unix time, is a replay."""
+    for entry in entries:
+        if entry.at:
+            written = entry.at / 1000
+            if written > since:
+                STREAM_LAG.observe(max(0.0, time.time() - written))
 
 
 @contextmanager
@@ -180,36 +199,32 @@ REGISTRY.register(TOKEN_GAPS)
 
 
 class TokenClock:
-    """When the tokens of one attempt reached the stream; only the thread that writes streams uses it.
+    """When the tokens of one attempt reached the stream; once it has begun only the stream writer's thread uses it.
 
     `waited` is the time between acceptance and claim in seconds, by the database's clock; `claimed` is the claim's
     `time.monotonic()` instant. Together they give the time to the first token whatever this machine's clock says.
     """
 
-    __slots__ = ("_claimed", "_last", "_model", "_waited")
+    __slots__ = ("_claimed", "_last", "_model", "_tokens", "_waited")
 
     def __init__(self, model: str, waited: float, attempt: int, claimed: float) -> None:
         self._model, self._waited, self._claimed = model, waited, claimed
-        self._last = 0.0
+        self._last, self._tokens = 0.0, 0
         if attempt == 1:
             QUEUE_WAIT.labels(model).observe(waited)
 
-    def written(self, offset: int, tokens: int, now: float) -> None:
-        """Notes `tokens` that reached the stream after `offset` others, at the `time.monotonic()` instant `now`."""
-        if self._last:
-            TOKEN_GAPS.add(self._model, (now - self._last) / tokens, tokens)
-        elif offset == 0:
-            CLAIM_TO_FIRST_TOKEN.labels(self._model).observe(now - self._claimed)
-            FIRST_TOKEN.labels(self._model).observe(self._waited + now - self._claimed)
-        self._last = now
+    def continue_from(self, tokens: int) -> None:
+        """Earlier attempts have written so many tokens."""
+        self._tokens = tokens
 
-
-def tokens_written(written: Iterable[tuple[TokenClock, int, int]]) -> None:
-    """Notes the (clock, offset, tokens) of one pipeline's entries; those of one generation arrived together."""
-    together: dict[TokenClock, tuple[int, int]] = {}
-    for clock, offset, tokens in written:
-        before = together.get(clock)
-        together[clock] = (before[0], before[1] + tokens) if before else (offset, tokens)
-    now = time.monotonic()
-    for clock, (offset, tokens) in together.items():
-        clock.written(offset, tokens, now)
+    def reached(self, tokens: int, now: float) -> None:
+        """The stream holds `tokens` in all since the `time.monotonic()` instant `now`."""
+        new = tokens - self._tokens
+        if new > 0:
+            if self._last:
+                TOKEN_GAPS.add(self._model, (now - self._last) / new, new)
+            elif not self._tokens:
+                CLAIM_TO_FIRST_TOKEN.labels(self._model).observe(now - self._claimed)
+                FIRST_TOKEN.labels(self._model).observe(self._waited + now - self._claimed)
+            self._last = now
+        self._tokens = tokens

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from prometheus_client import REGISTRY
 
-from apps.core import metrics
+from apps.core import metrics, streams
 from apps.core.errors import InsufficientQuota, QueueFull
 from apps.core.metrics import instruments
 from apps.core.metrics.instruments import WeightedHistogram
@@ -43,10 +43,10 @@ def test_a_label_that_takes_ever_new_values_ends_as_other() -> None:
     assert metrics.bounded(kind, "code_3") == "code_3"
 
 
-def test_accepted_and_refused_work_is_counted_by_its_code() -> None:
+def test_submissions_are_counted_by_outcome() -> None:
     answers: list[Any] = ["a row", QueueFull("full"), InsufficientQuota("spent"), ValueError("a bug")]
 
-    @metrics.counting_submissions("test")
+    @metrics.counting_refusals("test")
     def accept() -> Any:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
@@ -54,6 +54,7 @@ def test_accepted_and_refused_work_is_counted_by_its_code() -> None:
         return answer
 
     assert accept() == "a row"
+    metrics.count_accepted("test")
     for error in (QueueFull, InsufficientQuota, ValueError):
         with pytest.raises(error):
             accept()
@@ -104,39 +105,47 @@ def timing(model: str, clock: str) -> tuple[float, float]:
 
 def test_the_first_token_counts_from_acceptance_and_the_others_from_the_one_before() -> None:
     clock = metrics.TokenClock("m-first", waited=2.0, attempt=1, claimed=100.0)
-    clock.written(0, 1, 100.5)
-    clock.written(1, 1, 100.75)
-    clock.written(2, 4, 102.75)
+    for tokens, now in ((1, 100.5), (2, 100.75), (2, 101.0), (6, 102.75)):
+        clock.reached(tokens, now)
     assert timing("m-first", "queue_wait") == (1, 2.0)
     assert timing("m-first", "claim_to_first_token") == (1, 0.5)
     assert timing("m-first", "time_to_first_token") == (1, 2.5)
     assert timing("m-first", "inter_token") == (5, pytest.approx(2.25))
+    assert value("millrace_inter_token_seconds_bucket", model="m-first", le="0.25") == 1
 
 
 def test_an_attempt_that_continues_has_neither_a_first_token_nor_a_wait() -> None:
     clock = metrics.TokenClock("m-second", waited=20.0, attempt=2, claimed=100.0)
-    clock.written(7, 1, 103.0)
-    clock.written(8, 1, 103.5)
+    clock.continue_from(7)
+    clock.reached(8, 103.0)
+    clock.reached(9, 103.5)
     assert timing("m-second", "queue_wait") == timing("m-second", "time_to_first_token") == (0, 0)
     assert timing("m-second", "inter_token") == (1, 0.5)
 
 
 def test_an_attempt_that_starts_again_without_a_token_has_its_first() -> None:
     clock = metrics.TokenClock("m-again", waited=20.0, attempt=2, claimed=100.0)
-    clock.written(0, 1, 101.0)
+    clock.continue_from(0)
+    clock.reached(1, 101.0)
     assert timing("m-again", "queue_wait") == (0, 0)
     assert timing("m-again", "time_to_first_token") == (1, 21.0)
 
 
-def test_tokens_that_reach_the_stream_together_share_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instruments.time, "monotonic", lambda: 200.0)
-    clock = metrics.TokenClock("m-together", waited=0.0, attempt=1, claimed=199.0)
-    metrics.tokens_written([(clock, 0, 1), (clock, 1, 1)])
-    monkeypatch.setattr(instruments.time, "monotonic", lambda: 201.0)
-    metrics.tokens_written([(clock, 2, 1), (clock, 3, 1)])
-    assert timing("m-together", "inter_token") == (2, 1.0)
-    assert value("millrace_inter_token_seconds_bucket", model="m-together", le="0.5") == 2
-    assert value("millrace_inter_token_seconds_bucket", model="m-together", le="0.25") == 0
+def test_a_text_that_starts_over_counts_no_negative_tokens() -> None:
+    clock = metrics.TokenClock("m-over", waited=0.0, attempt=1, claimed=100.0)
+    for tokens, now in ((5, 101.0), (2, 102.0), (3, 103.0)):
+        clock.reached(tokens, now)
+    assert timing("m-over", "inter_token") == (1, 2.0)
+
+
+def test_the_lag_is_that_of_entries_written_since_the_reader_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruments.time, "time", lambda: 1000.0)
+    before = value("millrace_stream_lag_seconds_count"), value("millrace_stream_lag_seconds_sum")
+    entries = [streams.Piece("1-1", streams.DELTA, "", 1, 0, at) for at in (0, 980_000, 999_500, 1_000_200)]
+    metrics.observe_lag(entries, since=990.0)
+    after = value("millrace_stream_lag_seconds_count"), value("millrace_stream_lag_seconds_sum")
+    # A replay and an entry without a time do not count; a clock that is behind makes no negative lag.
+    assert [new - old for new, old in zip(after, before, strict=True)] == [2, pytest.approx(0.5)]
 
 
 # ---------------------------------------------------------------- requests
