@@ -30,14 +30,14 @@ def build(spec: ModelSpec, loaded: LoadedModel, prompt_tokens: int) -> tuple[Run
     """
     gpu = loaded.device.type != "cpu"
     size = GpuBackend.block if gpu else CpuBackend.block
-    tokens = torch.tensor([sample_tokens(loaded.shape.vocabulary)], device=loaded.device)
+    sample = sample_tokens(loaded.shape.vocabulary)[: loaded.max_context]
+    tokens = torch.tensor([sample], device=loaded.device)
     expected = loaded.model(input_ids=tokens, use_cache=False).logits[0].float()
     dtype = loaded.model.dtype
     weights = take_apart(loaded.model, loaded.shape, loaded.max_context)
     blocks = _blocks(spec, loaded, size, dtype.itemsize)
     context = min(loaded.max_context, (blocks - 1) * size)
-    longest = max(-(-context // size), -(-len(tokens[0]) // size))
-    tables: Any = np.zeros((spec.max_running + 1, longest), np.int32)
+    tables: Any = np.zeros((spec.max_running + 1, -(-context // size)), np.int32)
     at_once = prompt_tokens + spec.max_running
     backend: Any
     if gpu:
@@ -45,7 +45,7 @@ def build(spec: ModelSpec, loaded: LoadedModel, prompt_tokens: int) -> tuple[Run
     else:
         backend = CpuBackend(loaded.shape, weights, blocks, tables, at_once, loaded.int8)
     decoder = Decoder(loaded.shape, weights, backend)
-    verify(decoder, tables, expected, loaded)
+    verify(decoder, tables, expected[:context], loaded)
     backend.ready(decoder)
     log.info("%s: context %d, cache %d positions of %s", spec.source, context, (blocks - 1) * size, dtype)
     return Runner(decoder, tables), BlockPool(blocks, size), context

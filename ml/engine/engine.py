@@ -159,8 +159,8 @@ class LocalEngine:
 
     def _pass(self) -> list[StepOutput]:
         """Compute one pass and give each request whose tokens are all computed its next one."""
-        running = len(self._scheduler.running)
-        turns = self._scheduler.next_pass(self._pace.prompt_tokens(running))
+        writing = sum(state.missing == 1 for state in self._scheduler.running)
+        turns = self._scheduler.next_pass(self._pace.prompt_tokens(writing))
         if not turns:
             return []
         began = time.perf_counter()

@@ -41,6 +41,7 @@ class CpuBackend:
         self.dtype = weights.embedding.dtype
         self._shape, self._weights, self._int8 = shape, weights, int8
         self._kind: Kind = "float32" if self.dtype == torch.float32 else "bfloat16"
+        tokens = padded(tokens)
         heads = (shape.layers, blocks, shape.kv_heads)
         self.keys = torch.empty(*heads, shape.head_size, BLOCK, dtype=self.dtype)
         self.values = torch.empty(*heads, BLOCK, shape.head_size, dtype=self.dtype)

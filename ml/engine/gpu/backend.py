@@ -105,7 +105,7 @@ class GpuBackend:
     def run(self, compute: Callable[[], Tensor]) -> Tensor:
         """Compute the pass that has begun, with a recorded graph if there is one of its kind."""
         size = next((size for size in sorted(self._graphs) if size >= self._count), None)
-        if size is None or not self._decodes:
+        if size is None or not self._decodes or self._wanted is not None:
             return compute()
         self._pad(self._count, size)
         graph, logits = self._graphs[size]
