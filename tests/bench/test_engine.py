@@ -28,6 +28,7 @@ def measured(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return found
 
 
+@pytest.mark.slow
 def test_every_way_is_measured_at_every_level(measured: dict[str, Any]) -> None:
     levels = measured["ladder"]["levels"]
     assert {"one", "continuous", "engine"} <= set(levels["1"]["ways"])
@@ -38,11 +39,13 @@ def test_every_way_is_measured_at_every_level(measured: dict[str, Any]) -> None:
     assert "int8" in measured["names"] or all(measured["skipped"].values())
 
 
+@pytest.mark.slow
 def test_the_engine_writes_what_generate_writes(measured: dict[str, Any]) -> None:
     (found,) = measured["exact"].values()
     assert (found["full_cache"]["differing"], found["small_cache"]["differing"]) == ([], [])
 
 
+@pytest.mark.slow
 def test_the_figures_become_a_block_of_the_readme(measured: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "engine.json").write_text(json.dumps(measured))
     (tmp_path / "other.json").write_text(json.dumps({"tables": [{"columns": ["a", "b"], "rows": [["c", 1]]}]}))
