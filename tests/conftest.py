@@ -100,10 +100,15 @@ def redis() -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_real_doorbell(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Tasks are captured where they would leave for the broker; tests run them by hand."""
+    """Tasks are captured where they would leave for the broker; tests run them by hand.
+
+    Hints are sent where they are given, and not by their thread, so that a test sees them at once.
+    """
+    from apps.core import bells
     from workers.celery import app
 
     rung: list[str] = []
+    monkeypatch.setattr(bells, "send", lambda name, hint: hint())
     monkeypatch.setattr(app, "send_task", lambda name, *args, **options: rung.append(name))
     return rung
 

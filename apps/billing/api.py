@@ -28,7 +28,13 @@ EXAMPLE = OpenApiExample(
         "held": 137,
         "remaining": 198022,
         "spend": {"amount": "0.002410", "currency": "USD"},
-        "limits": {"requests_per_minute": 60, "tokens_per_minute": 40000, "max_queued": 20},
+        "limits": {
+            "requests_per_minute": 60,
+            "tokens_per_minute": 40000,
+            "max_queued": 20,
+            "weight": 1,
+            "max_running": 32,
+        },
     },
 )
 
@@ -42,6 +48,8 @@ class RateLimits(serializers.Serializer):
     requests_per_minute = serializers.IntegerField()
     tokens_per_minute = serializers.IntegerField()
     max_queued = serializers.IntegerField(help_text="Generations that may wait at a time.")
+    weight = serializers.IntegerField(help_text="The plan's share where work of several organizations waits.")
+    max_running = serializers.IntegerField(help_text="Generations that may run at a time; the rest waits.")
 
 
 @extend_schema_serializer(examples=[EXAMPLE])
@@ -76,6 +84,8 @@ def _usage(actor: Actor) -> dict[str, Any]:
             "requests_per_minute": limits.requests_per_minute,
             "tokens_per_minute": limits.tokens_per_minute,
             "max_queued": limits.max_queued,
+            "weight": limits.weight,
+            "max_running": limits.max_running,
         },
     }
 

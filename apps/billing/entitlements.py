@@ -9,13 +9,18 @@ from decimal import ROUND_HALF_UP, Decimal
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A plan's limits: tokens a calendar month, requests and tokens a minute, waiting jobs at a time."""
+    """A plan's limits: tokens a calendar month, requests and tokens a minute, waiting and running jobs at a time.
+
+    `weight` is its share where work of several organizations waits.
+    """
 
     plan: str
     monthly_tokens: int
     requests_per_minute: int
     tokens_per_minute: int
     max_queued: int
+    weight: int = 1
+    max_running: int = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from apps.core.fairness import MAX_WEIGHT
 from apps.core.ids import uuid7
 from apps.core.tenancy import TenantModel
 
+FREE_PLAN = "free"
+
+# For `Job.share_sql`: what the plan of an organization gives it, read at the moment of the claim.
+SHARE_SQL = f"""
+SELECT plan.weight, plan.max_running FROM billing_plan plan WHERE plan.id = coalesce(
+    (SELECT subscription.plan_id FROM billing_subscription subscription
+     WHERE subscription.organization_id = {{organization}}),
+    (SELECT free.id FROM billing_plan free WHERE free.code = '{FREE_PLAN}')
+)
+"""
+
 
 class Plan(models.Model):
-    """What an organization gets. Not a tenant's table: the operator sells the same plans to all."""
+    """What an organization gets. Not a tenant's table: the operator sells the same plans to all.
+
+    Where work waits, an organization is served in proportion to its `weight`, and never more than `max_running` of its
+    jobs run at a time.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     code = models.SlugField(max_length=40, unique=True)
@@ -19,6 +36,17 @@ class Plan(models.Model):
     requests_per_minute = models.PositiveIntegerField()
     tokens_per_minute = models.PositiveIntegerField()
     max_queued = models.PositiveIntegerField()
+    weight = models.PositiveIntegerField(
+        default=1, db_default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_WEIGHT)]
+    )
+    max_running = models.PositiveIntegerField(default=32, db_default=32, validators=[MinValueValidator(1)])
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(weight__gte=1, weight__lte=MAX_WEIGHT, max_running__gte=1), name="plan_has_a_share"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

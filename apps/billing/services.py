@@ -11,13 +11,11 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.billing.entitlements import Limits, Usage, may_hold, month_of, next_month, price_micros, remaining
-from apps.billing.models import EntryKind, LedgerEntry, Plan, Subscription, UsagePeriod
+from apps.billing.models import FREE_PLAN, EntryKind, LedgerEntry, Plan, Subscription, UsagePeriod
 from apps.core import tenancy
 from apps.core.errors import InsufficientQuota
 from apps.core.ids import uuid7
 from apps.core.tenancy import current_organization
-
-FREE_PLAN = "free"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,8 @@ def limits_of(organization_id: UUID) -> Limits:
         requests_per_minute=plan.requests_per_minute,
         tokens_per_minute=plan.tokens_per_minute,
         max_queued=plan.max_queued,
+        weight=plan.weight,
+        max_running=plan.max_running,
     )
 
 

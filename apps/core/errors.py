@@ -120,6 +120,18 @@ class ServiceUnavailable(MillraceError):
     code, status, type, should_retry = "service_unavailable", 503, "server_error", True
 
 
+class Overloaded(ServiceUnavailable):
+    """The whole installation has as much waiting as it takes, whoever asks."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(MillraceError):
+    """A generation's own deadline passed before it had any text, told to a caller who waited for it."""
+
+    code, status, type = "deadline_exceeded", 504, "server_error"
+
+
 class GenerationFailed(MillraceError):
     """A generation that ended in an error, told to a caller who waited for its text."""
 

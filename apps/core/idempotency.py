@@ -19,6 +19,19 @@ from apps.core.tenancy import Across, across_tenants, current_organization
 KEPT_FOR = timedelta(hours=24)
 
 
+def find(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
+    """The record of an earlier use of `key` that has committed, read without a lock; for answers that write nothing."""
+    if key is None:
+        return None
+    _check(key)
+    record: IdempotencyKey | None = IdempotencyKey.objects.filter(
+        key=key, created_at__gte=timezone.now() - KEPT_FOR
+    ).first()
+    if record is not None:
+        _compare(record, _fingerprint(path, body))
+    return record
+
+
 def begin(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
     """Claims `key` for the organization in scope, or returns the record of the first use; None without a key.
 
@@ -27,9 +40,8 @@ def begin(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
     """
     if key is None:
         return None
-    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.", param="Idempotency-Key")
-    fingerprint = hashlib.sha256(path.encode() + b"\0" + body).hexdigest()
+    _check(key)
+    fingerprint = _fingerprint(path, body)
     organization_id = current_organization()
     IdempotencyKey.objects.filter(key=key, created_at__lt=timezone.now() - KEPT_FOR).delete()
     with connection.cursor() as cursor:
@@ -39,11 +51,24 @@ def begin(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
             [uuid7(), organization_id, key, fingerprint],
         )
     record: IdempotencyKey = IdempotencyKey.objects.select_for_update().get(key=key)
+    _compare(record, fingerprint)
+    return record
+
+
+def _check(key: str) -> None:
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.", param="Idempotency-Key")
+
+
+def _fingerprint(path: str, body: bytes) -> str:
+    return hashlib.sha256(path.encode() + b"\0" + body).hexdigest()
+
+
+def _compare(record: IdempotencyKey, fingerprint: str) -> None:
     if record.fingerprint != fingerprint:
         raise IdempotencyConflict(
             "This Idempotency-Key was used with another request within the last 24 hours.", param="Idempotency-Key"
         )
-    return record
 
 
 def complete(record: IdempotencyKey | None, status: int, body: dict[str, Any] | None, object_id: UUID) -> None:

@@ -6,6 +6,7 @@ All times are the database's, so a worker with a wrong clock neither loses nor s
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -13,15 +14,21 @@ from uuid import UUID
 import celery
 import kombu.exceptions
 import redis.exceptions
+from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
+from apps.core import bells, claims, fairness, metrics
+from apps.core.connections import quick_redis_client
 from apps.core.tenancy import Across, TenantManager, TenantModel, TenantQuerySet, across_tenants
 
 LEASE_SECONDS = 15
 RENEW_SECONDS = 5
 MAX_CRASHES = 2
+# A job that gets a little further with each worker that it loses ends all the same.
+MAX_ATTEMPTS = 10
+BELL_EXPIRY_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +54,14 @@ class Job(TenantModel):
 
     `attempt` counts claims and fences writers: only the holder of the current attempt may write. `crashes` counts
     lapsed leases; a job that has lost two workers fails instead of taking a third with it.
+
+    `share_sql` and `cost_sql` say how an organization's share and a row's expected cost are read, and `must_end_by`,
+    in the claiming process's `time.monotonic()`, when a claimed row's deadline is.
     """
+
+    share_sql: ClassVar[str] = "SELECT 1 AS weight, 2147483647 AS max_running"
+    cost_sql: ClassVar[str] = "1"
+    must_end_by: float | None = None
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0)
@@ -55,6 +69,7 @@ class Job(TenantModel):
     worker = models.CharField(max_length=120, blank=True)
     lease_until = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     claimed_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -68,9 +83,14 @@ class Job(TenantModel):
         abstract = True
         indexes = [
             models.Index(
-                fields=["organization", "created_at"],
+                fields=["organization", "created_at", "id"],
                 condition=models.Q(status="queued"),
                 name="%(class)s_waiting",
+            ),
+            models.Index(
+                fields=["deadline_at"],
+                condition=models.Q(status="queued", deadline_at__isnull=False),
+                name="%(class)s_expiring",
             ),
             models.Index(
                 fields=["organization", "lease_until"],
@@ -81,59 +101,67 @@ class Job(TenantModel):
             models.Index(fields=["organization", "-created_at", "-id"], name="%(class)s_newest"),
         ]
 
+    @classmethod
+    def source(cls) -> claims.Source:
+        return claims.Source(cls._meta.db_table, cls.share_sql, cls.cost_sql)
+
+    def note_deadline(self, claimed: float) -> None:
+        """Turns what the database's clock says is left into this process's; `claimed` is from `time.monotonic()`."""
+        if self.deadline_at and self.claimed_at:
+            self.must_end_by = claimed + (self.deadline_at - self.claimed_at).total_seconds()
+
 
 J = TypeVar("J", bound=Job)
-
-# The organization with the fewest running jobs goes first; among equals, the one served longest ago.
-_FAIREST = """
-SELECT waiting.organization_id
-FROM (SELECT organization_id, min(created_at) AS oldest FROM {table} WHERE status = 'queued' {only} GROUP BY 1) waiting
-CROSS JOIN LATERAL (
-    SELECT count(*) AS jobs FROM {table} r
-    WHERE r.organization_id = waiting.organization_id AND r.status = 'running'
-) running
-CROSS JOIN LATERAL (
-    SELECT max(s.claimed_at) AS last FROM {table} s WHERE s.organization_id = waiting.organization_id
-) served
-ORDER BY running.jobs, served.last NULLS FIRST, waiting.oldest
-LIMIT 1
-"""
-_CLAIM = """
-UPDATE {table} SET status = 'running', attempt = attempt + 1, worker = %(worker)s, claimed_at = clock_timestamp(),
-    lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-WHERE id = (
-    SELECT id FROM {table} WHERE status = 'queued' {only} AND organization_id = ({fairest})
-    ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-)
-RETURNING id
-"""
 
 
 def claim(model: type[J], worker: str, limit: int, only: dict[str, Sequence[Any]] | None = None) -> list[J]:
     """Takes up to `limit` waiting rows, the fairest first; `only` restricts columns to given values.
 
-    An advisory lock makes claims of one table queue up for the millisecond they take: without it two workers would
-    count the same running jobs and both favour the same organization.
+    An advisory lock makes claims of one table queue up for the milliseconds they take: without it two workers would
+    see the same turns and the same room, and both favour the same organization.
     """
-    if limit <= 0 or (only and not all(only.values())):
+    held = {column: list(values) for column, values in (only or {}).items()}
+    if limit <= 0 or not all(held.values()):
         return []
-    table = model._meta.db_table
-    condition = "".join(f" AND {column} = ANY(%({column})s)" for column in only or {})
-    statement = _CLAIM.format(table=table, only=condition, fairest=_FAIREST.format(table=table, only=condition))
-    parameters: dict[str, Any] = {"worker": worker, "lease": LEASE_SECONDS} | {
-        key: list(value) for key, value in (only or {}).items()
-    }
-    claimed: list[UUID] = []
+    source = model.source()
+    before = time.monotonic()
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"claim:{table}"])
-        for _ in range(limit):
-            cursor.execute(statement, parameters)
-            row = cursor.fetchone()
-            if row is None:
-                break
-            claimed.append(row[0])
-        rows = {row.id: row for row in model.objects.filter(id__in=claimed)}
-    return [rows[id] for id in claimed]
+        # A worker that freezes here loses its session, and not everybody else their claims.
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [f"{LEASE_SECONDS}s"])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"claim:{source.table}"])
+        picks = _take_fairest(cursor, source, worker, limit, held)
+        rows = {row.id: row for row in model.objects.filter(id__in=[pick.job for pick in picks])}
+    claimed = [rows[pick.job] for pick in picks]
+    for row in claimed:
+        row.note_deadline(before)
+    return claimed
+
+
+def _take_fairest(
+    cursor: Any, source: claims.Source, worker: str, limit: int, only: dict[str, list[Any]]
+) -> list[fairness.Pick]:
+    """Chooses and takes until the limit, or until nothing is left; rows that are being ended are passed over."""
+    taken: list[fairness.Pick] = []
+    passed_over: list[UUID] = []
+    while len(taken) < limit:
+        picks = claims.choose(cursor, source, limit - len(taken), only, passed_over)
+        started = claims.take(cursor, source, picks, worker, LEASE_SECONDS) if picks else []
+        taken += started
+        if len(started) == len(picks):
+            break
+        passed_over += {pick.job for pick in picks} - {pick.job for pick in started}
+    return taken
+
+
+def repay(job: Job, unused: int) -> None:
+    """Gives an organization back the turn that a job was expected to cost and did not; call it in its scope, last."""
+    if job.attempt and unused:
+        with connection.cursor() as cursor:
+            claims.repay(cursor, type(job).source(), job.organization_id, unused)
+
+
+def _clock() -> RawSQL:
+    return RawSQL("clock_timestamp()", [])
 
 
 def _lease() -> RawSQL:
@@ -161,29 +189,48 @@ def hand_back(model: type[Job], worker: str, ids: Sequence[UUID]) -> int:
     with across_tenants(Across.CLAIM_WORK):
         held = model.objects.filter(id__in=ids, worker=worker, status=Status.RUNNING)
         returned: int = held.update(status=Status.QUEUED, lease_until=None, worker="")
+    metrics.RETRIES.labels(model._meta.model_name, "handed_back").inc(returned)
     return returned
 
 
 def reap(model: type[J]) -> tuple[int, list[J]]:
-    """Returns lapsed jobs to the queue; those that crashed twice are returned to the caller to be failed.
+    """Returns lapsed jobs to the queue; those that crashed twice, or that somebody has stopped, go to the caller.
 
-    The caller finishes them with the attempt they carry, which fences the lost worker off.
+    The caller ends them with the attempt they carry, which fences the lost worker off.
     """
     with across_tenants(Across.REAP):
-        lapsed = model.objects.filter(status=Status.RUNNING, lease_until__lt=RawSQL("clock_timestamp()", []))
+        lapsed = model.objects.filter(status=Status.RUNNING, lease_until__lt=_clock())
         rows = list(lapsed.select_for_update(skip_locked=True).order_by("id")[:500])
-        hopeless = [row for row in rows if row.crashes + 1 >= MAX_CRASHES]
-        retried = [row.id for row in rows if row.crashes + 1 < MAX_CRASHES]
+        finished = [row for row in rows if _is_hopeless(row) or row.cancel_requested_at]
+        ending = {row.id for row in finished}
+        retried = [row.id for row in rows if row.id not in ending]
         count = model.objects.filter(id__in=retried).update(
             status=Status.QUEUED, lease_until=None, worker="", crashes=models.F("crashes") + 1
         )
-        for row in hopeless:
+        for row in finished:
             # A new attempt number for the reaper itself, so that the lost worker's late result is refused.
             row.attempt += 1
             row.crashes += 1
-        for row in hopeless:
             model.objects.filter(id=row.id).update(attempt=row.attempt, crashes=row.crashes, lease_until=_lease())
-    return count, hopeless
+    metrics.LEASE_LOSSES.labels(model._meta.model_name, "reaper").inc(len(rows))
+    metrics.RETRIES.labels(model._meta.model_name, "lease_lapsed").inc(count)
+    return count, finished
+
+
+def _is_hopeless(row: Job) -> bool:
+    return row.crashes + 1 >= MAX_CRASHES or row.attempt >= MAX_ATTEMPTS
+
+
+def suspects_wait(model: type[Job]) -> bool:
+    """Whether a job waits that was running when a worker was lost, and may have been the reason."""
+    with across_tenants(Across.CLAIM_WORK):
+        return bool(model.objects.filter(status=Status.QUEUED, crashes__gt=0).exists())
+
+
+def expired(model: type[J]) -> list[J]:
+    """Waiting jobs whose deadline has passed, for the caller to end; claims pass them over."""
+    with across_tenants(Across.REAP):
+        return list(model.objects.filter(status=Status.QUEUED, deadline_at__lte=_clock()).order_by("deadline_at")[:500])
 
 
 def queue_position(job: Job) -> int | None:
@@ -202,8 +249,33 @@ def ring(task: str) -> None:
 
     def send() -> None:
         try:
-            celery.current_app.send_task(task, expires=60, retry=False)
+            # Heard a few milliseconds before the broker's message by workers that listen.
+            quick_redis_client().publish(bell_channel(), task)
+            # Expiry is by the clocks of two machines, which may differ by more than a bell is worth.
+            celery.current_app.send_task(task, expires=BELL_EXPIRY_SECONDS, retry=False)
         except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
             log.warning("doorbell not delivered", extra={"task": task, "reason": str(error)})
 
-    transaction.on_commit(send)
+    transaction.on_commit(lambda: bells.send(task, send))
+
+
+def bell_channel() -> str:
+    """The Redis channel on which the names of tasks that are rung for are published."""
+    return f"{settings.REDIS_PREFIX}:bell"
+
+
+def cancel_channel() -> str:
+    """The Redis channel on which ids of running jobs that shall stop are published."""
+    return f"{settings.REDIS_PREFIX}:cancel"
+
+
+def push_cancel(id: UUID) -> None:
+    """Tells workers at once, on commit, that a job shall stop; the row says so too, for those who did not hear it."""
+
+    def send() -> None:
+        try:
+            quick_redis_client().publish(cancel_channel(), str(id))
+        except (redis.exceptions.RedisError, OSError) as error:
+            log.warning("cancellation not pushed", extra={"job": str(id), "reason": str(error)})
+
+    transaction.on_commit(lambda: bells.send(f"cancel:{id}", send))

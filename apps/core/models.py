@@ -1,4 +1,4 @@
-"""Tables with no product word in them: outgoing events and remembered idempotency keys."""
+"""Tables with no product word in them: events, idempotency keys, and whose turn it is in a queue."""
 
 from __future__ import annotations
 
@@ -45,3 +45,20 @@ class IdempotencyKey(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization", "key"], name="idempotency_key_once")]
+
+
+class Turn(TenantModel):
+    """How far an organization has got in a queue, in virtual time (`apps.core.fairness`).
+
+    `start` is the turn at which its last job started; the largest of a queue is that queue's clock. `weight` is the
+    one it was served with, by which what a job did not use is given back.
+    """
+
+    queue = models.CharField(max_length=63)
+    weight = models.PositiveIntegerField()
+    start = models.BigIntegerField()
+    turn = models.BigIntegerField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "queue"], name="turn_once_in_a_queue")]
+        indexes = [models.Index(fields=["queue", "-start"], name="turn_clock")]

@@ -1,15 +1,20 @@
-"""Token buckets in Redis: checked and charged in one atomic script, on Redis's own clock."""
+"""Token buckets in Redis: checked and charged in one atomic script, on Redis's own clock.
+
+A Redis that does not answer is left alone for some seconds, so that only the first of many requests waits for it.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from apps.core.connections import redis_client
+from apps.core.connections import quick_redis_client
 from apps.core.errors import RateLimitExceeded
 
 log = logging.getLogger(__name__)
@@ -62,6 +67,35 @@ class Level:
     reset_ms: int
 
 
+class Breaker:
+    """Closed while calls succeed; after a failure it lets one call through every `seconds`, until one succeeds."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self._seconds = seconds
+        self._try_at: float | None = None
+        self._lock = threading.Lock()
+
+    def lets_through(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if self._try_at is None:
+                return True
+            if now < self._try_at:
+                return False
+            self._try_at = now + self._seconds
+            return True
+
+    def succeeded(self) -> None:
+        self._try_at = None
+
+    def failed(self) -> None:
+        with self._lock:
+            self._try_at = time.monotonic() + self._seconds
+
+
+_breaker = Breaker()
+
+
 def _duration(milliseconds: int) -> str:
     return f"{milliseconds}ms" if milliseconds < 1000 else f"{milliseconds / 1000:g}s"
 
@@ -79,15 +113,20 @@ def headers(levels: list[Level]) -> dict[str, str]:
 def charge(owner: str, buckets: list[Bucket]) -> list[Level]:
     """Takes each bucket's cost, or raises RateLimitExceeded with the seconds to wait and takes nothing.
 
-    Redis being down must not refuse work, since the ledger in PostgreSQL still bounds it: then no level is returned.
+    A negative cost gives back. Redis being down must not refuse work, since the ledger in PostgreSQL still bounds it:
+    then no level is returned.
     """
+    if not _breaker.lets_through():
+        return []
     keys = [f"{settings.REDIS_PREFIX}:rate:{owner}:{bucket.name}" for bucket in buckets]
     arguments: list[Any] = [value for bucket in buckets for value in (bucket.limit, bucket.cost)]
     try:
-        wait_ms, *state = redis_client().eval(_SCRIPT, len(keys), *keys, *arguments)
-    except RedisError as error:
+        wait_ms, *state = quick_redis_client().eval(_SCRIPT, len(keys), *keys, *arguments)
+    except (RedisError, OSError) as error:
+        _breaker.failed()
         log.warning("rate limit not checked", extra={"reason": str(error)})
         return []
+    _breaker.succeeded()
     levels = [
         Level(bucket.name, bucket.limit, int(state[2 * i]), int(state[2 * i + 1])) for i, bucket in enumerate(buckets)
     ]

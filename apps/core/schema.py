@@ -31,6 +31,8 @@ _MESSAGES: dict[type[errors.MillraceError], str] = {
     errors.QueueFull: "20 generations are waiting already.",
     errors.GenerationFailed: "The model failed on this request.",
     errors.ServiceUnavailable: "The database does not answer; try again.",
+    errors.Overloaded: "More work is waiting here than can be served; try again later.",
+    errors.DeadlineExceeded: "The deadline passed while the generation waited.",
 }
 _BY_STATUS: dict[int, list[type[errors.MillraceError]]] = {}
 for _kind in _MESSAGES:

@@ -28,6 +28,7 @@ def generation_body(generation: Generation) -> dict[str, Any]:
         "error": error,
         "queue_position": jobs.queue_position(generation),
         "max_tokens": generation.max_tokens,
+        "min_tokens": generation.min_tokens,
         "temperature": generation.temperature,
         "top_p": generation.top_p,
         "top_k": generation.top_k,
@@ -35,6 +36,7 @@ def generation_body(generation: Generation) -> dict[str, Any]:
         "seed": generation.seed,
         "stop": generation.stop,
         "created_at": _time(generation.created_at),
+        "deadline_at": _time(generation.deadline_at),
         "started_at": _time(generation.claimed_at),
         "finished_at": _time(generation.finished_at),
     }

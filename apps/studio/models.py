@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from apps.accounts.models import ApiKey, User
+from apps.billing.models import SHARE_SQL
 from apps.core.jobs import Job, JobQuerySet, Status
 from apps.core.tenancy import TenantForeignKey, TenantManager
 from apps.registry.models import ModelVersion
@@ -34,6 +35,9 @@ class Generation(Job):
     `brief` is what a person filled in, kept to fill the form again; `messages` is what the model is given.
     """
 
+    share_sql = SHARE_SQL
+    cost_sql = "held_tokens"
+
     kind = models.CharField(max_length=12, choices=Kind.choices)
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     model_name = models.CharField(max_length=120)
@@ -41,6 +45,7 @@ class Generation(Job):
     prompt = models.TextField(blank=True)
     brief = models.JSONField(null=True)
     max_tokens = models.PositiveIntegerField()
+    min_tokens = models.PositiveIntegerField(default=0, db_default=0)
     temperature = models.FloatField()
     top_p = models.FloatField()
     top_k = models.PositiveIntegerField(default=0)
@@ -75,6 +80,7 @@ class Generation(Job):
     def sampling(self) -> SamplingParams:
         return SamplingParams(
             max_tokens=self.max_tokens,
+            min_tokens=self.min_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
             top_k=self.top_k,

@@ -6,6 +6,8 @@ import math
 import secrets
 from dataclasses import dataclass, field, replace
 
+from django.conf import settings
+
 from apps.core.errors import InvalidRequest
 from ml.text.brief import Brief
 from ml.types import Message, SamplingParams
@@ -15,12 +17,16 @@ MAX_MESSAGES = 500
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100
 DEFAULT_MAX_TOKENS = 256
+SHORTEST_DEADLINE_SECONDS = 0.1
 MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationSpec:
-    """A generation as asked for: `messages`, or a raw `prompt`; `max_tokens` None means the default."""
+    """A generation as asked for: `messages`, or a raw `prompt`; `max_tokens` None means the default.
+
+    `deadline_seconds` counts from acceptance, also while it waits; without one only its running time is bounded.
+    """
 
     model: str = "default"
     messages: tuple[Message, ...] = ()
@@ -28,6 +34,7 @@ class GenerationSpec:
     max_tokens: int | None = None
     sampling: SamplingParams = field(default_factory=SamplingParams)
     brief: Brief | None = None
+    deadline_seconds: float | None = None
 
 
 def checked(spec: GenerationSpec) -> GenerationSpec:
@@ -36,10 +43,21 @@ def checked(spec: GenerationSpec) -> GenerationSpec:
     _check_sampling(spec.sampling)
     if spec.max_tokens is not None and not 1 <= spec.max_tokens <= 1_000_000:
         raise InvalidRequest("max_tokens must be between 1 and 1,000,000.", param="max_tokens")
+    if not 0 <= spec.sampling.min_tokens <= (spec.max_tokens or DEFAULT_MAX_TOKENS):
+        raise InvalidRequest("min_tokens must be between 0 and max_tokens.", param="min_tokens")
+    _check_deadline(spec.deadline_seconds)
     seed = spec.sampling.seed
     # Every generation has a seed, so that another worker can continue it and anybody can repeat it.
     seed = secrets.randbits(53) if seed is None else seed
     return replace(spec, sampling=replace(spec.sampling, seed=seed))
+
+
+def _check_deadline(seconds: float | None) -> None:
+    longest = settings.GENERATION_DEADLINE_SECONDS
+    if seconds is not None and not SHORTEST_DEADLINE_SECONDS <= seconds <= longest:
+        raise InvalidRequest(
+            f"deadline_seconds must be between {SHORTEST_DEADLINE_SECONDS:g} and {longest}.", param="deadline_seconds"
+        )
 
 
 def _check_input(spec: GenerationSpec) -> None:

@@ -8,16 +8,17 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from apps.accounts.access import Actor
 from apps.accounts.authentication import api_actor
 from apps.billing import services as billing
 from apps.billing.entitlements import Limits
 from apps.core import idempotency, ratelimit, tenancy
 from apps.core.api import AsyncAPIView
+from apps.core.models import IdempotencyKey
 from apps.studio import services as studio
 from apps.studio import throttle
 from apps.studio.body import generation_body
 from apps.studio.requests import GenerationSpec
+from apps.studio.services import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Accepted:
 class AdmittingView(AsyncAPIView):
     """A view whose POST creates generations: it counts against the minute's requests and tokens.
 
-    The request is charged before its body is read, its tokens once they are counted, in the transaction that accepts
-    it: a refusal leaves no generation behind.
+    The request is charged before its body is read, its tokens once they are counted, before the transaction that
+    accepts it; they are given back if that refuses it. A refusal leaves nothing behind.
     """
 
     limits: Limits
@@ -45,23 +46,39 @@ class AdmittingView(AsyncAPIView):
             actor.require("generations:write")
             self.limits = billing.limits_of(actor.organization_id)
             # Tokens are asked for without taking any, so that the answer can tell what is left.
-            self._charge(actor, requests=1, tokens=0)
-
-    def _charge(self, actor: Actor, requests: int, tokens: int) -> None:
-        levels = throttle.charge(actor, self.limits, requests=requests, tokens=tokens)
-        self.answer_headers |= ratelimit.headers(levels)
+            levels = throttle.charge(actor, self.limits, requests=1, tokens=0)
+            self.answer_headers |= ratelimit.headers(levels)
 
     def accept(self, request: Request, spec: GenerationSpec) -> Accepted:
         """Accepts what `spec` asks for, or finds what the same Idempotency-Key was accepted for before."""
         actor = api_actor(request)
-        inner = request._request
         with tenancy.scope(actor.organization_id):
-            record = idempotency.begin(request.headers.get("idempotency-key"), inner.path, inner.body)
+            earlier = idempotency.find(*_identity(request))
+        if earlier and earlier.object_id:
+            return self._replayed(earlier)
+        prepared = studio.prepare(actor, spec)
+        accepted, levels = throttle.accept_within(
+            prepared, lambda: self._store(request, prepared), lambda accepted: not accepted.replayed
+        )
+        self.answer_headers |= ratelimit.headers(levels)
+        return accepted
+
+    def _store(self, request: Request, prepared: Prepared) -> Accepted:
+        with tenancy.scope(prepared.actor.organization_id):
+            record = idempotency.begin(*_identity(request))
             if record and record.object_id:
-                self.answer_headers["idempotency-replayed"] = "true"
-                return Accepted(record.object_id, record.body or {}, replayed=True)
-            generation = studio.request_generation(actor, spec)
-            self._charge(actor, requests=0, tokens=generation.held_tokens)
+                return self._replayed(record)
+            generation = studio.accept(prepared)
             body = generation_body(generation)
             idempotency.complete(record, 202, body, generation.pk)
         return Accepted(generation.pk, body)
+
+    def _replayed(self, record: IdempotencyKey) -> Accepted:
+        self.answer_headers["idempotency-replayed"] = "true"
+        return Accepted(record.object_id, record.body or {}, replayed=True)
+
+
+def _identity(request: Request) -> tuple[str | None, str, bytes]:
+    """By what a repeated request is known: its key, and the path and body that must be the same."""
+    inner = request._request
+    return request.headers.get("idempotency-key"), inner.path, inner.body

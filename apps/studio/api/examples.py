@@ -27,6 +27,7 @@ GENERATION: dict[str, Any] = {
     "error": None,
     "queue_position": None,
     "max_tokens": 120,
+    "min_tokens": 0,
     "temperature": 0.8,
     "top_p": 0.95,
     "top_k": 0,
@@ -34,6 +35,7 @@ GENERATION: dict[str, Any] = {
     "seed": 4218965512071,
     "stop": [],
     "created_at": "2026-01-05T09:00:00.100000Z",
+    "deadline_at": None,
     "started_at": "2026-01-05T09:00:00.140000Z",
     "finished_at": "2026-01-05T09:00:01.020000Z",
 }

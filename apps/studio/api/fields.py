@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.validators import RegexValidator
 from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -12,7 +13,7 @@ from rest_framework import serializers
 
 from apps.core.errors import UnsupportedParameter
 from apps.core.fields import LARGEST, Number, StrictSerializer, Text, TextOrTexts, WholeNumber
-from apps.studio.requests import MAX_MESSAGES, ROLES
+from apps.studio.requests import MAX_MESSAGES, ROLES, SHORTEST_DEADLINE_SECONDS
 from ml.types import Message, SamplingParams
 
 LONGEST_TEXT = 1_000_000
@@ -162,6 +163,20 @@ class SamplingFields(StrictSerializer):
     max_tokens = WholeNumber(
         required=False, allow_null=True, min_value=1, max_value=1_000_000, help_text="Default 256."
     )
+    min_tokens = WholeNumber(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=1_000_000,
+        help_text="At most max_tokens. Before this many tokens the text does not end. Default 0.",
+    )
+    deadline_seconds = Number(
+        required=False,
+        allow_null=True,
+        min_value=SHORTEST_DEADLINE_SECONDS,
+        max_value=settings.GENERATION_DEADLINE_SECONDS,
+        help_text="From acceptance, also while it waits. Default none; writing itself is always bounded.",
+    )
     temperature = Number(
         required=False, allow_null=True, min_value=0, max_value=2, help_text="0 is greedy. Default 0.8."
     )
@@ -182,6 +197,6 @@ class SamplingFields(StrictSerializer):
     stop = TextOrTexts(required=False, help_text="Ends the text, and is not part of it.")
 
     def sampling(self) -> SamplingParams:
-        names = ("temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop")
+        names = ("min_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop")
         values = self.validated_data
         return SamplingParams(**{name: values[name] for name in names if name in values})

@@ -9,13 +9,20 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.errors import ContextLengthExceeded, GenerationFailed, MillraceError, ServiceUnavailable
+from apps.core.errors import (
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    GenerationFailed,
+    MillraceError,
+    ServiceUnavailable,
+)
 from apps.studio.api.serializers import Usage
 
 # OpenAI knows stop and length only: somebody stopped the answer, or its time was up before its end.
 FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "stop", "deadline": "length"}
 _FAILURES: dict[str, type[MillraceError]] = {
     "context_length_exceeded": ContextLengthExceeded,
+    "deadline_exceeded": DeadlineExceeded,
     "model_unavailable": ServiceUnavailable,
 }
 

@@ -115,6 +115,7 @@ class CreateChatCompletion(OpenAIRequest):
             messages=messages_of(values["messages"]),
             max_tokens=values.get("max_completion_tokens", values.get("max_tokens")),
             sampling=self.sampling(),
+            deadline_seconds=values.get("deadline_seconds"),
         )
 
 
@@ -156,4 +157,5 @@ class CreateCompletion(OpenAIRequest):
             prompt=values["prompt"],
             max_tokens=values.get("max_tokens"),
             sampling=self.sampling(),
+            deadline_seconds=values.get("deadline_seconds"),
         )

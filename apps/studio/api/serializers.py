@@ -79,6 +79,7 @@ class CreateGeneration(SamplingFields):
             messages=messages_of(values["messages"]) if "messages" in values else (Message("user", words),),
             max_tokens=values.get("max_tokens"),
             sampling=self.sampling(),
+            deadline_seconds=values.get("deadline_seconds"),
             brief=brief,
         )
 
@@ -134,6 +135,7 @@ class GenerationBody(serializers.Serializer):
     error = Failure(allow_null=True)
     queue_position = serializers.IntegerField(allow_null=True, help_text="From 1, among the organization's own.")
     max_tokens = serializers.IntegerField()
+    min_tokens = serializers.IntegerField()
     temperature = serializers.FloatField()
     top_p = serializers.FloatField()
     top_k = serializers.IntegerField()
@@ -141,5 +143,6 @@ class GenerationBody(serializers.Serializer):
     seed = serializers.IntegerField()
     stop = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
+    deadline_at = serializers.DateTimeField(allow_null=True, help_text="When it ends, finished or not.")
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)

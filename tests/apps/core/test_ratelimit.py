@@ -99,7 +99,7 @@ def test_buckets_go_away_by_themselves(redis: Any) -> None:
 
 def test_redis_being_down_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = redis_py.Redis(port=1, socket_connect_timeout=0.2, retry=None)
-    monkeypatch.setattr(ratelimit, "redis_client", lambda: nobody)
+    monkeypatch.setattr(ratelimit, "quick_redis_client", lambda: nobody)
     assert charge("a", [Bucket("requests", 1, 1)]) == []
 
 

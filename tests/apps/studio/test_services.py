@@ -29,6 +29,7 @@ from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.requests import GenerationSpec
+from apps.studio.services import admission
 from ml.types import Message
 from tests.helpers.people import Tenant, actor_of
 from tests.helpers.studio import ask, event_types, held, ledger, reread, spec, start, states
@@ -162,7 +163,7 @@ def local_model(folder: Path, context: int, template: str | None = None) -> Mode
 def test_a_prompt_beyond_the_context_is_refused(org_a: Tenant, tmp_path: Path) -> None:
     local_model(tmp_path / "m", context=64)
     # Without a tokenizer only bytes are known: what may still fit is left to the worker, which can count.
-    assert studio._max_tokens(registry.resolve("local"), spec("x" * 200), 216, exact=False) > 0
+    assert admission._max_tokens(registry.resolve("local"), spec("x" * 200), 216, exact=False) > 0
     with pytest.raises(ContextLengthExceeded) as refused:
         studio.request_generation(org_a.actor, replace(spec("x" * 600), model="local"))
     assert (refused.value.status, refused.value.param) == (400, "messages")

@@ -1,14 +1,15 @@
-"""`manage.py plan CODE [--monthly-tokens N …]`: shows a plan, or changes its limits."""
+"""`manage.py plan CODE [--monthly-tokens N …]`: shows a plan, or changes its limits and its share."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.billing.models import Plan
 
-LIMITS = ("monthly_tokens", "requests_per_minute", "tokens_per_minute", "max_queued")
+LIMITS = ("monthly_tokens", "requests_per_minute", "tokens_per_minute", "max_queued", "weight", "max_running")
 
 
 class Command(BaseCommand):
@@ -29,5 +30,11 @@ class Command(BaseCommand):
                 if options[limit] < 0:
                     raise CommandError(f"{limit} cannot be negative.")
                 setattr(plan, limit, options[limit])
+        try:
+            plan.full_clean()
+        except ValidationError as error:
+            raise CommandError(
+                "; ".join(f"{name}: {' '.join(said)}" for name, said in error.message_dict.items())
+            ) from error
         plan.save()
         self.stdout.write(f"{plan.code}: " + ", ".join(f"{limit} {getattr(plan, limit)}" for limit in LIMITS))

@@ -1,0 +1,132 @@
+"""The policy of `apps.core.fairness` asked of PostgreSQL: one statement chooses, two more take what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.core.fairness import SCALE, Pick
+from apps.core.ids import uuid7
+
+# Organizations are found by hops over the index, so that the length of a queue costs nothing. Only those that could
+# have one of the first jobs are looked at further, and of each at most as many jobs as could be among them.
+_CHOOSE = """
+WITH RECURSIVE present AS (
+    (SELECT organization_id FROM {table} WHERE status = 'queued' ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT q.organization_id FROM {table} q
+        WHERE q.status = 'queued' AND q.organization_id > present.organization_id
+        ORDER BY q.organization_id LIMIT 1
+    ) FROM present WHERE present.organization_id IS NOT NULL
+), clock AS (
+    SELECT coalesce((SELECT start FROM core_turn WHERE queue = '{table}' ORDER BY start DESC LIMIT 1), 0) AS now
+), ready AS (
+    SELECT present.organization_id, share.weight, share.max_running - running.jobs AS room,
+        greatest(coalesce(turn.turn, 0), clock.now) AS turn
+    FROM present CROSS JOIN clock
+    CROSS JOIN LATERAL ({share}) share
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS jobs FROM {table} r
+        WHERE r.organization_id = present.organization_id AND r.status = 'running'
+    ) running
+    CROSS JOIN LATERAL (
+        SELECT q.created_at, q.id FROM {table} q
+        WHERE q.organization_id = present.organization_id AND {waiting}
+        ORDER BY q.created_at, q.id LIMIT 1
+    ) head
+    LEFT JOIN core_turn turn ON turn.organization_id = present.organization_id AND turn.queue = '{table}'
+    WHERE running.jobs < share.max_running
+    ORDER BY greatest(coalesce(turn.turn, 0), clock.now), head.created_at, head.id
+    LIMIT %(limit)s
+), jobs AS (
+    SELECT ready.organization_id, ready.weight, ready.turn, job.id, job.created_at, job.step
+    FROM ready CROSS JOIN LATERAL (
+        SELECT q.id, q.created_at, greatest(1, (CASE WHEN q.attempt = 0 THEN {cost} ELSE 0 END)::bigint * {scale}
+            / ready.weight) AS step
+        FROM {table} q WHERE q.organization_id = ready.organization_id AND {waiting}
+        ORDER BY q.created_at, q.id LIMIT least(ready.room, %(limit)s)
+    ) job
+)
+SELECT id, organization_id, weight, (turn + coalesce(sum(step) OVER earlier, 0))::bigint AS start, step
+FROM jobs
+WINDOW earlier AS (
+    PARTITION BY organization_id ORDER BY created_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+)
+ORDER BY start, created_at, id
+LIMIT %(limit)s
+"""
+_WAITING = "q.status = 'queued' AND (q.deadline_at IS NULL OR q.deadline_at > clock_timestamp())"
+_TAKE = """
+UPDATE {table} SET status = 'running', attempt = attempt + 1, worker = %(worker)s, claimed_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id IN (SELECT id FROM {table} WHERE id = ANY(%(chosen)s) AND status = 'queued' FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+_MOVE_TURNS = """
+INSERT INTO core_turn (id, organization_id, queue, weight, start, turn)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
+ON CONFLICT (organization_id, queue) DO UPDATE
+SET weight = excluded.weight, start = excluded.start, turn = excluded.turn
+"""
+_REPAY = """
+UPDATE core_turn SET turn = greatest(0, turn - %(unused)s::bigint * {scale} / weight)
+WHERE organization_id = %(organization)s AND queue = '{table}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The table that is claimed from. `share` is SQL for the weight and the most running jobs of the organization
+    `{organization}`; `cost` is SQL for what a row is expected to cost."""
+
+    table: str
+    share: str
+    cost: str
+
+    def choice(self, only: Iterable[str]) -> str:
+        """The statement that finds the next jobs and changes nothing; `only` names columns held to given values."""
+        waiting = _WAITING + "".join(f" AND q.{column} = ANY(%({column})s)" for column in only)
+        return _CHOOSE.format(
+            table=self.table,
+            share=self.share.format(organization="present.organization_id"),
+            waiting=waiting + " AND NOT q.id = ANY(%(skip)s)",
+            cost=self.cost,
+            scale=SCALE,
+        )
+
+
+def choose(
+    cursor: Any, source: Source, limit: int, only: dict[str, list[Any]], skip: Sequence[UUID] = ()
+) -> list[Pick]:
+    cursor.execute(source.choice(only), only | {"limit": limit, "skip": list(skip)})
+    return [Pick(*row) for row in cursor.fetchall()]
+
+
+def take(cursor: Any, source: Source, picks: Sequence[Pick], worker: str, lease_seconds: int) -> list[Pick]:
+    """Starts what was chosen, but for rows that somebody else has locked to end them; moves the turns on."""
+    parameters = {"worker": worker, "lease": lease_seconds, "chosen": [pick.job for pick in picks]}
+    cursor.execute(_TAKE.format(table=source.table), parameters)
+    taken = {row[0] for row in cursor.fetchall()}
+    started = [pick for pick in picks if pick.job in taken]
+    if started:
+        _move_turns(cursor, source, started)
+    return started
+
+
+def _move_turns(cursor: Any, source: Source, started: Sequence[Pick]) -> None:
+    turns: dict[UUID, tuple[int, int, int]] = {}
+    for pick in started:
+        # A job of the same organization that was passed over has not moved the turn.
+        start = turns[pick.organization][2] if pick.organization in turns else pick.start
+        turns[pick.organization] = (pick.weight, start, start + pick.step)
+    weights, starts, ends = zip(*turns.values(), strict=True)
+    ids = [uuid7() for _ in turns]
+    cursor.execute(_MOVE_TURNS, [ids, list(turns), [source.table] * len(ids), list(weights), list(starts), list(ends)])
+
+
+def repay(cursor: Any, source: Source, organization: UUID, unused: int) -> None:
+    """Gives back the part of a job's expected cost that it did not use; more than expected counts as well."""
+    cursor.execute(_REPAY.format(table=source.table, scale=SCALE), {"unused": unused, "organization": organization})

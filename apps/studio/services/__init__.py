@@ -1,0 +1,29 @@
+"""Every write to generations: asking for one, stopping it, and ending it together with its charge."""
+
+from apps.studio.services.admission import (
+    WAKE,
+    Prepared,
+    accept,
+    get_generation,
+    prepare,
+    request_generation,
+)
+from apps.studio.services.endings import (
+    Outcome,
+    cancel_generation,
+    expire_generation,
+    finish_generation,
+)
+
+__all__ = [
+    "WAKE",
+    "Outcome",
+    "Prepared",
+    "accept",
+    "cancel_generation",
+    "expire_generation",
+    "finish_generation",
+    "get_generation",
+    "prepare",
+    "request_generation",
+]
