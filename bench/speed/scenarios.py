@@ -72,10 +72,10 @@ QUICK = Sizes(
     shared_prefix=32,
     shared_rest=4,
     shared_output=3,
-    exact_requests=4,
-    exact_clients=3,
-    exact_prompt=(4, 40),
-    exact_output=(4, 24),
+    exact_requests=5,
+    exact_clients=4,
+    exact_prompt=(4, 16),
+    exact_output=(24, 48),
     bound_seconds=0.05,
 )
 BATCHED = (STATIC, CONTINUOUS, GRAPHS, ENGINE, INT8)
