@@ -11,6 +11,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers.models.gemma import GemmaConfig
 from transformers.models.gemma2 import Gemma2Config
 from transformers.models.gemma3 import Gemma3TextConfig
 from transformers.models.gpt2 import GPT2Config
@@ -45,11 +46,26 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "llama": lambda: LlamaConfig(**SMALL, tie_word_embeddings=True),
     "qwen2": lambda: Qwen2Config(**SMALL),
     "mistral": lambda: MistralConfig(**SMALL, sliding_window=16),
+    "gemma": lambda: GemmaConfig(**SMALL, head_dim=8),
     "gemma2": lambda: Gemma2Config(**SMALL, head_dim=8, sliding_window=16, query_pre_attn_scalar=8),
     "gpt2": lambda: GPT2Config(
         n_embd=32, n_layer=2, n_head=4, n_positions=256, initializer_range=0.2, **SIZES
     ),
 }  # fmt: skip
+
+# Contexts beyond what the frequencies were made for, one per kind of scaling.
+LONG: dict[str, Any] = {**SMALL, "max_position_embeddings": 640}
+STRETCHED: dict[str, Any] = {"rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 64}
+VARIANTS: dict[str, Callable[[], Any]] = {
+    "llama-long": lambda: LlamaConfig(**LONG),
+    "llama3-rope": lambda: LlamaConfig(
+        **LONG, rope_parameters={"rope_type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0, **STRETCHED}
+    ),
+    "linear-rope": lambda: Qwen2Config(
+        **LONG, rope_parameters={"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0}
+    ),
+    "yarn-rope": lambda: Qwen3Config(**LONG, head_dim=8, rope_parameters={"rope_type": "yarn", **STRETCHED}),
+}
 
 
 def byte_level_tokenizer() -> PreTrainedTokenizerFast:
@@ -102,14 +118,14 @@ def tiny_model(
     byte_tokenizer: PreTrainedTokenizerFast,
     piece_tokenizer: PreTrainedTokenizerFast,
 ) -> Callable[..., Path]:
-    """Return a function that gives the folder of a tiny model: family, and kind of tokenizer."""
+    """Return a function that gives the folder of a tiny model: family or variant, and kind of tokenizer."""
     folders: dict[tuple[str, str], Path] = {}
 
     def build(family: str = "llama", tokenizer: str = "byte") -> Path:
         if (family, tokenizer) not in folders:
             folder = tmp_path_factory.mktemp(f"{family}-{tokenizer}")
             torch.manual_seed(7)
-            AutoModelForCausalLM.from_config(CONFIGS[family]()).save_pretrained(folder)
+            AutoModelForCausalLM.from_config({**CONFIGS, **VARIANTS}[family]()).save_pretrained(folder)
             (byte_tokenizer if tokenizer == "byte" else piece_tokenizer).save_pretrained(folder)
             folders[family, tokenizer] = folder
         return folders[family, tokenizer]

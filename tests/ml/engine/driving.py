@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from ml.engine.engine import LocalEngine
+from ml.engine.sampler import Sampler
 from ml.types import Engine, EngineRequest, Message, Progress, SamplingParams, StepOutput
 
 
@@ -82,3 +86,9 @@ def advance(
             assert not (answer.outputs and answer.finish_reason), "an output came after the end"
             answer.add(output)
     raise AssertionError(f"not finished after {seconds} s: {answers}")
+
+
+def ends(engine: LocalEngine, patch: pytest.MonkeyPatch, *tokens: int) -> None:
+    """Make `tokens` the ones that end an answer."""
+    patch.setattr(engine, "_eos_ids", frozenset(tokens))
+    patch.setattr(engine, "_sampler", Sampler(tokens))

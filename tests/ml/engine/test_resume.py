@@ -9,7 +9,7 @@ import pytest
 
 from ml.engine.engine import LocalEngine
 from ml.types import EngineRequest, Progress
-from tests.ml.engine.driving import Answer, drive, raw
+from tests.ml.engine.driving import Answer, drive, ends, raw
 
 SAMPLING: dict[str, dict[str, Any]] = {
     "greedy": {"temperature": 0.0},
@@ -79,19 +79,34 @@ def test_an_answer_that_was_complete_ends_at_once(engine_for: Callable[..., Loca
     assert (stopped.finish_reason, stopped.token_ids) == ("stop", [])
 
 
-def test_the_lost_end_of_sequence_is_found_again(engine_for: Callable[..., LocalEngine]) -> None:
+def test_the_lost_end_of_sequence_is_found_again(
+    engine_for: Callable[..., LocalEngine], tokenizer_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = engine_for()
     whole = drive(engine, [raw("w", "The quick brown fox", max_tokens=12)])["w"]
     at = next(index for index in range(3, 12) if whole.token_ids[index] not in whole.token_ids[:index])
-    loaded = engine._loaded
     prefix = tuple(whole.token_ids[:at])
-    progress = Progress(prefix, loaded.tokenizer.decode(prefix))
-    try:
-        object.__setattr__(loaded, "eos_ids", frozenset({whole.token_ids[at]}))
-        answer = drive(engine, [raw("e", "The quick brown fox", progress, max_tokens=12)])["e"]
-    finally:
-        object.__setattr__(loaded, "eos_ids", frozenset({1}))
+    progress = Progress(prefix, tokenizer_of().decode(prefix))
+    ends(engine, monkeypatch, whole.token_ids[at])
+    answer = drive(engine, [raw("e", "The quick brown fox", progress, max_tokens=12)])["e"]
     assert (answer.finish_reason, answer.token_ids, answer.last.completion_tokens) == ("stop", [], at)
+
+
+def test_min_tokens_counts_what_earlier_attempts_wrote(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_for()
+    token = drive(engine, [raw("w", "A product", max_tokens=1)])["w"].token_ids[0]
+    ends(engine, monkeypatch, token)
+
+    def request(name: str, progress: Progress) -> EngineRequest:
+        return raw(name, "A product", progress, max_tokens=30, min_tokens=12)
+
+    whole = drive(engine, [request("whole", Progress())])["whole"]
+    assert token not in whole.token_ids
+    points = interruptions(whole)[:-1]
+    for index, answer in resumed(engine, request, points).items():
+        assert [*points[int(index[1:])].token_ids, *answer.token_ids] == whole.token_ids
 
 
 def test_progress_counts_towards_a_capped_context(engine_for: Callable[..., LocalEngine]) -> None:

@@ -22,6 +22,7 @@ from ml.engine.engine import LocalEngine
 from ml.engine.request import RequestState
 from ml.engine.sampler import CANDIDATES, Sampler, uniform
 from ml.types import EngineRequest, SamplingParams
+from tests.ml.engine.conftest import Generated
 from tests.ml.engine.driving import drive, raw
 
 VOCABULARY = 1000
@@ -44,7 +45,7 @@ def reference(logits: torch.Tensor, state: RequestState) -> torch.Tensor:
         steps.append(TopKLogitsWarper(params.top_k))
     if params.top_p < 1:
         steps.append(TopPLogitsWarper(params.top_p))
-    ids = torch.tensor([state.prefill_ids()])
+    ids = torch.tensor([state.tokens()])
     return steps(ids, logits[None].clone())[0].softmax(-1)
 
 
@@ -97,19 +98,14 @@ def test_greedy_with_a_penalty_is_generates_choice() -> None:
     assert int(reference(logits, request).argmax()) != best
 
 
-def test_the_engine_penalises_prompt_and_answer_like_generate(engine_for: Callable[..., LocalEngine]) -> None:
-    engine = engine_for()
-    model, tokenizer = engine._loaded.model, engine._loaded.tokenizer
-    ids = torch.tensor([tokenizer("The kettle sings")["input_ids"]])
-    with torch.inference_mode():
-        whole = model.generate(
-            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40, repetition_penalty=1.7
-        )
-    answer = drive(engine, [raw("p", "The kettle sings", max_tokens=40, repetition_penalty=1.7)])["p"]
-    plain = drive(engine, [raw("q", "The kettle sings", max_tokens=40)])["q"]
-    expected = [token for token in whole[0, ids.shape[1] :].tolist() if token != 1]
-    assert answer.token_ids == expected
-    assert plain.token_ids != answer.token_ids
+def test_the_engine_penalises_prompt_and_answer_like_generate(
+    engine_for: Callable[..., LocalEngine], generated: Generated
+) -> None:
+    engine, prompt = engine_for(), "The kettle sings"
+    answer = drive(engine, [raw("p", prompt, max_tokens=40, repetition_penalty=1.7)])["p"]
+    plain = drive(engine, [raw("q", prompt, max_tokens=40)])["q"]
+    assert answer.token_ids == generated(prompt, 40, repetition_penalty=1.7)
+    assert plain.token_ids == generated(prompt, 40) != answer.token_ids
 
 
 def test_rows_of_a_batch_do_not_influence_each_other() -> None:
@@ -135,6 +131,17 @@ def test_what_is_no_number_fails_its_own_row(wrong: float) -> None:
     assert tokens[1] is None
     assert tokens[0] == int(logits[0].argmax())
     assert tokens[2] is not None
+
+
+@pytest.mark.parametrize("how", [{"temperature": 0.0}, {"temperature": 0.8}, {"temperature": 9.0, "top_p": 1.0}])
+def test_an_end_is_not_drawn_before_its_time(how: dict[str, Any]) -> None:
+    logits = torch.zeros(2, VOCABULARY)
+    logits[:, 7], logits[:, 8] = 50.0, 20.0
+    early, late = state("early", min_tokens=3, **how), state("late", min_tokens=3, **how)
+    late.output_ids = [1, 2, 3]
+    tokens = Sampler(ends=[7]).sample(logits.clone(), [early, late])
+    assert tokens[0] != 7
+    assert how["temperature"] > 1 or tokens == [8, 7]
 
 
 def test_forbidden_tokens_are_never_drawn() -> None:

@@ -76,9 +76,9 @@ class Characters:
         return ""
 
 
-def streamed(texts: list[str], *stop: str) -> tuple[list[str], bool]:
+def streamed(texts: list[str], *stop: str, min_tokens: int = 0) -> tuple[list[str], bool]:
     pieces: Pieces = Characters(texts)
-    stream = TextStream(pieces, stop)
+    stream = TextStream(pieces, stop, min_tokens)
     out = []
     for index in range(len(texts)):
         out.append(stream.push(index))
@@ -105,6 +105,11 @@ def test_the_earliest_of_several_stop_strings_wins() -> None:
     assert streamed(["one"], "") == (["one", ""], False)
 
 
+def test_before_min_tokens_a_stop_string_is_text() -> None:
+    assert streamed(["a END ", "b", "c END d"], "END", min_tokens=2) == (["a END ", "b", "c ", ""], True)
+    assert streamed(["E", "ND", "x"], "END", min_tokens=1) == (["E", "ND", "x", ""], False)
+
+
 def test_a_nul_becomes_a_replacement_character() -> None:
     assert streamed(["a\0b"], "END") == (["a\ufffdb", ""], False)
 
@@ -119,10 +124,12 @@ def test_stop_strings_do_not_depend_on_how_text_is_cut(text: str, stop: str, dat
 
 
 @pytest.mark.parametrize("kind", ["byte", "pieces"])
-def test_the_engine_stops_inside_a_token(engine_for: Callable[..., LocalEngine], kind: str) -> None:
+def test_the_engine_stops_inside_a_token(
+    engine_for: Callable[..., LocalEngine], tokenizer_of: Callable[..., Any], kind: str
+) -> None:
     engine = engine_for("llama", kind)
     whole = drive(engine, [raw("w", "A product", max_tokens=40)])["w"]
-    tokenizer = engine._loaded.tokenizer
+    tokenizer = tokenizer_of("llama", kind)
     middle = len(whole.text) // 2
     stop = whole.text[middle : middle + 5]
     assert "\ufffd" not in stop or kind == "byte"
