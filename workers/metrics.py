@@ -19,6 +19,7 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from apps.core.metrics import LEASE_LOSSES, RETRIES
 from ml.types import EngineStats
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ def _families() -> dict[str, Any]:
 
 ENGINES = EngineCollector()
 REGISTRY.register(ENGINES)
+
+# A counter that appears with its first event has no increase that an alert could see.
+for _seen_by in ("reaper", "worker"):
+    LEASE_LOSSES.labels("generation", _seen_by)
+for _reason in ("lease_lapsed", "handed_back", "failed"):
+    RETRIES.labels("generation", _reason)
 
 # ---------------------------------------------------------------- tasks
 TASKS = Counter("millrace_tasks", "Celery tasks that ended here.", ["task", "outcome"])

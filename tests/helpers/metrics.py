@@ -11,8 +11,12 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def value(name: str, **labels: str) -> float:
-    """One sample of this process's registry, 0 where there is none yet."""
-    return REGISTRY.get_sample_value(name, labels) or 0.0
+    """One sample of this process's registry, 0 where there is none yet; nothing else is collected for it."""
+    for family in REGISTRY.restricted_registry([name]).collect():
+        for sample in family.samples:
+            if (sample.name, sample.labels) == (name, labels):
+                return float(sample.value)
+    return 0.0
 
 
 def parsed(text: str) -> Samples:

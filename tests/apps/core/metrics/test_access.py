@@ -101,7 +101,7 @@ def test_nothing_in_them_names_a_customer(settings: Any, org_a: Tenant, model: A
 
 
 @pytest.fixture
-def listener(settings: Any, tmp_path: Path) -> Iterator[MetricsServer]:
+def listener(settings: Any, tmp_path: Path, db: None) -> Iterator[MetricsServer]:
     settings.VAR, settings.METRICS_TOKEN = tmp_path, TOKEN
     running = MetricsServer("test")
     yield running
@@ -146,7 +146,7 @@ def test_a_listener_is_on_loopback_and_says_where(listener: MetricsServer, tmp_p
     assert not file.exists()
 
 
-def test_processes_with_the_same_port_take_the_next_one(settings: Any, tmp_path: Path) -> None:
+def test_processes_with_the_same_port_take_the_next_one(settings: Any, tmp_path: Path, db: None) -> None:
     settings.VAR, settings.METRICS_TOKEN = tmp_path, ""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

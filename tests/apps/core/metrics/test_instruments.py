@@ -22,7 +22,7 @@ LABELS = {"model", "queue", "outcome", "code", "reason", "seen_by", "route", "me
 LABELS |= {"task", "process", "le"}
 
 
-def test_labels_are_of_kinds_that_have_few_values() -> None:
+def test_labels_are_of_kinds_that_have_few_values(db: None, model: Any) -> None:
     for family in REGISTRY.collect():
         if family.name.startswith("millrace_"):
             used = {label for sample in family.samples for label in sample.labels}
