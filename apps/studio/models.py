@@ -99,5 +99,6 @@ class Generation(Job):
             sampling=self.sampling(),
             messages=tuple(Message(m["role"], m["content"]) for m in self.messages),
             prompt=self.prompt if self.kind == Kind.COMPLETION else None,
+            cache_scope=str(self.organization_id),
             **extra,
         )
