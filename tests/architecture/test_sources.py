@@ -24,6 +24,8 @@ ACROSS_TENANTS = {
     ("apps/core/jobs.py", "hand_back", "CLAIM_WORK"),
     ("apps/core/jobs.py", "suspects_wait", "CLAIM_WORK"),
     ("apps/core/jobs.py", "reap", "REAP"),
+    ("apps/core/backlog.py", "everywhere", "COUNT_WORK"),
+    ("apps/core/jobs.py", "expired", "REAP"),
 }
 # Managers without the wall, raw settings and raw roles: only tenancy itself may touch these.
 WALL_BREAKERS = re.compile(r"_base_manager|app\.across|app\.org\b|SET ROLE|session_replication_role|BYPASSRLS", re.I)
