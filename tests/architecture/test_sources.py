@@ -24,6 +24,7 @@ ACROSS_TENANTS = {
     ("apps/core/jobs.py", "hand_back", "CLAIM_WORK"),
     ("apps/core/jobs.py", "suspects_wait", "CLAIM_WORK"),
     ("apps/core/jobs.py", "reap", "REAP"),
+    ("apps/core/metrics/stores.py", "_count_work", "COUNT_WORK"),
     ("apps/core/backlog.py", "everywhere", "COUNT_WORK"),
     ("apps/core/jobs.py", "expired", "REAP"),
 }
