@@ -226,7 +226,12 @@ class LocalEngine:
             self._cancelled.discard(state.request_id)
         if isinstance(reason, Failure):
             return state.take_output("error", reason.code, reason.message)
-        return state.take_output(reason)
+        try:
+            return state.take_output(reason)
+        except Exception as error:  # text that was held back cannot be decoded; the end has to come out all the same
+            log.exception("ending request %s failed", state.request_id)
+            failure = failure_of(error)
+            return state.take_output("error", failure.code, failure.message)
 
     # ------------------------------------------------------------------ at the start
 

@@ -1,4 +1,4 @@
-"""Cancel, deadlines, and faults that stay with the request that has them."""
+"""Cancel, deadlines, and other threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 
 from ml.engine.engine import LocalEngine
 from ml.types import EngineError
@@ -75,119 +74,6 @@ def test_step_waits_for_work_and_wakes_up(engine_for: Callable[..., LocalEngine]
     started = time.monotonic()
     assert [output.finish_reason for output in engine.step(10.0)] == ["length"]
     assert time.monotonic() - started < 5
-
-
-def _poisoned(engine: LocalEngine, token: int, monkeypatch: pytest.MonkeyPatch, effect: Callable[[Any], Any]) -> None:
-    """Make the model misbehave for the rows whose input ends with `token`."""
-    forward = engine._loaded.model.forward
-
-    def poisoned(*args: Any, **kwargs: Any) -> Any:
-        hit = (kwargs["input_ids"] == token).any(-1)
-        output = forward(*args, **kwargs)
-        return effect((output, hit)) if bool(hit.any()) else output
-
-    monkeypatch.setattr(engine._loaded.model, "forward", poisoned)
-
-
-def _raising(message: str) -> Callable[[Any], Any]:
-    def effect(_: Any) -> Any:
-        raise RuntimeError(message)
-
-    return effect
-
-
-def _nan(found: Any) -> Any:
-    output, hit = found
-    output.logits[hit] = float("nan")
-    return output
-
-
-@pytest.mark.parametrize(
-    ("effect", "code"),
-    [
-        (_nan, "invalid_logits"),
-        (_raising("boom"), "engine_error"),
-        (_raising("DefaultCPUAllocator: not enough memory: you tried to allocate"), "out_of_memory"),
-    ],
-)
-def test_a_poison_request_ends_alone(
-    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, effect: Callable[[Any], Any], code: str
-) -> None:
-    engine = engine_for()
-    tokenizer = engine._loaded.tokenizer
-    poison = tokenizer("🙂")["input_ids"][-1]
-    healthy = {"a": "The fox", "b": "A product description", "c": "kettle"}
-    expected = drive(engine, [raw(name, prompt, max_tokens=20) for name, prompt in healthy.items()])
-    assert not any(poison in answer.token_ids for answer in expected.values())
-    _poisoned(engine, poison, monkeypatch, effect)
-    answers = drive(
-        engine,
-        [raw("a", "The fox", max_tokens=20), raw("bad", "🙂", max_tokens=20),
-         *(raw(name, healthy[name], max_tokens=20) for name in "bc")],
-    )  # fmt: skip
-    assert (answers["bad"].finish_reason, answers["bad"].last.error_code) == ("error", code)
-    assert answers["bad"].last.error_message
-    for name in healthy:
-        assert answers[name].token_ids == expected[name].token_ids
-    monkeypatch.undo()
-    assert drive(engine, [raw("bad", "🙂", max_tokens=3)])["bad"].finish_reason == "length"
-
-
-def test_not_a_number_in_the_cache_does_not_reach_the_rows_next_user(
-    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = engine_for()
-    expected = drive(engine, [raw("x", "The fox", max_tokens=20)])["x"].token_ids
-
-    def spoil(found: Any) -> Any:
-        cache = engine._runner.cache
-        for layer in cache.layers:
-            layer.values[cache.start : cache.stop] = float("nan")
-        return _nan(found)
-
-    _poisoned(engine, engine._loaded.tokenizer("🙂")["input_ids"][-1], monkeypatch, spoil)
-    bad = drive(engine, [raw("bad", "🙂" * 12)])["bad"]
-    monkeypatch.undo()
-    assert bad.last.error_code == "invalid_logits"
-    assert drive(engine, [raw("x", "The fox", max_tokens=20)])["x"].token_ids == expected
-
-
-def test_no_memory_for_the_cache_is_a_typed_failure(
-    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = engine_for()
-
-    def full(*_: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    answers = drive(engine, [raw("old", "x", max_tokens=12)], until=lambda seen: bool(seen["old"].token_ids))
-    monkeypatch.setattr(engine._runner.cache, "reserve", full)
-    new = [raw("n1", "x"), raw("n2", "A product")]
-    drive(engine, new, until=lambda seen: all(answer.outputs for answer in seen.values()), joining=answers)
-    monkeypatch.undo()
-    advance(engine, answers)
-    assert answers["n1"].last.error_code == answers["n2"].last.error_code == "out_of_memory"
-    assert answers["old"].finish_reason == "length"
-
-
-def test_a_step_that_fails_as_a_whole_ends_what_runs_and_goes_on(
-    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = engine_for()
-    requests = [raw(f"r{index}", "A product", max_tokens=8) for index in range(5)]
-    answers = drive(engine, requests, until=lambda seen: bool(seen["r0"].outputs))
-
-    def broken(*_: Any) -> None:
-        raise RuntimeError("a bug")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "_advance", broken)
-        outputs = engine.step(0.05)
-    assert sorted(output.request_id for output in outputs) == ["r0", "r1", "r2", "r3"]
-    assert {output.error_code for output in outputs} == {"engine_error"}
-    waiting = {"r4": answers["r4"]}
-    advance(engine, waiting)
-    assert waiting["r4"].token_ids == drive(engine, [requests[0]])["r0"].token_ids
 
 
 def test_many_threads_submit_and_cancel_while_it_steps(engine_for: Callable[..., LocalEngine]) -> None:
