@@ -19,6 +19,7 @@ FAMILIES = {
     "gemma3_text": "Gemma 3",
     "gpt2": "GPT-2",
 }
+RUNS = "the engine runs " + ", ".join(FAMILIES.values())
 ACTIVATIONS: dict[str, Activation] = {
     "silu": "silu",
     "swish": "silu",
@@ -69,10 +70,7 @@ def describe(config: Any, source: str) -> Architecture:
     """Return the architecture of a transformers configuration; raises ModelUnavailable for what is not run."""
     family = str(config.model_type)
     if family not in FAMILIES:
-        runs = ", ".join(FAMILIES.values())
-        raise ModelUnavailable(
-            f"{source}: the engine runs {runs}, not {family}; name an OpenAI-compatible server for it instead"
-        )
+        raise ModelUnavailable(f"{source}: {RUNS}, not {family}; name an OpenAI-compatible server for it instead")
     found = _gpt2(config, source) if family == "gpt2" else _llama_like(config, family, source)
     if found.heads % found.kv_heads or found.head_size % (4 if found.rotary else 1):
         raise ModelUnavailable(f"{source}: {found.heads} heads of {found.head_size} over {found.kv_heads} do not fit")

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from ml.engine.architecture import Architecture, describe
+from ml.engine.architecture import RUNS, Architecture, describe
 from ml.engine.spec import ModelSpec
 from ml.types import EngineError, ModelUnavailable
 
@@ -134,10 +134,10 @@ def unavailable(source: str) -> Iterator[None]:
 
 def _check_kind(config: Any, source: str) -> None:
     if getattr(config, "is_encoder_decoder", False):
-        raise ModelUnavailable(f"{source}: an encoder-decoder is not a causal language model")
+        raise ModelUnavailable(f"{source}: an encoder-decoder is not a causal language model; {RUNS}")
     if type(config) not in AutoModelForCausalLM._model_mapping:
         needs_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-        raise ModelUnavailable(f"{source}: {NEEDS_CODE if needs_code else 'not a causal language model'}")
+        raise ModelUnavailable(f"{source}: {NEEDS_CODE if needs_code else f'not a causal language model; {RUNS}'}")
 
 
 def _dtype(spec: ModelSpec, config: Any, device: torch.device) -> torch.dtype:

@@ -149,7 +149,8 @@ def test_max_tokens_is_capped_at_the_context(engine_for: Callable[..., LocalEngi
 
 @pytest.mark.parametrize(
     "sampling",
-    [{"max_tokens": 0}, {"min_tokens": -1}, {"min_tokens": 9, "max_tokens": 8}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_k": -1},
+    [{"max_tokens": 0}, {"min_tokens": -1}, {"min_tokens": 9, "max_tokens": 8},
+     {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_k": -1},
      {"repetition_penalty": 0.0}],
 )  # fmt: skip
 def test_parameters_without_meaning_are_refused(

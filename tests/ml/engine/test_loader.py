@@ -7,26 +7,30 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    BloomConfig,
-    BloomForCausalLM,
-    GPTNeoConfig,
-    GPTNeoForCausalLM,
-    MambaConfig,
-    MambaForCausalLM,
-    PreTrainedModel,
-)
+from transformers import AutoConfig
+from transformers.models.gemma3 import Gemma3TextConfig
+from transformers.models.gpt2 import GPT2Config
+from transformers.models.llama import LlamaConfig
+from transformers.models.qwen2 import Qwen2Config
+from transformers.models.qwen3 import Qwen3Config
 
-from ml.engine import ModelSpec, load_engine
+from ml.engine import ModelSpec, build, load_engine, loader
+from ml.engine.architecture import Architecture, context_of, describe
 from ml.engine.loader import load_model
+from ml.engine.spec import Dtype
+from ml.engine.weights import ModelWeights, take_apart
 from ml.types import EngineError, ModelUnavailable
+from tests.ml.conftest import CONFIGS, SMALL
+from tests.ml.engine.driving import drive, raw
 
-TINY = {"vocab_size": 480, "hidden_size": 32, "bos_token_id": 0, "eos_token_id": 1}
+RUNS = "Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3, GPT-2"
 
 
 @pytest.fixture
@@ -71,28 +75,43 @@ def test_damaged_weights(folder: Path) -> None:
 
 def test_other_kinds_of_model(folder: Path) -> None:
     edit(folder / "config.json", model_type="vit")
-    refused(folder, "not a causal language model")
+    refused(folder, rf"not a causal language model.*{RUNS}")
     edit(folder / "config.json", model_type="t5")
-    refused(folder, "not a causal language model")
+    refused(folder, rf"encoder-decoder is not a causal language model.*{RUNS}")
+
+
+OTHER_FAMILIES = ["bloom", "falcon", "gemma3", "gpt_neo", "gpt_neox", "mamba", "mixtral", "opt", "phi3", "qwen2_moe"]
+
+
+@pytest.mark.parametrize("family", OTHER_FAMILIES)
+def test_families_that_are_not_run_are_refused_by_name(folder: Path, family: str) -> None:
+    config = AutoConfig.for_model(family)
+    config.save_pretrained(folder)
+    refused(folder, rf"runs {RUNS}, not {family}\b.*OpenAI-compatible server")
 
 
 @pytest.mark.parametrize(
-    ("model", "message"),
+    ("config", "message"),
     [
-        (
-            lambda: GPTNeoForCausalLM(GPTNeoConfig(attention_types=[[["global", "local"], 1]], num_layers=2, **TINY)),
-            "local",
-        ),
-        (lambda: BloomForCausalLM(BloomConfig(n_layer=1, **TINY)), "does not take a position per row"),
-        (lambda: MambaForCausalLM(MambaConfig(num_hidden_layers=1, **TINY)), "linear_attention"),
+        (lambda: GPT2Config(scale_attn_by_inverse_layer_idx=True), "variant of GPT-2's attention"),
+        (lambda: GPT2Config(scale_attn_weights=False), "variant of GPT-2's attention"),
+        (lambda: Gemma3TextConfig(**SMALL, head_dim=8, use_bidirectional_attention=True), "bidirectional"),
+        (lambda: LlamaConfig(**SMALL, hidden_act="relu"), "does not know the activation relu"),
+        (lambda: Qwen3Config(**SMALL, head_dim=6), "4 heads of 6 over 2 do not fit"),
+        (lambda: Qwen2Config(**SMALL, layer_types=["full_attention", "chunked_attention"]), "chunked_attention"),
     ],
 )
-def test_attention_that_cannot_be_batched_row_by_row(
-    folder: Path, model: Callable[[], PreTrainedModel], message: str
-) -> None:
-    (folder / "model.safetensors").unlink()
-    model().save_pretrained(folder)
-    refused(folder, message)
+def test_variants_that_are_not_run_are_refused(config: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ModelUnavailable, match=message):
+        describe(config(), "tiny")
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_frequencies_that_change_with_the_length_end_the_context_before_they_do(kind: str) -> None:
+    factors = {"short_factor": [1.0] * 4, "long_factor": [2.0] * 4} if kind == "longrope" else {"factor": 4.0}
+    rope = {"rope_type": kind, "rope_theta": 1e4, "original_max_position_embeddings": 64, **factors}
+    assert context_of(LlamaConfig(**SMALL, rope_parameters=rope)) == 64
+    assert context_of(LlamaConfig(**SMALL)) == 256
 
 
 def test_code_from_the_model_folder_is_never_run(folder: Path) -> None:
@@ -108,19 +127,25 @@ def test_an_id_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     refused("no-such-organization/no-such-model", "no-such-organization/no-such-model")
 
 
-def test_an_architecture_that_answers_differently_in_a_batch_is_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("wrong", ["positions", "window", "norm", "order"])
+def test_a_decoder_that_computes_something_else_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    from ml.engine.runner import ModelRunner
+    def spoiled(model: Any, shape: Architecture, context: int) -> ModelWeights:
+        weights = take_apart(model, shape, context)
+        if wrong == "positions":
+            weights.angles[""] = weights.angles[""].roll(1, 0)
+        elif wrong == "order":
+            weights.layers.reverse()
+        elif wrong == "norm":
+            weights.final_norm.weight += 1.0
+        return weights
 
-    true_decode = ModelRunner.decode
-
-    def shifted(self: ModelRunner, start: int, stop: int) -> torch.Tensor:
-        self.lengths[start:stop] = [max(0, length - 2) for length in self.lengths[start:stop]]
-        return true_decode(self, start, stop)
-
-    monkeypatch.setattr(ModelRunner, "decode", shifted)
-    refused(folder, "gives other results in a running batch")
+    monkeypatch.setattr(build, "take_apart", spoiled)
+    if wrong == "window":
+        true = loader.describe
+        monkeypatch.setattr(loader, "describe", lambda *given: replace(true(*given), windows=(8, 8)))
+    refused(folder, "computes other results than transformers")
 
 
 def test_settings_of_the_spec_and_the_model_meet(folder: Path) -> None:
@@ -132,16 +157,30 @@ def test_settings_of_the_spec_and_the_model_meet(folder: Path) -> None:
     assert load_model(ModelSpec(source=str(folder), max_context=100)).max_context == 100
 
 
-def test_half_precision_models_pass_the_check_and_run(folder: Path) -> None:
-    engine = load_engine(ModelSpec(source=str(folder), dtype="bfloat16"))
-    assert engine.stats().cache_tokens_total > 0
+@pytest.mark.parametrize("family", sorted(CONFIGS))
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_half_precision_models_pass_the_check_and_run(
+    tiny_model: Callable[..., Path], family: str, dtype: Dtype
+) -> None:
+    engine = load_engine(ModelSpec(source=str(tiny_model(family)), dtype=dtype))
+    answers = drive(engine, [raw("a", "A product", max_tokens=4), raw("b", "x" * 60, max_tokens=4)])
+    assert all(answer.finish_reason == "length" for answer in answers.values())
     engine.close()
 
 
 def test_impossible_limits_are_refused(folder: Path) -> None:
-    for limits in ({"max_running": 0}, {"cache_tokens": 10}):
-        with pytest.raises(EngineError):
+    for limits, message in (({"max_running": 0}, "max_running"), ({"cache_tokens": 10}, "at least 16")):
+        with pytest.raises(EngineError, match=message) as caught:
             load_engine(ModelSpec(source=str(folder), **limits))
+        assert caught.value.code == "invalid_request"
+
+
+@pytest.mark.parametrize("limits", [{"cache_tokens": 16}, {"max_context": 5}, {"max_context": 33}])
+def test_the_check_stays_within_a_small_cache_and_context(folder: Path, limits: dict[str, int]) -> None:
+    engine = load_engine(ModelSpec(source=str(folder), **limits))
+    answer = drive(engine, [raw("r", "xx", max_tokens=500)])["r"]
+    assert answer.last.prompt_tokens + answer.last.completion_tokens == min(limits.values())
+    engine.close()
 
 
 def test_an_api_key_is_not_printed() -> None:

@@ -32,7 +32,7 @@ def test_the_cache_takes_what_is_free_but_no_more_than_a_full_batch_can_use(
     spec = ModelSpec(source=str(tiny_model("llama")), max_running=4)
     # 2 layers x keys and values x 2 heads x 8 numbers of 4 bytes = 256 bytes for one position
     for free, tokens in ((256 * 512, 512), (10**12, 4 * 256)):
-        monkeypatch.setattr("ml.engine.engine.cache_bytes", lambda device, free=free: free)
+        monkeypatch.setattr("ml.engine.build.cache_bytes", lambda device, free=free: free)
         engine = load_engine(spec)
         assert engine.stats().cache_tokens_total == tokens
         engine.close()
