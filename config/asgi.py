@@ -9,7 +9,6 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (models need Django set up first)
-from channels.sessions import SessionMiddlewareStack  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from apps.core.metrics.web import listening  # noqa: E402
@@ -25,7 +24,7 @@ sockets = URLRouter([*websocket_urlpatterns, nowhere])
 application = ProtocolTypeRouter(
     {
         "http": SlowClients(StaticFiles(django)),
-        "websocket": SlowClients(OriginCheck(SessionMiddlewareStack(sockets))),
+        "websocket": SlowClients(OriginCheck(sockets)),
         "lifespan": listening(lifespan),
     }
 )

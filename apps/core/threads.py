@@ -14,8 +14,9 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 T = TypeVar("T")
 
-# Fewer than the pool's connections, so that pages and the API always find one.
-THREADS = 8
+# Fewer than the pool's connections, so that pages and the API always find one; and few enough that the event loop,
+# which shares the interpreter with them, hands out text while a thousand clients come back at once.
+THREADS = 4
 # Who comes right after a failed attempt is told the same, instead of holding a thread for another one.
 QUICK_FAILURE_SECONDS = 0.5
 

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import json
 from contextlib import aclosing
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.authentication import actor_of_header
@@ -102,6 +105,12 @@ def _reader_of(scope: dict[str, Any], generation_id: UUID) -> Actor:
     return actor
 
 
+def _session_of(cookies: str) -> SessionBase:
+    """The session that the handshake's cookie names; a new, empty one without it."""
+    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+    return store(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME))
+
+
 def _actor_of(scope: dict[str, Any]) -> Actor:
     """The program of the Authorization header, else the member of the session cookie; raises NotAuthenticated."""
     headers = dict(scope["headers"])
@@ -109,7 +118,7 @@ def _actor_of(scope: dict[str, Any]) -> Actor:
     actor = actor_of_header(header)
     if actor is None:
         request = HttpRequest()
-        request.session = scope["session"]
+        request.session = _session_of(headers.get(b"cookie", b"").decode("latin-1"))
         request.user = get_user(request)
         actor = actor_of_session(request) if request.user.is_authenticated else None
     if actor is None:
