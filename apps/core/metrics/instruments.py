@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from apps.core.errors import MillraceError
 
 # A second series for each counter, which nobody asks for.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 P = ParamSpec("P")
 R = TypeVar("R")

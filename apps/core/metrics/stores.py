@@ -142,7 +142,8 @@ def _count_work(table: type[Job]) -> list[Work]:
 def _model_names(table: type[Job]) -> list[str]:
     """The names of the models that jobs of this table may be for; empty where jobs name none."""
     try:
-        related: Any = table._meta.get_field("model").related_model
+        fields: Any = table._meta
+        related = fields.get_field("model").related_model
     except FieldDoesNotExist:
         return []
     return list(related._default_manager.order_by("name").values_list("name", flat=True))
