@@ -10,6 +10,14 @@ from uuid import UUID
 from apps.core.fairness import SCALE, Pick
 from apps.core.ids import uuid7
 
+# Held for the transaction, so that all who claim from one table see what the one before has done. A worker that freezes
+# here loses its session, and not everybody else their claims. The statistics of a queue are of another hour, and with
+# them the planner would sort the whole queue; the order of an index needs none.
+_BEGIN = """
+SELECT set_config('idle_in_transaction_session_timeout', %(patience)s, true),
+    set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)
+"""
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 # Organizations are found by hops over the index, so that the length of a queue costs nothing. Only those that could
 # have one of the first jobs are looked at further, and of each at most as many jobs as could be among them.
 _CHOOSE = """
@@ -25,7 +33,7 @@ WITH RECURSIVE present AS (
     SELECT coalesce((SELECT start FROM core_turn WHERE queue = '{table}' ORDER BY start DESC LIMIT 1), 0) AS now
 ), ready AS (
     SELECT present.organization_id, share.weight, share.max_running - running.jobs AS room,
-        greatest(coalesce(turn.turn, 0), clock.now) AS turn
+        greatest(coalesce(own.turn, 0), clock.now) AS turn
     FROM present CROSS JOIN clock
     CROSS JOIN LATERAL ({share}) share
     CROSS JOIN LATERAL (
@@ -37,9 +45,14 @@ WITH RECURSIVE present AS (
         WHERE q.organization_id = present.organization_id AND {waiting}
         ORDER BY q.created_at, q.id LIMIT 1
     ) head
-    LEFT JOIN core_turn turn ON turn.organization_id = present.organization_id AND turn.queue = '{table}'
+    CROSS JOIN LATERAL (
+        SELECT (
+            SELECT t.turn FROM core_turn t
+            WHERE t.organization_id = present.organization_id AND t.queue = '{table}'
+        ) AS turn
+    ) own
     WHERE running.jobs < share.max_running
-    ORDER BY greatest(coalesce(turn.turn, 0), clock.now), head.created_at, head.id
+    ORDER BY greatest(coalesce(own.turn, 0), clock.now), head.created_at, head.id
     LIMIT %(limit)s
 ), jobs AS (
     SELECT ready.organization_id, ready.weight, ready.turn, job.id, job.created_at, job.step
@@ -96,6 +109,12 @@ class Source:
             cost=self.cost,
             scale=SCALE,
         )
+
+
+def begin(cursor: Any, source: Source, patience_seconds: int) -> None:
+    """Waits until nobody else claims from the table; the rest of the transaction is this claim's alone."""
+    cursor.execute(_BEGIN, {"patience": f"{patience_seconds}s"})
+    cursor.execute(_LOCK, [f"claim:{source.table}"])
 
 
 def choose(

@@ -9,8 +9,9 @@ goes back, and whoever has been away joins at the clock instead of catching up o
 What follows from it, and what the tests hold:
 
 - Under contention organizations are served in proportion to their weights, to within one job each.
-- No starvation: a job that arrives in an idle organization is overtaken by at most one job of each other one, however
-  many those have waiting and however heavy they are. Each pick moves one turn strictly ahead and no other.
+- No starvation: each pick moves one turn strictly ahead and no other, so every turn comes. A job of an organization
+  that has had less than its share of late is overtaken by at most one job of each other organization, however many
+  those have waiting and however heavy they are.
 - An organization at its most running jobs is passed over, and holds up nobody.
 
 `apps.core.claims` asks the same of PostgreSQL in one statement; a test compares the two.

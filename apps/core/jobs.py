@@ -126,9 +126,7 @@ def claim(model: type[J], worker: str, limit: int, only: dict[str, Sequence[Any]
     source = model.source()
     before = time.monotonic()
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        # A worker that freezes here loses its session, and not everybody else their claims.
-        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [f"{LEASE_SECONDS}s"])
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"claim:{source.table}"])
+        claims.begin(cursor, source, LEASE_SECONDS)
         picks = _take_fairest(cursor, source, worker, limit, held)
         rows = {row.id: row for row in model.objects.filter(id__in=[pick.job for pick in picks])}
     claimed = [rows[pick.job] for pick in picks]
