@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +12,17 @@ from tests.faults.product import Product
 
 
 @pytest.fixture(scope="session")
-def fault_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Started once, when the first test asks for it."""
-    running = Product(tmp_path_factory.mktemp("faults"))
-    try:
-        yield running
-    finally:
-        running.stop()
+def fault_stack() -> Iterator[Product]:
+    """Started once, when the first test asks for it.
+
+    Not in pytest's own folder: every other test run that starts meanwhile shuts that to PostgreSQL's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="millrace-faults-", ignore_cleanup_errors=True) as folder:
+        running = Product(Path(folder))
+        try:
+            yield running
+        finally:
+            running.stop()
 
 
 @pytest.fixture

@@ -131,11 +131,13 @@ class Product:
         kind = name.rstrip("0123456789")
         command = self._commands[kind].replace(f"{kind}@%h", f"{name}@%h")
         extra = {"PORT": str(self._ports.get(name, 0))} | self._extra.get(name, {})
+        if any(variable.startswith("ALTER_") for variable in extra):
+            command = command.replace("-m celery", "-m tests.faults.altered")
         log = self.logs / f"{name}.log"
         self._marks[name] = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self._processes[name] = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {extra.pop('COMMAND', command)}"],
+                ["/bin/sh", "-c", f"exec {command}"],
                 cwd=ROOT,
                 env=self.environment | extra,
                 stdin=subprocess.DEVNULL,
@@ -194,6 +196,15 @@ class Product:
 
     def _has(self, name: str) -> bool:
         return name in (self._servers if name in SERVERS else self._processes) and self.is_running(name)
+
+    def replace(self, *names: str, **environment: str) -> None:
+        """Kills the named ones and starts them again with this environment, until `mend`."""
+        for name in names:
+            if self.is_running(name):
+                self.kill(name)
+            self.start(name, **environment)
+        for name in names:
+            self.wait_until_up(name)
 
     @contextmanager
     def without(self, *names: str) -> Iterator[None]:

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # Without a doorbell (broker down) waiting rows are found this late, and so are suspects and new models.
 LOOK_SECONDS = 1.0
+# One claim takes no more, so that workers that wake together share what waits, and first requests start at once.
+CLAIM_AT_ONCE = 8
 
 
 class Claimer:
@@ -113,7 +115,7 @@ class Claimer:
 
     def _claim(self, suspects: bool) -> int:
         room = self._room()
-        limit = 1 if suspects else min(room.values(), default=0)
+        limit = 1 if suspects else min(CLAIM_AT_ONCE, *room.values()) if room else 0
         crashes = range(1, jobs.MAX_CRASHES) if suspects else range(1)
         rows = jobs.claim(Generation, self._worker, limit, {"model_id": list(room), "crashes": crashes})
         for row in rows:

@@ -1,0 +1,107 @@
+"""Celery's worker in a world that is a little different: `python -m tests.faults.altered worker -Q generation …`.
+
+The product has no switch for any of this, so the process is altered from outside before Celery starts. The environment
+says how; each request and each engine is real.
+
+- ALTER_CLOCK: seconds by which this process's wall clock is wrong.
+- ALTER_STEP: seconds that each engine step takes longer, so that a fault can fall into the middle of an answer.
+- ALTER_POISON: a request whose text holds this phrase kills the process at its 25th token.
+- ALTER_HUNGRY: while a request whose text holds this phrase runs, the process may take no more memory (RLIMIT_AS).
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml.types import Engine, EngineRequest, EngineStats, StepOutput
+
+POISON_TOKENS = 25
+
+
+class AlteredEngine:
+    """A real engine with the faults that the environment names."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.max_running = engine.max_running
+        self._pause = float(os.environ.get("ALTER_STEP", "0"))
+        self._poisoned: dict[str, int] = {}
+        self._hungry: set[str] = set()
+
+    def submit(self, request: EngineRequest) -> None:
+        text = " ".join(message.content for message in request.messages)
+        if (poison := os.environ.get("ALTER_POISON")) and poison in text:
+            self._poisoned[request.request_id] = len(request.progress.token_ids)
+        if (hungry := os.environ.get("ALTER_HUNGRY")) and hungry in text:
+            self._hungry.add(request.request_id)
+        self._engine.submit(request)
+
+    def cancel(self, request_id: str) -> None:
+        self._engine.cancel(request_id)
+
+    def step(self, timeout: float = 0.1) -> Sequence[StepOutput]:
+        outputs = self._limited_step(timeout) if self._hungry else self._engine.step(timeout)
+        for output in outputs:
+            if output.request_id in self._poisoned:
+                self._poisoned[output.request_id] += len(output.token_ids)
+                if self._poisoned[output.request_id] >= POISON_TOKENS:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            if output.finish_reason:
+                self._hungry.discard(output.request_id)
+        if outputs:
+            time.sleep(self._pause)
+        return outputs
+
+    def _limited_step(self, timeout: float) -> Sequence[StepOutput]:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), before[1]))
+        try:
+            return self._engine.step(timeout)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+    def stats(self) -> EngineStats:
+        return self._engine.stats()
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def alter_clock(seconds: float) -> None:
+    from datetime import datetime, timedelta
+
+    from django.utils import timezone
+
+    right_time, right_now = time.time, timezone.now
+    time.time = lambda: right_time() + seconds
+
+    def now() -> datetime:
+        return right_now() + timedelta(seconds=seconds)
+
+    timezone.now = now
+
+
+def alter_engines() -> None:
+    import ml.engine
+
+    load = ml.engine.load_engine
+    ml.engine.load_engine = lambda spec: AlteredEngine(load(spec))
+
+
+def main() -> None:
+    if clock := float(os.environ.get("ALTER_CLOCK", "0")):
+        alter_clock(clock)
+    alter_engines()
+    from celery.__main__ import main as celery
+
+    celery()
+
+
+if __name__ == "__main__":
+    main()

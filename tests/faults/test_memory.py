@@ -1,0 +1,28 @@
+"""A request for which there is not enough memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.product import Product
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+
+
+def test_a_request_without_memory_fails_typed_and_the_next_one_succeeds(product: Product) -> None:
+    """The limit is the operating system's: while the request runs, its worker may take no more (RLIMIT_AS)."""
+    [expected] = product.expected(1, 60)
+    product.kill("generation1")
+    product.replace("generation0", ALTER_HUNGRY="elephants")
+    with product.client() as client:
+        body = product.body(0, 60, about="elephants " * 180)
+        answer = client.post("/api/v1/generations", json=body)
+        assert answer.status_code == 202, answer.text
+    [failed] = product.finished([answer.json()["id"]])
+    assert (failed["status"], failed["error_code"]) == ("failed", "out_of_memory")
+    # Once more, and no more than that: it might have been the others' memory.
+    assert (failed["attempt"], failed["crashes"]) == (2, 1)
+    pid = product.pid("generation0")
+    [next_one] = product.finished(product.submit(1, 60))
+    assert (next_one["status"], next_one["text"]) == ("succeeded", expected)
+    assert product.pid("generation0") == pid and product.is_running("generation0")
