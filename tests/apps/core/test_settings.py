@@ -56,7 +56,7 @@ def test_safe_settings_start_with_every_protection_on(monkeypatch: pytest.Monkey
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
         ({"BASE_URL": "http://millrace.example"}, "BASE_URL"),
         ({"BASE_URL": ""}, "BASE_URL"),
-        ({"METRICS_HOST": "0.0.0.0"}, "METRICS_TOKEN must be set"),
+        ({"METRICS_HOST": "192.0.2.1"}, "METRICS_TOKEN must be set"),
         ({"METRICS_HOST": "metrics.example"}, "METRICS_TOKEN must be set"),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN must have"),
         ({"DEBUG": "perhaps"}, "DEBUG"),
