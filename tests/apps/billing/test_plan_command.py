@@ -23,7 +23,19 @@ def test_a_plan_is_shown_and_changed() -> None:
     assert (after.monthly_tokens, after.max_queued) == (123, before.max_queued)
 
 
-MISTAKES = [(["nothing"], "known: enterprise, free, pro"), (["free", "--max-queued=-1"], "negative")]
+@pytest.mark.django_db
+def test_a_plans_share_is_shown_and_changed() -> None:
+    assert "weight 4, max_running 128" in plan("pro")
+    assert "weight 8, max_running 3" in plan("pro", "--weight", "8", "--max-running", "3")
+
+
+MISTAKES = [
+    (["nothing"], "known: enterprise, free, pro"),
+    (["free", "--max-queued=-1"], "negative"),
+    (["free", "--weight=0"], "weight: .*1"),
+    (["free", "--weight=1001"], "weight: .*1000"),
+    (["free", "--max-running=0"], "max_running: .*1"),
+]
 
 
 @pytest.mark.django_db

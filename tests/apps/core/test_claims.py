@@ -20,7 +20,7 @@ from apps.core.tenancy import Across, across_tenants
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
 from tests.helpers.people import Tenant, make_tenant
-from tests.helpers.studio import add_rows, finish, reread, row
+from tests.helpers.studio import add_rows, ask, finish, reread, row
 from tests.helpers.threads import together
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -136,10 +136,17 @@ def test_never_more_run_than_the_plan_allows(org_a: Tenant, org_b: Tenant, model
 
 @pytest.mark.django_db(transaction=True)
 def test_many_workers_together_keep_to_the_most_running(org_a: Tenant, org_b: Tenant, model: ModelVersion) -> None:
-    put_on_plan(org_a, max_running=5)
+    before = Plan.objects.get(code="pro").max_running
+    with tenancy.scope(org_a.id):
+        Subscription.objects.create(organization_id=org_a.id, plan=Plan.objects.get(code="pro"))
+    Plan.objects.filter(code="pro").update(max_running=5)
     add_rows(org_a, model, 30)
     add_rows(org_b, model, 10)
-    taken = [each for rows in together([lambda: claim(limit=4)] * 8) for each in rows]
+    try:
+        taken = [each for rows in together([lambda: claim(limit=4)] * 8) for each in rows]
+    finally:
+        # Plans outlive a transactional test.
+        Plan.objects.filter(code="pro").update(max_running=before)
     assert Counter(each.organization_id for each in taken) == {org_a.id: 5, org_b.id: 10}
 
 
@@ -153,8 +160,6 @@ def test_a_changed_plan_counts_from_the_next_claim_on(org_a: Tenant, model: Mode
 
 def test_what_a_job_did_not_use_is_given_back(org_a: Tenant, org_b: Tenant, model: ModelVersion) -> None:
     """Shares are of what was produced: who asks for room and does not use it is not the poorer for it."""
-    from tests.helpers.studio import ask
-
     ask(org_a, max_tokens=500)
     [running] = claim()
     with tenancy.scope(org_a.id):

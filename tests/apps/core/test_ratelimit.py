@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import redis as redis_py
 from django.conf import settings
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from apps.core import ratelimit
 from apps.core.errors import RateLimitExceeded
-from apps.core.ratelimit import Bucket, Level, charge, headers
+from apps.core.ratelimit import Breaker, Bucket, Level, charge, headers
 
 
 def key(owner: str, name: str) -> str:
@@ -97,10 +98,56 @@ def test_buckets_go_away_by_themselves(redis: Any) -> None:
     assert 0 < redis.pttl(key("a", "requests")) <= 180_000
 
 
-def test_redis_being_down_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_being_down_refuses_nothing(monkeypatch: pytest.MonkeyPatch, breaker: Breaker) -> None:
     nobody = redis_py.Redis(port=1, socket_connect_timeout=0.2, retry=None)
     monkeypatch.setattr(ratelimit, "quick_redis_client", lambda: nobody)
     assert charge("a", [Bucket("requests", 1, 1)]) == []
+
+
+@pytest.fixture
+def breaker(monkeypatch: pytest.MonkeyPatch) -> Breaker:
+    made = Breaker(seconds=60)
+    monkeypatch.setattr(ratelimit, "_breaker", made)
+    return made
+
+
+def test_only_the_first_of_many_waits_for_a_redis_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, breaker: Breaker
+) -> None:
+    asked: list[int] = []
+
+    class Gone:
+        def eval(self, *arguments: Any) -> None:
+            asked.append(1)
+            raise RedisTimeout
+
+    monkeypatch.setattr(ratelimit, "quick_redis_client", Gone)
+    for _ in range(20):
+        assert charge("a", [Bucket("requests", 1, 1)]) == []
+    assert len(asked) == 1
+
+
+def test_a_redis_that_is_back_limits_again(monkeypatch: pytest.MonkeyPatch, breaker: Breaker) -> None:
+    breaker.failed()
+    assert not breaker.lets_through()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert breaker.lets_through()
+    # One tries, and the others still do without.
+    assert not breaker.lets_through()
+    breaker.succeeded()
+    assert breaker.lets_through()
+    assert passes("a", Bucket("requests", 1, 1))
+    assert not passes("a", Bucket("requests", 1, 1))
+
+
+def test_what_is_given_back_can_be_taken_again_and_no_more() -> None:
+    charge("a", [Bucket("tokens", 100, 80)])
+    [level] = charge("a", [Bucket("tokens", 100, -80)])
+    assert level.remaining == 100
+    charge("a", [Bucket("tokens", 100, -80)])
+    [level] = charge("a", [Bucket("tokens", 100, 0)])
+    assert level.remaining == 100
 
 
 def test_headers_are_those_that_openai_clients_read() -> None:
