@@ -21,6 +21,7 @@ class RequestState:
 
     While it runs it has a `slot` (its row of the block tables) and `blocks` of the cache, which hold its first
     `computed` tokens; `tabled` of the blocks are in the table. `digests` name its full blocks, see ml/engine/blocks.py.
+    `overtaken` counts the later ones that ran before it.
     """
 
     request: EngineRequest
@@ -38,6 +39,7 @@ class RequestState:
     tabled: int = 0
     computed: int = 0
     digests: list[bytes] = field(default_factory=list)
+    overtaken: int = 0
 
     def __post_init__(self) -> None:
         asked = self.request.sampling.seed

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ml.engine.blocks import BlockPool, extend
 from ml.engine.request import RequestState
 from ml.types import FinishReason
 
-# How many later requests may overtake one for which there is no room yet.
+# How many later requests may overtake one for which there is no room yet, and how many are looked at for that.
 OVERTAKERS = 16
 # Blocks left free at an admission for the growth of those that run, for each of them.
 HEADROOM = 1
@@ -49,7 +50,6 @@ class Scheduler:
     preempted: int = 0
     reused: int = 0
     _free_slots: list[int] = field(default_factory=list)
-    _overtaken: int = 0
 
     def __post_init__(self) -> None:
         self._free_slots = list(range(self.limits.running - 1, -1, -1))
@@ -99,10 +99,11 @@ class Scheduler:
             state = self.waiting[index]
             if self._fits(state):
                 del self.waiting[index]
-                self._overtaken = self._overtaken + 1 if index else 0
+                for passed in islice(self.waiting, index):
+                    passed.overtaken += 1
                 self._enter(state)
                 yield state
-            elif self._overtaken >= OVERTAKERS:
+            elif state.overtaken >= OVERTAKERS or index >= OVERTAKERS:
                 return
             else:
                 index += 1
