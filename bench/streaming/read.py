@@ -1,7 +1,7 @@
-"""The browsers' part: `python -m bench.streaming.read FILE PORT KEY SSE`, ids in FILE, the first SSE of them over SSE.
+"""The browsers' part: `python -m bench.streaming.read FILE PORT KEY SSE`; ids in FILE, SSE says how many over SSE.
 
-Prints one line when all have had their first frame, reads until a line comes in, and prints what it has seen. The protocols are
-spoken by hand: a client library would cost more than the server that is measured.
+Prints one line when all have had their first frame, reads until a line comes in, and prints what it has seen. The
+protocols are spoken by hand: a client library would cost more than the server that is measured.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The workers' part: `python -m bench.streaming.write product|group FILE RATE SECONDS`, ids in FILE.
 
-`product` appends to the Redis Streams as `workers.generation` does, one pipeline for all that is due; `group` sends
+`product` appends to the Redis Streams as `workers.generation` does, in one command all that is due; `group` sends
 every token to its Channels group, as tutorials have it, as many at once as are due.
 """
 
@@ -26,12 +26,15 @@ def write_streams(ids: list[str], rate: float, seconds: float) -> None:
     client = redis_client()
     for id in ids:
         streams.take_over(client, id, 1)
+    last = dict.fromkeys(ids, "1-0")
     for due in schedule(ids, rate, seconds):
-        pipe = client.pipeline(transaction=False)
+        writes = []
         for id, number, when in due:
-            entry = streams.Entry("", streams.DELTA, token(number, when), (number + 1000,), number)
-            streams.append(pipe, id, 1, number + 1, entry)
-        pipe.execute()
+            before, last[id] = last[id], f"1-{number + 1}"
+            text, ids_of_tokens = token(number, when), str(number + 1000)
+            writes.append(streams.Write(streams.key(id), before, last[id], streams.DELTA, text, ids_of_tokens, number))
+        refused = [answer for answer in streams.write(client, writes) if answer != streams.WRITTEN]
+        assert not refused, refused[:3]
 
 
 async def write_groups(ids: list[str], rate: float, seconds: float) -> None:
