@@ -108,7 +108,9 @@ TEMPLATES = [
 # The application takes on a role that owns no table, so that row-level security binds it; migrations run with
 # DATABASE_ROLE empty, as the owner.
 DATABASE_ROLE = env.text("DATABASE_ROLE", "millrace_app")
-DATABASES = {"default": env.database(DATABASE_URL, DATABASE_ROLE, env.number("DATABASE_POOL_SIZE", 20))}
+DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 20)
+DATABASE_PATIENCE_SECONDS = env.number("DATABASE_PATIENCE_SECONDS", 2)
+DATABASES = {"default": env.database(DATABASE_URL, DATABASE_ROLE, DATABASE_POOL_SIZE, DATABASE_PATIENCE_SECONDS)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_PREFIX = env.text("REDIS_PREFIX", "millrace")
 CACHES = {

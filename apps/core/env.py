@@ -56,8 +56,11 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def database(url: str, role: str, pool_size: int) -> dict[str, Any]:
-    """Django's database settings for a libpq URL; `role` is the role taken on for every session, empty for none."""
+def database(url: str, role: str, pool_size: int, patience: int = 2) -> dict[str, Any]:
+    """Django's database settings for a libpq URL; `role` is the role taken on for every session, empty for none.
+
+    A caller waits at most `patience` seconds for a connection, and libpq a second longer for a server that is silent.
+    """
     parts = conninfo_to_dict(url)
     options: dict[str, Any] = {
         key: value
@@ -69,8 +72,13 @@ def database(url: str, role: str, pool_size: int) -> dict[str, Any]:
         libpq_options.append(f"-c role={role}")
     if libpq_options:
         options["options"] = " ".join(libpq_options)
+    options.setdefault("connect_timeout", patience + 1)
+    # A server that has vanished without a word, in mid-connection: TCP's own patience is a quarter of an hour.
+    options.setdefault("tcp_user_timeout", 10_000)
     if pool_size:
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+        # Attempts to connect again are given up as soon, and begun anew by the next caller: they would otherwise come at
+        # ever longer intervals, long after the server is back.
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": patience, "reconnect_timeout": patience}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.get("dbname", ""),

@@ -113,4 +113,6 @@ def test_the_role_is_added_to_other_options() -> None:
     options = env.database("postgresql://u@h/d?options=-c%20statement_timeout%3D5s", "some_role", 4)["OPTIONS"]
     assert options["options"] == "-c statement_timeout=5s -c role=some_role"
     assert options["pool"]["max_size"] == 4
+    assert options["pool"]["timeout"] == options["pool"]["reconnect_timeout"] == 2
+    assert options["connect_timeout"] == 3
     assert "options" not in env.database("postgresql://u@h/d", "", 0)["OPTIONS"]
