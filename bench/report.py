@@ -3,7 +3,8 @@
 Each file NAME.json has its own block in the README, between `<!-- measured NAME -->` and `<!-- end NAME -->`; a block
 whose file is not on this machine stays as it is, and a file without a block is said and left out. So the figures of a
 GPU, copied here as engine-h100.json, stay beside those of this machine. A file is either that of bench/engine.py or of
-bench/house.py, or brings its own tables: {"machine": …, "tables": [{"columns": […], "rows": [[…]], "note": "…"}]}.
+bench/house.py, or brings its own tables: {"machine": the device's name or all of bench.speed.machine.describe(),
+"tables": [{"columns": […], "rows": [[…]], "note": "…"}]}.
 """
 
 from __future__ import annotations
@@ -54,25 +55,27 @@ def with_block(text: str, name: str, body: str) -> str | None:
 def section(path: Path) -> str:
     """Return one file as Markdown; raises ValueError for a file of no known kind."""
     result = json.loads(path.read_text(encoding="utf-8"))
+    measured = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).date()
     if result.get("name") == "engine":
         return engine_section(result)
     if "tables" in result:
-        return own_tables(result)
+        return own_tables(result, measured)
     if "figures" in result and "passes" in result:
-        return house(result["figures"], datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC))
+        return house(result["figures"], measured)
     raise ValueError(f"{path}: neither the engine's figures nor the house model's, and without tables")
 
 
-def own_tables(result: Mapping[str, Any]) -> str:
-    """Return the tables that a file brings along, under the machine that they were measured on."""
-    parts = [f"{where_and_when(result['machine'])}."] if "machine" in result else []
+def own_tables(result: Mapping[str, Any], date: datetime.date) -> str:
+    """Return the tables that a file brings along, under the machine and the date that they were measured on."""
+    machine = result["machine"]
+    parts = [f"{where_and_when(machine) if isinstance(machine, dict) else f'{machine}, {date.isoformat()}'}."]
     for entry in result["tables"]:
         parts.append(table(entry["columns"], [[str(cell) for cell in row] for row in entry["rows"]]))
         parts += [entry["note"]] if entry.get("note") else []
     return "\n\n".join(parts)
 
 
-def house(figures: Mapping[str, float], date: datetime.datetime) -> str:
+def house(figures: Mapping[str, float], date: datetime.date) -> str:
     """Return what the house model's evaluation found."""
     shares = {
         "names the product, letter by letter": "names_product",

@@ -49,20 +49,24 @@ def test_the_engine_writes_what_generate_writes_even_when_it_preempts(measured: 
 @pytest.mark.slow
 def test_the_figures_become_a_block_of_the_readme(measured: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "engine.json").write_text(json.dumps(measured))
-    (tmp_path / "other.json").write_text(json.dumps({"tables": [{"columns": ["a", "b"], "rows": [["c", 1]]}]}))
+    own = {"machine": "A machine", "tables": [{"columns": ["a", "b"], "rows": [["c", 1]], "note": "A note."}]}
+    (tmp_path / "other.json").write_text(json.dumps(own))
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- measured engine -->\nold\n<!-- end engine -->\nbetween <!-- measured gone -->x\n")
+    readme.write_text(
+        "<!-- measured other --><!-- end other --> before\n<!-- measured engine -->\nold\n<!-- end engine -->\nbetween <!-- measured gone -->x\n"
+    )
     assert report.main(["--figures", str(tmp_path), "--readme", str(readme)]) == 0
     text = readme.read_text()
     assert engine_section(measured) in text
     assert "old" not in text
     assert "between <!-- measured gone -->x" in text
+    assert "| a | b |\n| --- | --: |\n| c | 1 |\n\nA note." in text
     assert measured["machine"]["device_name"] in text
     assert measured["machine"]["date"] in text
 
 
 def test_a_readme_without_a_block_is_not_a_success(tmp_path: Path) -> None:
-    (tmp_path / "other.json").write_text(json.dumps({"tables": [{"columns": ["a", "b"], "rows": [["c", 1]]}]}))
+    (tmp_path / "other.json").write_text(json.dumps({"machine": "A machine", "tables": []}))
     readme = tmp_path / "README.md"
     readme.write_text("nothing here\n")
     assert report.main(["--figures", str(tmp_path), "--readme", str(readme)]) == 1
