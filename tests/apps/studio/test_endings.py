@@ -1,9 +1,12 @@
 """Stopping a generation and ending it together with its charge: each once, whoever else tries."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis as redis_py
 from django.db import IntegrityError
 from redis.exceptions import ResponseError
 
@@ -14,9 +17,9 @@ from apps.core.jobs import Status
 from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.models import Generation
-from apps.studio.services import Outcome
+from apps.studio.services import Outcome, endings
 from tests.helpers.people import Tenant
-from tests.helpers.studio import SUCCESS, ask, event_types, finish, held, ledger, reread, start, states
+from tests.helpers.studio import SUCCESS, ask, event_types, finish, held, ledger, reread, spec, start, states
 from tests.helpers.threads import together
 
 # ---------------------------------------------------------------- stopping
@@ -166,3 +169,126 @@ def test_starting_and_stopping_at_once_ends_in_one_of_the_two(org_a: Tenant, mod
             assert stopped.status == Status.CANCELLED
     assert states(org_a) == {"cancelled": 5}
     assert held(org_a) == 0
+
+
+# ---------------------------------------------------------------- stopping what has lost its worker
+
+
+def stream_of(running: Generation, redis: Any, text: str, *tokens: int) -> None:
+    streams.take_over(redis, running.pk, running.attempt)
+    pipe = redis.pipeline()
+    streams.append(pipe, running.pk, running.attempt, 1, streams.Entry("", streams.DELTA, text, tokens))
+    pipe.execute()
+
+
+def let_the_lease_lapse(tenant: Tenant) -> None:
+    with tenancy.scope(tenant.id):
+        Generation.objects.update(lease_until="2026-01-01T00:00:00Z")
+
+
+def test_what_runs_without_a_worker_ends_at_once_with_what_was_streamed(
+    org_a: Tenant, model: ModelVersion, redis: Any
+) -> None:
+    ask(org_a)
+    running = start()
+    stream_of(running, redis, "Tea, warm.", 5, 6, 7)
+    let_the_lease_lapse(org_a)
+    stopped = studio.cancel_generation(org_a.actor, running.pk)
+    assert (stopped.status, stopped.text, stopped.completion_tokens) == (Status.CANCELLED, "Tea, warm.", 3)
+    assert ledger(org_a)[-1] == (EntryKind.SETTLE, running.prompt_tokens + 3)
+    # The worker was only slow: whatever it says now is refused.
+    assert not finish(running)
+    with pytest.raises(ResponseError, match="equal or smaller"):
+        redis.xadd(streams.key(running.pk), {"k": "delta"}, id=f"{running.attempt}-2")
+
+
+def test_without_redis_the_wish_to_stop_is_kept_for_whoever_takes_the_row_next(
+    org_a: Tenant, model: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(org_a)
+    running = start()
+    let_the_lease_lapse(org_a)
+    monkeypatch.setattr(endings, "quick_redis_client", lambda: redis_py.Redis(port=1, retry=None))
+    stopped = studio.cancel_generation(org_a.actor, running.pk)
+    assert (stopped.status, stopped.cancel_requested_at is not None) == (Status.RUNNING, True)
+    requeued, ending = jobs.reap(Generation)
+    assert (requeued, [row.pk for row in ending]) == (0, [running.pk])
+    assert finish(ending[0], Outcome(Status.CANCELLED, "", "cancelled"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wish_to_stop_is_pushed_to_workers_once_it_is_committed(
+    org_a: Tenant, model: ModelVersion, redis: Any
+) -> None:
+    ask(org_a)
+    running = start()
+    with redis.pubsub(ignore_subscribe_messages=True) as heard:
+        heard.subscribe(jobs.cancel_channel())
+        heard.get_message(timeout=10)
+        studio.cancel_generation(org_a.actor, running.pk)
+        message = heard.get_message(timeout=10)
+    assert message["data"].decode() == str(running.pk)
+
+
+# ---------------------------------------------------------------- deadlines
+
+
+def late(tenant: Tenant, **fields: Any) -> Generation:
+    """A waiting generation whose deadline has just passed."""
+    generation = studio.request_generation(tenant.actor, replace(spec(), deadline_seconds=60))
+    with tenancy.scope(tenant.id):
+        Generation.objects.filter(pk=generation.pk).update(deadline_at="2026-01-01T00:00:00Z", **fields)
+    return generation
+
+
+def test_a_deadline_counts_from_acceptance_by_the_databases_clock(org_a: Tenant, model: ModelVersion) -> None:
+    studio.request_generation(org_a.actor, replace(spec(), deadline_seconds=60))
+    before = time.monotonic()
+    running = start()
+    assert 59 < (running.deadline_at - running.created_at).total_seconds() < 61
+    assert running.must_end_by is not None
+    assert before + 30 < running.must_end_by <= time.monotonic() + 60
+
+
+def test_without_a_deadline_waiting_has_no_end(org_a: Tenant, model: ModelVersion) -> None:
+    ask(org_a)
+    assert jobs.expired(Generation) == []
+    running = start()
+    assert (running.deadline_at, running.must_end_by) == (None, None)
+
+
+def test_a_deadline_that_passes_in_the_queue_fails_visibly_and_costs_nothing(
+    org_a: Tenant, model: ModelVersion
+) -> None:
+    generation = late(org_a)
+    assert jobs.claim(Generation, "w1", 1) == []
+    assert [row.pk for row in jobs.expired(Generation)] == [generation.pk]
+    assert studio.expire_generation(org_a.id, generation.pk)
+    ended = reread(org_a, generation)
+    assert (ended.status, ended.finish_reason, ended.error_code) == (Status.FAILED, "deadline", "deadline_exceeded")
+    assert [kind for kind, _ in ledger(org_a)] == [EntryKind.HOLD, EntryKind.RELEASE]
+    assert event_types(org_a) == ["generation.queued", "generation.failed"]
+    assert not studio.expire_generation(org_a.id, generation.pk)
+
+
+def test_what_a_lost_worker_had_written_is_kept_when_time_is_up(org_a: Tenant, model: ModelVersion, redis: Any) -> None:
+    ask(org_a)
+    running = start()
+    stream_of(running, redis, "Tea", 5)
+    jobs.hand_back(Generation, "w1", [running.pk])
+    with tenancy.scope(org_a.id):
+        Generation.objects.update(deadline_at="2026-01-01T00:00:00Z")
+    assert studio.expire_generation(org_a.id, running.pk)
+    ended = reread(org_a, running)
+    assert (ended.status, ended.text, ended.finish_reason) == (Status.FAILED, "Tea", "deadline")
+    assert ledger(org_a)[-1] == (EntryKind.SETTLE, running.prompt_tokens + 1)
+
+
+def test_what_runs_and_what_has_time_left_does_not_expire(org_a: Tenant, model: ModelVersion) -> None:
+    waiting = studio.request_generation(org_a.actor, replace(spec(), deadline_seconds=60))
+    assert not studio.expire_generation(org_a.id, waiting.pk)
+    running = start()
+    with tenancy.scope(org_a.id):
+        Generation.objects.update(deadline_at="2026-01-01T00:00:00Z")
+    assert not studio.expire_generation(org_a.id, running.pk)
+    assert states(org_a) == {"running": 1}
