@@ -96,6 +96,8 @@ class Scheduler:
         """Admit waiting requests in order while there is room; one without room may be overtaken, but not for ever."""
         index = 0
         while budget > 0 and index < len(self.waiting) and len(self.running) < self.limits.running:
+            if index > OVERTAKERS or any(passed.overtaken >= OVERTAKERS for passed in islice(self.waiting, index)):
+                return
             state = self.waiting[index]
             if self._fits(state):
                 del self.waiting[index]
@@ -103,8 +105,6 @@ class Scheduler:
                     passed.overtaken += 1
                 self._enter(state)
                 yield state
-            elif state.overtaken >= OVERTAKERS or index >= OVERTAKERS:
-                return
             else:
                 index += 1
 
