@@ -20,7 +20,8 @@ class RequestState:
     along. `streamed` counts the characters that earlier attempts have sent and this one must not send again.
 
     While it runs it has a `slot` (its row of the block tables) and `blocks` of the cache, which hold its first
-    `computed` tokens; `tabled` of the blocks are in the table. `digests` name its full blocks, see ml/engine/blocks.py.
+    `computed` tokens; `tabled` of the blocks are in the table. `length` counts its tokens, whose keys and values must
+    exist before the next one can be chosen. `digests` name its full blocks, see ml/engine/blocks.py.
     `overtaken` counts the later ones that ran before it.
     """
 
@@ -38,12 +39,14 @@ class RequestState:
     blocks: list[int] = field(default_factory=list)
     tabled: int = 0
     computed: int = 0
+    length: int = 0
     digests: list[bytes] = field(default_factory=list)
     overtaken: int = 0
 
     def __post_init__(self) -> None:
         asked = self.request.sampling.seed
         self.seed = secrets.randbits(63) if asked is None else asked
+        self.length = len(self.prompt_ids) + len(self.output_ids)
 
     @property
     def request_id(self) -> str:
@@ -63,17 +66,16 @@ class RequestState:
         return self.request.cache_scope.encode()
 
     @property
-    def length(self) -> int:
-        """Tokens whose keys and values must exist before the next one can be chosen."""
-        return len(self.prompt_ids) + len(self.output_ids)
-
-    @property
     def missing(self) -> int:
-        """Of these, the ones still to be computed."""
+        """Tokens that are still to be computed."""
         return self.length - self.computed
 
     def tokens(self) -> list[int]:
         return [*self.prompt_ids, *self.output_ids]
+
+    def append(self, token: int) -> None:
+        self.output_ids.append(token)
+        self.length += 1
 
     def next_tokens(self, count: int) -> list[int]:
         """Return the first `count` tokens that are still to be computed."""
@@ -93,14 +95,14 @@ class RequestState:
         """
         progress = self.request.progress
         for token in progress.token_ids:
-            self.output_ids.append(token)
+            self.append(token)
             self.pending_text += self.text.push(token)
         self.streamed = len(progress.text)
         return self._ending() if self.output_ids else None
 
     def accept(self, token: int) -> FinishReason | None:
         """Append a new token; returns how the answer ended if it did."""
-        self.output_ids.append(token)
+        self.append(token)
         self.pending_ids.append(token)
         self.pending_text += self.text.push(token)
         return self._ending()
