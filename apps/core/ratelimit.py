@@ -33,7 +33,7 @@ for i, key in ipairs(KEYS) do
     -- A request larger than a whole bucket passes when the bucket is full.
     local need = math.min(cost, limit)
     if limit < 1 and cost > 0 then wait = math.max(wait, 60000)
-    elseif level < need then wait = math.max(wait, (need - level) * 60000 / limit) end
+    elseif cost >= 0 and level < need then wait = math.max(wait, (need - level) * 60000 / limit) end
 end
 local answer = {math.ceil(wait)}
 for i, key in ipairs(KEYS) do

@@ -76,6 +76,14 @@ class GenerationForm(forms.Form):
     max_tokens = forms.IntegerField(
         label=_("Most tokens"), min_value=1, max_value=1_000_000, initial=DEFAULT_MAX_TOKENS
     )
+    min_tokens = forms.IntegerField(
+        label=_("Fewest tokens"),
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        initial=DEFAULTS.min_tokens,
+        help_text=_("Before this many the text does not end by itself."),
+    )
     temperature = forms.FloatField(label=_("Temperature"), min_value=0, max_value=2, initial=DEFAULTS.temperature)
     top_p = forms.FloatField(label=_("Top-p"), min_value=0.001, max_value=1, initial=DEFAULTS.top_p)
     top_k = forms.IntegerField(label=_("Top-k"), min_value=0, max_value=1_000_000, initial=DEFAULTS.top_k)
@@ -90,7 +98,7 @@ class GenerationForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
-    ADVANCED = ("temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop")
+    ADVANCED = ("min_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -155,6 +163,7 @@ class GenerationForm(forms.Form):
         data = self.cleaned_data
         brief: Brief | None = data.get("brief")
         sampling = SamplingParams(
+            min_tokens=data["min_tokens"] or 0,
             temperature=data["temperature"],
             top_p=data["top_p"],
             top_k=data["top_k"],
@@ -193,6 +202,7 @@ def initial_of(generation: Generation) -> dict[str, Any]:
         "prompt": "" if brief else last,
         "model": generation.model_name,
         "max_tokens": generation.max_tokens,
+        "min_tokens": generation.min_tokens,
         "temperature": generation.temperature,
         "top_p": generation.top_p,
         "top_k": generation.top_k,

@@ -40,6 +40,7 @@ ERRORS: dict[str, Promise] = {
     "queue_full": _(
         "Your organization has as many generations waiting as its plan allows. Let some finish, then try again."
     ),
+    "overloaded": _("More work is waiting here than can be served right now. Try again in a few minutes."),
     "rate_limit_exceeded": _("That was too many requests in a minute. Wait a little, then try again."),
     "context_length_exceeded": _("The prompt is longer than this model can read. Shorten it, or choose another model."),
     "model_not_found": _("This model is no longer offered. Choose another one."),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import organization_page
 from apps.accounts.models import ApiKey
 from apps.billing import services as billing
-from apps.billing.models import LedgerEntry, Plan
+from apps.billing.models import FREE_PLAN, LedgerEntry, Plan
 from apps.core.errors import MillraceError
 from apps.core.jobs import Status
 from apps.studio import services as studio
@@ -35,7 +35,7 @@ FAILURES_DAYS = 7
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     base_url = settings.BASE_URL or request.build_absolute_uri("/").rstrip("/")
-    plan = Plan.objects.filter(code=billing.FREE_PLAN).first()
+    plan = Plan.objects.filter(code=FREE_PLAN).first()
     return render(request, "core/home.html", {"base_url": base_url, "free_plan": plan})
 
 

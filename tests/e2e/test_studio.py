@@ -16,14 +16,15 @@ FINISHED = "[data-output][data-state=succeeded]"
 Open = Callable[..., Page]
 
 
-def _start(page: Page, product: str, most: int = 300) -> None:
-    """Fills in a long brief and sends it with the keyboard."""
+def _start(page: Page, product: str, most: int = 300, least: int = 0) -> None:
+    """Fills in a long brief and sends it with the keyboard; what must be met in mid-flight says how long it is."""
     page.goto("/studio/")
     page.get_by_text("Blog opening").click()
     page.locator("[name=product]").fill(product)
     page.locator("[name=max_tokens]").fill(str(most))
     page.locator("summary", has_text="Sampling").click()
     page.locator("[name=repetition_penalty]").fill("1.3")
+    page.locator("[name=min_tokens]").fill(str(least))
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**/studio/*-*/")
 
@@ -58,7 +59,7 @@ def test_a_brief_is_written_before_ones_eyes(signed_in: Open, stack: Stack) -> N
 
 def test_a_reload_and_a_second_tab_lose_and_repeat_nothing(signed_in: Open, stack: Stack) -> None:
     page = signed_in()
-    _start(page, "Birch Lamp")
+    _start(page, "Birch Lamp", least=200)
     _wait_for_words(page)
     before = _text(page)
     second = page.context.new_page()
@@ -92,7 +93,7 @@ def test_a_dropped_connection_goes_on_where_it_was(signed_in: Open, stack: Stack
         server.on_message(pass_on)
 
     page.route_web_socket("**/ws/generations/**", drop_after_ten_messages)
-    _start(page, "Cedar Desk", most=60)
+    _start(page, "Cedar Desk", most=60, least=60)
     expect(page.locator(FINISHED)).to_be_visible(timeout=60_000)
     assert _text(page) == _written(stack, page)
     assert len(connections) > 1
@@ -110,7 +111,7 @@ def test_where_web_sockets_are_blocked_events_take_over(signed_in: Open, stack: 
 
 def test_escape_really_stops_and_regenerate_starts_anew(signed_in: Open, stack: Stack) -> None:
     page = signed_in()
-    _start(page, "Elm Bicycle", most=900)
+    _start(page, "Elm Bicycle", most=900, least=800)
     _wait_for_words(page, 20)
     page.keyboard.press("Escape")
     expect(page.locator("[data-output][data-state=cancelled]")).to_be_visible()

@@ -54,8 +54,8 @@ class AdmittingView(AsyncAPIView):
         actor = api_actor(request)
         with tenancy.scope(actor.organization_id):
             earlier = idempotency.find(*_identity(request))
-        if earlier and earlier.object_id:
-            return self._replayed(earlier)
+        if replayed := self._replayed(earlier):
+            return replayed
         prepared = studio.prepare(actor, spec)
         accepted, levels = throttle.accept_within(
             prepared, lambda: self._store(request, prepared), lambda accepted: not accepted.replayed
@@ -66,14 +66,17 @@ class AdmittingView(AsyncAPIView):
     def _store(self, request: Request, prepared: Prepared) -> Accepted:
         with tenancy.scope(prepared.actor.organization_id):
             record = idempotency.begin(*_identity(request))
-            if record and record.object_id:
-                return self._replayed(record)
+            if replayed := self._replayed(record):
+                return replayed
             generation = studio.accept(prepared)
             body = generation_body(generation)
             idempotency.complete(record, 202, body, generation.pk)
         return Accepted(generation.pk, body)
 
-    def _replayed(self, record: IdempotencyKey) -> Accepted:
+    def _replayed(self, record: IdempotencyKey | None) -> Accepted | None:
+        """The first answer, where the key was used before."""
+        if record is None or record.object_id is None:
+            return None
         self.answer_headers["idempotency-replayed"] = "true"
         return Accepted(record.object_id, record.body or {}, replayed=True)
 

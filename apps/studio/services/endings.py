@@ -94,7 +94,7 @@ def _locked(id: UUID) -> Any:
 def _is_abandoned(generation: Any) -> bool:
     """Whether a worker has begun it and none holds it now."""
     waits_again = generation.status == Status.QUEUED and generation.attempt > 0
-    return waits_again or (generation.status == Status.RUNNING and generation.lapsed)
+    return waits_again or (generation.status == Status.RUNNING and bool(generation.lapsed))
 
 
 def _end_abandoned(found: Any, status: Status) -> bool:

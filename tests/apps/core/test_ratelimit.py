@@ -150,6 +150,12 @@ def test_what_is_given_back_can_be_taken_again_and_no_more() -> None:
     assert level.remaining == 100
 
 
+def test_giving_back_is_never_refused_however_deep_the_debt() -> None:
+    charge("a", [Bucket("tokens", 100, 5_000)])
+    [level] = charge("a", [Bucket("tokens", 100, -10)])
+    assert level.remaining == 0
+
+
 def test_headers_are_those_that_openai_clients_read() -> None:
     assert headers([Level("requests", 60, 59, 1000), Level("tokens", 1000, 10, 59_400), Level("x", 1, 1, 0)]) == {
         "x-ratelimit-limit-requests": "60",
