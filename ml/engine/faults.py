@@ -22,6 +22,10 @@ class Failure:
     message: str
 
 
+# torch's allocator, the operating system, and oneDNN, which builds the code for a shape of matrices when it first meets
+# it: that this works at all has been verified at the start, and what it lacks later is memory for the code.
+NO_MEMORY = ("not enough memory", "Cannot allocate memory", "bad_alloc", "could not create a primitive")
+
 NOT_A_NUMBER = Failure("invalid_logits", "the model computed no usable probabilities for the next token")
 
 
@@ -33,8 +37,10 @@ def failure_of(error: Exception) -> Failure:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether torch ran out of memory; its CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+    """Tell whether torch ran out of memory; its CPU allocator and its libraries raise a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def run_or_split(call: Callable[[int, int], torch.Tensor], start: int, stop: int) -> list[PassResult]:
