@@ -12,20 +12,23 @@ NEW = 0.2
 class Pace:
     """Learns what a pass costs, in seconds: without a prompt, and for each token of a prompt.
 
-    The cost of a usual pass is kept per number of requests, rounded up to a power of two.
+    The cost of a usual pass is kept per number of requests, rounded up to a power of two. Parts grow at most twofold
+    beyond the largest seen: a small one tells little, since most of its time is that of the requests beside it.
     """
 
     def __init__(self, most_tokens: int) -> None:
         self._most = most_tokens
         self._usual: dict[int, float] = {}
-        self._per_token = 0.0
+        self._prompt_seconds = self._prompt_tokens = 0.0
+        self._largest = LEAST_TOKENS // 2
 
     def prompt_tokens(self, writing: int) -> int:
         """Return how many tokens of prompts to compute beside `writing` requests."""
-        usual = self._usual.get(_size(writing))
-        if usual is None or not self._per_token:
-            return min(self._most, 4 * LEAST_TOKENS)
-        tokens = int((MOST_STEPS - 1) * usual / self._per_token)
+        usual = self._usual_pass(_size(writing))
+        if not usual or not self._prompt_seconds:
+            return min(self._most, LEAST_TOKENS)
+        affordable = int((MOST_STEPS - 1) * usual * self._prompt_tokens / self._prompt_seconds)
+        tokens = min(affordable, 2 * self._largest)
         return max(LEAST_TOKENS, min(self._most, tokens // STEP_TOKENS * STEP_TOKENS))
 
     def observe(self, writing: int, prompt_tokens: int, seconds: float) -> None:
@@ -34,8 +37,22 @@ class Pace:
         if not prompt_tokens:
             self._usual[size] = _blend(self._usual.get(size), seconds)
         elif prompt_tokens >= LEAST_TOKENS:
-            cost = max(0.0, seconds - (self._usual.get(size, 0.0) if writing else 0.0)) / prompt_tokens
-            self._per_token = _blend(self._per_token or None, cost)
+            cost = max(0.0, seconds - (self._usual_pass(size) if writing else 0.0))
+            # Sums, so that a large part counts for more.
+            self._prompt_seconds += cost - NEW * self._prompt_seconds
+            self._prompt_tokens += prompt_tokens - NEW * self._prompt_tokens
+            self._largest = max(self._largest, prompt_tokens)
+
+    def _usual_pass(self, size: int) -> float:
+        """Return what a pass for `size` requests takes, or less where only other numbers have been seen; 0 for none.
+
+        Beside prompts all the time, some numbers never have a pass of their own.
+        """
+        if size in self._usual:
+            return self._usual[size]
+        fewer = max((seconds for seen, seconds in self._usual.items() if seen < size), default=0.0)
+        more = min((seconds * size / seen for seen, seconds in self._usual.items() if seen > size), default=0.0)
+        return max(fewer, more)
 
 
 def _size(writing: int) -> int:
