@@ -52,9 +52,8 @@ def test_the_figures_become_a_block_of_the_readme(measured: dict[str, Any], tmp_
     own = {"machine": "A machine", "tables": [{"columns": ["a", "b"], "rows": [["c", 1]], "note": "A note."}]}
     (tmp_path / "other.json").write_text(json.dumps(own))
     readme = tmp_path / "README.md"
-    readme.write_text(
-        "<!-- measured other --><!-- end other --> before\n<!-- measured engine -->\nold\n<!-- end engine -->\nbetween <!-- measured gone -->x\n"
-    )
+    blocks = ["<!-- measured other --><!-- end other -->", "<!-- measured engine -->\nold\n<!-- end engine -->"]
+    readme.write_text(f"before {' between '.join([*blocks, '<!-- measured gone -->x'])}\n")
     assert report.main(["--figures", str(tmp_path), "--readme", str(readme)]) == 0
     text = readme.read_text()
     assert engine_section(measured) in text
