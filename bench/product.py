@@ -1,0 +1,233 @@
+"""The whole product beside its bare engine: the same model, prompts and lengths, in one run, in rounds that alternate.
+
+`python -m bench.product --json FILE`, with `--model FOLDER` for another model than the house's. A web process, a
+generation worker, a default worker and the schedule as the Procfile has them, PostgreSQL and Redis, and the customers:
+all on this machine, so that they take their part of its processors. Medians are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from honcho.environ import parse_procfile
+
+from bench.speed import machine
+from deploy.local.processes import die_with_parent, free_port
+from deploy.local.services import start_postgres, start_redis
+from deploy.local.supervise import not_ready
+
+ROOT = Path(__file__).resolve().parents[1]
+PROCESSES = ("web", "generation", "default", "schedule")
+START_SECONDS = 300
+
+
+class Side:
+    """A process that takes one order a line and answers with one."""
+
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent(9),
+        )
+
+    def answer(self) -> str:
+        assert self._process.stdout
+        if not (line := self._process.stdout.readline()):
+            raise RuntimeError("a part of the benchmark has ended")
+        return line.strip()
+
+    def ask(self, *order: object) -> dict[str, float]:
+        assert self._process.stdin
+        self._process.stdin.write(" ".join(map(str, order)) + "\n")
+        self._process.stdin.flush()
+        found: dict[str, float] = json.loads(self.answer())
+        return found
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def running(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Side, Side, dict[str, psutil.Process]]]:
+    """Both sides, ready: the bare engine and the customers of the product; and the product's processes."""
+    (folder / "run").mkdir()
+    with contextlib.ExitStack() as stack:
+        postgres, redis = start_postgres(folder / "postgresql"), start_redis(folder / "redis")
+        stack.callback(postgres.stop)
+        stack.callback(redis.stop)
+        port = free_port()
+        environment = _environment(folder, postgres.url, redis.url, port, options.streams)
+        migrate = [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"]
+        subprocess.run(migrate, cwd=ROOT, env=environment | {"DATABASE_ROLE": ""}, check=True)
+        prepare = [sys.executable, "-m", "bench.throughput.prepare", *([options.model] if options.model else [])]
+        found = json.loads(
+            subprocess.run(prepare, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        )
+        found_processes = {name: stack.enter_context(_process(name, environment, folder)) for name in PROCESSES}
+        bare = Side(environment, "bench.throughput.bare", found["folder"], str(found["context"]), str(options.streams))
+        stack.callback(bare.end)
+        customers = Side(environment, "bench.throughput.client", str(port), found["key"])
+        stack.callback(customers.end)
+        if bare.answer() != "ready":
+            raise RuntimeError("the bare engine did not start")
+        _wait_until_ready(port, folder)
+        yield bare, customers, found_processes | {"redis": psutil.Process(redis.pid)}
+
+
+def _environment(folder: Path, database: str, redis: str, port: int, streams: int) -> dict[str, str]:
+    return os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": database,
+        "REDIS_URL": redis,
+        "MILLRACE_VAR": str(folder),
+        "MILLRACE_LOCAL": "1",
+        "PORT": str(port),
+        "ENGINE_MAX_RUNNING": str(streams),
+        "SECRET_KEY": "local-key-of-a-benchmark-which-protects-nothing-at-all-here",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+@contextlib.contextmanager
+def _process(name: str, environment: dict[str, str], folder: Path) -> Iterator[psutil.Process]:
+    command = parse_procfile((ROOT / "Procfile").read_text()).processes[name]
+    with (folder / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {command}"],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(9),
+        )
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(port: int, folder: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while problem := not_ready(f"http://127.0.0.1:{port}"):
+        if time.monotonic() > until:
+            logs = "\n".join(path.read_text()[-2000:] for path in folder.glob("*.log"))
+            raise RuntimeError(f"the product is not ready: {problem}\n{logs}")
+        time.sleep(0.2)
+
+
+# ---------------------------------------------------------------- measuring
+def throughput(options: argparse.Namespace, sides: dict[str, Side], parts: dict[str, psutil.Process]) -> dict[str, Any]:
+    """Tokens a second at so many streams, each round on both sides; a first round only warms up."""
+    speeds: dict[str, list[float]] = {name: [] for name in sides}
+    begun: list[float] = []
+    used: dict[str, list[float]] = {name: [] for name in parts}
+    for round_number in range(options.rounds + 1):
+        for name in sorted(sides, reverse=round_number % 2 == 0):
+            before = {part: _seconds(process) for part, process in parts.items()}
+            found = sides[name].ask("batch", options.streams, options.tokens, round_number)
+            if round_number == 0:
+                continue
+            speeds[name].append(found["tokens"] / found["seconds"])
+            if name == "product":
+                begun.append(found["all_begun"])
+                for part, process in parts.items():
+                    used[part].append((_seconds(process) - before[part]) / found["seconds"])
+            print(name, round(speeds[name][-1], 1), flush=True)
+    medians = {name: round(statistics.median(values), 1) for name, values in speeds.items()}
+    return {
+        "tokens_per_second": medians,
+        "ratio": round(statistics.median(p / e for p, e in zip(speeds["product"], speeds["engine"], strict=True)), 3),
+        "all_begun_seconds": round(statistics.median(begun), 3),
+        "cores_used": {part: round(statistics.median(values), 2) for part, values in used.items()},
+        "rounds": speeds,
+    }
+
+
+def first_tokens(options: argparse.Namespace, sides: dict[str, Side]) -> dict[str, Any]:
+    """Milliseconds from a request to its first token with nothing else to do."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for round_number in range(1000, 1000 + options.firsts + 3):
+        for name in sorted(sides, reverse=round_number % 2 == 0):
+            found = sides[name].ask("first", round_number)
+            if round_number >= 1003:
+                taken[name].append(found["seconds"] * 1000)
+    medians = {name: round(statistics.median(values), 1) for name, values in taken.items()}
+    p95 = {name: round(statistics.quantiles(values, n=20)[-1], 1) for name, values in taken.items()}
+    return {"p50_ms": medians, "p95_ms": p95, "added_p50_ms": round(medians["product"] - medians["engine"], 1)}
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _tables(result: dict[str, Any]) -> list[dict[str, Any]]:
+    speed, first = result["throughput"], result["first_token"]
+    rows = [
+        [
+            f"{result['streams']} streams, tokens/s",
+            speed["tokens_per_second"]["engine"],
+            speed["tokens_per_second"]["product"],
+            f"{speed['ratio']:.1%}",
+        ],
+        [
+            "first token when idle, p50",
+            f"{first['p50_ms']['engine']} ms",
+            f"{first['p50_ms']['product']} ms",
+            f"+{first['added_p50_ms']} ms",
+        ],
+    ]
+    return [{"columns": ["", "bare engine", "through the product", ""], "rows": rows, "note": result["model"]}]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="", help="a folder with a Hugging Face model; the house model without")
+    parser.add_argument("--streams", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=256, help="tokens of each answer")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--firsts", type=int, default=30, help="how often the first token is waited for")
+    parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "product.json")))
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="millrace-bench-", ignore_cleanup_errors=True) as folder,
+        running(options, Path(folder)) as (bare, customers, parts),
+    ):
+        sides = {"engine": bare, "product": customers}
+        result: dict[str, Any] = {
+            "name": "product",
+            "model": options.model or "ml/house/text",
+            "machine": machine.describe(),
+            "streams": options.streams,
+            "tokens": options.tokens,
+            "first_token": first_tokens(options, sides),
+            "throughput": throughput(options, sides, parts),
+        }
+    result["tables"] = _tables(result)
+    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps({name: result[name] for name in ("first_token", "throughput")}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The parts of bench/product.py, each a process of its own."""

@@ -1,0 +1,59 @@
+"""The engine alone: `python -m bench.throughput.bare FOLDER CONTEXT STREAMS`, one order a line on standard input.
+
+`batch NUMBER TOKENS ROUND` writes so many texts at once and prints their tokens and the seconds they took; `first
+ROUND` prints the seconds from a request to its first output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from bench.throughput.work import prompt
+from ml.engine import ModelSpec, load_engine
+from ml.types import Engine, EngineRequest, SamplingParams
+
+
+def submit(engine: Engine, count: int, tokens: int, round_number: int) -> None:
+    sampling = SamplingParams(max_tokens=tokens, min_tokens=tokens, temperature=0)
+    for number in range(count):
+        text = prompt(number, round_number)
+        engine.submit(EngineRequest(request_id=f"{round_number}:{number}", sampling=sampling, prompt=text))
+
+
+def batch(engine: Engine, count: int, tokens: int, round_number: int) -> dict[str, float]:
+    began = time.monotonic()
+    submit(engine, count, tokens, round_number)
+    written = ended = 0
+    while ended < count:
+        for output in engine.step():
+            written += len(output.token_ids)
+            ended += output.finish_reason is not None
+    return {"tokens": written, "seconds": time.monotonic() - began}
+
+
+def first(engine: Engine, round_number: int) -> dict[str, float]:
+    began = time.monotonic()
+    submit(engine, 1, 4, round_number)
+    taken = None
+    while True:
+        for output in engine.step():
+            taken = taken or time.monotonic() - began
+            if output.finish_reason:
+                return {"seconds": taken}
+
+
+def main() -> int:
+    folder, context, streams = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    engine = load_engine(ModelSpec(source=folder, max_context=context, max_running=streams))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        kind, *numbers = line.split()
+        work = batch if kind == "batch" else first
+        print(json.dumps(work(engine, *map(int, numbers))), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
