@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from apps.core import metrics, shutdown, streams
 from apps.core.cursor import Cursor, Step, before, placed, split, whole_text
 from apps.core.errors import NotFound, ServiceUnavailable
-from apps.core.hub import Reader
 from apps.core.jobs import Status
+from apps.core.reader import Reader
 from apps.core.streams import END, START, Piece
 from apps.studio import rows
 from apps.studio.rows import Glance, Snapshot

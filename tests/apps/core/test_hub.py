@@ -10,7 +10,8 @@ import pytest
 from apps.core import hub as hubs
 from apps.core import streams
 from apps.core.connections import stream_client
-from apps.core.hub import Reader, hub
+from apps.core.hub import hub
+from apps.core.reader import MOST_HELD, MOST_HELD_CHARS, Reader
 from apps.core.streams import DELTA, START, Entry, Piece
 
 
@@ -70,14 +71,14 @@ async def test_a_stream_opened_later_does_not_wait_for_the_read_that_blocks(
 
 
 async def test_a_reader_that_does_not_take_holds_little_and_misses_nothing(redis: Any) -> None:
-    work, count = uuid4(), 5 * hubs.MOST_HELD
+    work, count = uuid4(), 5 * MOST_HELD
     with Reader(work, START) as slow, Reader(work, START) as quick:
         await slow.take()
         await quick.take()
         for start in range(0, count, 40):
             write(redis, work, range(start, start + 40))
             assert len(await read_until(quick, lambda found: len(found) == 40)) == 40
-            assert len(slow._held) <= hubs.MOST_HELD
+            assert len(slow._held) <= MOST_HELD
         assert slow._behind
         assert not slow._held
         assert numbers(await read_until(slow, lambda found: len(found) >= count)) == list(range(count))
@@ -90,7 +91,7 @@ async def test_long_pieces_count_as_what_they_are(redis: Any) -> None:
     work = uuid4()
     with Reader(work, START) as reader:
         await reader.take()
-        reader.push([Piece("1-1", DELTA, "x" * hubs.MOST_HELD_CHARS, 1, 0)], hubs.MOST_HELD_CHARS)
+        reader.push([Piece("1-1", DELTA, "x" * MOST_HELD_CHARS, 1, 0)], MOST_HELD_CHARS)
         assert not reader._behind
         reader.push([Piece("1-2", DELTA, "y", 1, 1)], 1)
         assert reader._behind

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from apps.core import shutdown
-from apps.core.hub import Reader
+from apps.core.reader import Reader
 from apps.core.shutdown import Leaving
 from apps.core.streams import START
 
