@@ -39,6 +39,10 @@ RETRY_HELPS = frozenset(
     {"out_of_memory", "upstream_error", "upstream_timeout", "upstream_incomplete", "upstream_rate_limited"}
 )
 RETRY_SECONDS = 1.0
+# So many of these in a row, and nothing that went well between them, are not the requests' fault: some libraries never
+# recover in a process that was once out of memory. A new process does.
+ENGINE_FAULTS = frozenset({"out_of_memory", "engine_error", "invalid_logits"})
+MOST_FAULTS = 3
 
 
 class GenerationRuntime:
@@ -47,6 +51,7 @@ class GenerationRuntime:
     def __init__(self) -> None:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._leaving = False
+        self._faults = 0
         self._engines = Engines(self._take, self.wake)
         self.table = Table(self._engines, self.wake)
         self._settler = Settler()
@@ -82,9 +87,13 @@ class GenerationRuntime:
 
     def finish(self, active: Active, outcome: Outcome) -> None:
         """The engine has ended it."""
-        again = outcome.error_code in RETRY_HELPS and not (active.suspect or active.cancel_asked or self._leaving)
+        self._watch_engine(outcome)
+        again = outcome.error_code in RETRY_HELPS and not (active.suspect or active.cancel_asked)
         if not again:
             self.end(active, outcome)
+            return
+        if self._leaving:
+            self._try_again(active)
             return
         log.warning("generation %s is tried again: %s", active.id, outcome.error_code)
         timer = threading.Timer(RETRY_SECONDS, self._try_again, [active])
@@ -104,7 +113,7 @@ class GenerationRuntime:
 
     def _try_again(self, active: Active) -> None:
         """Hands a generation back with the failure counted, unless it was stopped meanwhile."""
-        if active.lost or self._leaving:
+        if active.lost:
             return
         if active.cancel_asked:
             self.end(active, active.stopped())
@@ -118,15 +127,26 @@ class GenerationRuntime:
 
         self._settler.submit(active, hand_back)
 
+    def _watch_engine(self, outcome: Outcome) -> None:
+        self._faults = self._faults + 1 if outcome.error_code in ENGINE_FAULTS else 0
+        if self._faults == MOST_FAULTS and not self._leaving:
+            log.critical("%d requests in a row failed in the engine; this worker ends", MOST_FAULTS)
+            self._leaving = True
+            threading.Thread(target=self._give_up, name="leaver", daemon=True).start()
+
+    def _give_up(self) -> None:
+        self.drain(seconds=0)
+        os._exit(1)
+
     def _take(self, outputs: Sequence[StepOutput]) -> None:
         self._writer.put(outputs)
 
     # ------------------------------------------------------------ leaving
-    def drain(self) -> None:
+    def drain(self, seconds: float | None = None) -> None:
         """Claims nothing more, lets short work end, and hands the rest back to be continued elsewhere."""
         self._leaving = True
         self._claimer.stop(seconds=3)
-        until = time.monotonic() + DRAIN_SECONDS
+        until = time.monotonic() + (DRAIN_SECONDS if seconds is None else seconds)
         while len(self.table) and time.monotonic() < until:
             time.sleep(0.05)
         for active in self.table.all():
