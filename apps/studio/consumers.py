@@ -63,7 +63,7 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
     async def _send_frames(self) -> None:
         try:
             generation_id: UUID = self.scope["url_route"]["kwargs"]["id"]
-            actor = await in_database(_reader_of, self.scope, generation_id)
+            actor = await _admit(self.scope, generation_id)
             query = parse_qs(self.scope["query_string"].decode("latin-1"))
             async with aclosing(follow(actor.organization_id, generation_id, query.get("after", [""])[-1])) as frames:
                 with metrics.open_stream("websocket") as sent:
@@ -95,13 +95,17 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
         """Messages are ignored unread, so that a malformed one cannot end the stream."""
 
 
-def _reader_of(scope: dict[str, Any], generation_id: UUID) -> Actor:
+async def _admit(scope: dict[str, Any], generation_id: UUID) -> Actor:
     """Who asks, once it is certain that they may read this generation."""
     try:
-        actor = _actor_of(scope)
-        get_generation(actor, generation_id)
+        return await in_database(_reader_of, scope, generation_id)
     except (OperationalError, InterfaceError) as error:
         raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
+
+
+def _reader_of(scope: dict[str, Any], generation_id: UUID) -> Actor:
+    actor = _actor_of(scope)
+    get_generation(actor, generation_id)
     return actor
 
 

@@ -10,13 +10,15 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 
 from apps.accounts import services as accounts
-from apps.core import streams
+from apps.core import shutdown, streams, threads
 from apps.core.jobs import Status
 from apps.core.streams import DELTA, END, Entry
 from apps.registry.models import ModelVersion
+from apps.studio import consumers
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from config.asgi import application
@@ -180,3 +182,28 @@ async def test_an_address_without_a_stream_is_refused(org_a: Tenant) -> None:
 
 async def test_a_malformed_origin_is_refused(org_a: Tenant, finished: Generation) -> None:
     assert not await Socket(finished.pk, "", org_a.bearer | {"origin": "http://["}).shake_hands()
+
+
+async def test_a_database_that_is_away_says_try_again(
+    org_a: Tenant, finished: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: Any) -> None:
+        raise OperationalError("no connection")
+
+    monkeypatch.setattr(consumers, "get_generation", away)
+    # Restored afterwards: the failure is remembered for a moment.
+    monkeypatch.setattr(threads._Breaker, "until", 0.0)
+    async with connected(finished.pk, **org_a.bearer) as socket:
+        frames, code = await socket.everything()
+    assert ([frame["error"]["code"] for frame in frames], code) == (["service_unavailable"], 1013)
+
+
+async def test_a_server_that_restarts_says_so(org_a: Tenant, model: ModelVersion) -> None:
+    generation = await sync_to_async(ask)(org_a)
+    async with connected(generation.pk, **org_a.bearer) as socket:
+        assert isinstance(await socket.frame(), dict)
+        shutdown.leave()
+        try:
+            assert await socket.frame() == 1012
+        finally:
+            shutdown.stay()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from tests.helpers.live import live_server
 from tests.helpers.people import Tenant
 from tests.helpers.studio import states
 from tests.helpers.worker import HandWorker, answering, working
+from tests.stack import wait_for
 
 URL = "/api/v1/generations"
 
@@ -87,6 +90,16 @@ def test_leaving_a_stream_does_not_stop_the_work(http: httpx.Client, org_a: Tena
     worker.run(["two"])
     assert states(org_a) == {"succeeded": 1}
     assert text_of(follow(http, id)) == "onetwo"
+
+
+def test_open_streams_hold_no_threads(http: httpx.Client) -> None:
+    id = http.post(URL, json={"prompt": "Tea."}).json()["id"]
+    with ExitStack() as stack:
+        for _ in range(30):
+            answer = stack.enter_context(http.stream("GET", f"{URL}/{id}/stream"))
+            assert "queued" in "".join(line for line, _ in zip(answer.iter_lines(), range(2), strict=False))
+        # Each request's own thread ends a moment after its stream has begun.
+        wait_for(lambda: threading.active_count() < 30, 20, "the end of the requests' threads")
 
 
 def test_a_failure_ends_the_stream_with_the_failed_body(http: httpx.Client) -> None:
