@@ -37,16 +37,13 @@ class Follower(Socket):
 
 
 class Poster:
-    """One connection that is kept for all of its POSTs, as a program's client keeps it."""
+    """A connection that is open before it is needed, as a program's client keeps it."""
 
-    def __init__(self, port: int, key: str) -> None:
-        self.port, self.key = port, key
-        self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    def __init__(self, key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.key, self.reader, self.writer = key, reader, writer
 
     async def post(self, body: dict[str, Any]) -> dict[str, Any]:
-        if self.streams is None:
-            self.streams = await asyncio.open_connection("127.0.0.1", self.port)
-        reader, writer = self.streams
+        reader, writer = self.reader, self.writer
         content = json.dumps(body).encode()
         head = f"POST /api/v1/generations HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.key}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -76,7 +73,7 @@ class Customers:
         return follower
 
     async def batch(self, count: int, tokens: int, round_number: int) -> dict[str, float]:
-        self._reserve(count)
+        await self._connect(count)
         began = time.monotonic()
         followers = await asyncio.gather(*(self.write(number, tokens, round_number) for number in range(count)))
         seconds = time.monotonic() - began
@@ -85,13 +82,17 @@ class Customers:
         return {"tokens": written, "seconds": seconds, "all_begun": last_first}
 
     async def first(self, round_number: int) -> dict[str, float]:
-        self._reserve(1)
+        await self._connect(1)
         began = time.monotonic()
         follower = await self.write(0, 4, round_number)
         return {"seconds": follower.first - began}
 
-    def _reserve(self, count: int) -> None:
-        self.posters += [Poster(self.port, self.key) for _ in range(count - len(self.posters))]
+    async def _connect(self, count: int) -> None:
+        """New ones for each order: the server closes what is idle for some seconds."""
+        for poster in self.posters:
+            poster.writer.close()
+        opened = [await asyncio.open_connection("127.0.0.1", self.port) for _ in range(count)]
+        self.posters = [Poster(self.key, reader, writer) for reader, writer in opened]
 
 
 async def serve(port: int, key: str) -> None:
