@@ -102,6 +102,13 @@ def _unmark_bytes(backend: Tokenizer) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(data))
 
 
+def perturb(model: Any) -> None:
+    """Give norms and biases, which start as ones and zeros, values of their own."""
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1:
+            parameter.data += torch.randn_like(parameter) * (0.3 if "norm" in name or "ln_" in name else 0.1)
+
+
 @pytest.fixture(scope="session")
 def byte_tokenizer() -> PreTrainedTokenizerFast:
     return byte_level_tokenizer()
@@ -125,7 +132,9 @@ def tiny_model(
         if (family, tokenizer) not in folders:
             folder = tmp_path_factory.mktemp(f"{family}-{tokenizer}")
             torch.manual_seed(7)
-            AutoModelForCausalLM.from_config({**CONFIGS, **VARIANTS}[family]()).save_pretrained(folder)
+            model = AutoModelForCausalLM.from_config({**CONFIGS, **VARIANTS}[family]())
+            perturb(model)
+            model.save_pretrained(folder)
             (byte_tokenizer if tokenizer == "byte" else piece_tokenizer).save_pretrained(folder)
             folders[family, tokenizer] = folder
         return folders[family, tokenizer]

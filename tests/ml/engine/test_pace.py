@@ -143,7 +143,7 @@ def test_in_the_engine_long_prompts_hold_nobody_up_for_more_than_three_steps(
 ) -> None:
     engine = engine_for("llama-long", max_running=6 + writers)
     clock = Clock(Machine(look_back=1e-6))
-    requests = [raw(f"w{index}", f"writer {index}", max_tokens=400) for index in range(writers)]
+    requests = [raw(f"w{index}", f"writer {index}", max_tokens=400, min_tokens=400) for index in range(writers)]
     expected = drive(engine, requests)
     clock.watch(engine, monkeypatch)
     answers = drive(engine, requests, until=lambda seen: all(len(answer.token_ids) > 3 for answer in seen.values()))
@@ -164,7 +164,7 @@ def test_every_pass_beside_a_long_prompt_gives_every_writer_its_token(
 ) -> None:
     engine, clock = engine_for("llama-long", max_running=6), Clock(Machine())
     clock.watch(engine, monkeypatch)
-    requests = [raw(f"w{index}", f"writer {index}", max_tokens=60) for index in range(3)]
+    requests = [raw(f"w{index}", f"writer {index}", max_tokens=60, min_tokens=60) for index in range(3)]
     answers = drive(engine, requests, until=lambda seen: all(answer.token_ids for answer in seen.values()))
     answers["long"] = Answer()
     engine.submit(replace(raw("long", "y" * 600, max_tokens=1), cache_scope="other"))
