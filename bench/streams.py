@@ -106,9 +106,10 @@ class Bench:
             spent = time.monotonic() - began
             peak = web.memory_info().rss
             time.sleep(DRAIN_SECONDS)
+            # Before the readers leave: every request that ends needs a thread for a moment.
+            threads = web.num_threads()
             found = [json.loads(reader.communicate(b"\n")[0]) for reader in readers]
             after = web.memory_info().rss
-            threads = web.num_threads()
         memory = {"before": before, "at_the_end_of_the_load": peak, "after": after}
         cores = {"web": cpu[0] / spent, "redis": cpu[1] / spent, "writer": written["cpu_seconds"] / spent}
         cores["readers"] = sum(reader["cpu_seconds"] for reader in found) / (spent + DRAIN_SECONDS)
