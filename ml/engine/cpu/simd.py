@@ -127,7 +127,7 @@ class Vec:
         return self._same_vec(1.0) / Vec(self.code, self.code.ir.call(root, [self.value]))
 
     def exp(self) -> Vec:
-        """Return e to the power of each lane, to about 1e-7 relative; below -87 it is e to the -87, about 1e-38.
+        """Return e to the power of each lane x, to about 1e-7 · (2 + |x|) relative; below -87 it is e to the -87.
 
         2 to the power of the fraction by the series of exp(x ln 2), the whole part straight into the exponent bits.
         """
