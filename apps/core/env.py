@@ -76,8 +76,8 @@ def database(url: str, role: str, pool_size: int, patience: int = 2) -> dict[str
     # A server that has vanished without a word, in mid-connection: TCP's own patience is a quarter of an hour.
     options.setdefault("tcp_user_timeout", 10_000)
     if pool_size:
-        # Attempts to connect again are given up as soon, and begun anew by the next caller: they would otherwise come at
-        # ever longer intervals, long after the server is back.
+        # Attempts to connect again are given up as soon, and begun anew by the next caller: they would otherwise come
+        # at ever longer intervals, long after the server is back.
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": patience, "reconnect_timeout": patience}
     return {
         "ENGINE": "django.db.backends.postgresql",
