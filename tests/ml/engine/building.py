@@ -91,3 +91,7 @@ def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
     """The largest difference, relative to the spread of the expected numbers; NaN if anything is not a number."""
     spread = expected.max() - expected.min()
     return float((found - expected).abs().max() / spread)
+
+
+def rms(x: torch.Tensor) -> float:
+    return float(x.pow(2).mean().sqrt())

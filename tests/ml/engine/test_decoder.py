@@ -17,7 +17,7 @@ from ml.engine.architecture import describe
 from ml.engine.batch import Piece
 from ml.engine.runner import SAMPLE_TOKENS
 from tests.ml.conftest import CONFIGS, SIZES, SMALL, VARIANTS
-from tests.ml.engine.building import built, difference, expected_logits, reference, text_of
+from tests.ml.engine.building import built, difference, expected_logits, reference, rms, text_of
 
 EXACT = 2e-5
 ALL = CONFIGS | VARIANTS
@@ -156,10 +156,6 @@ def test_bfloat16_is_as_near_to_the_truth_as_transformers_is(name: str) -> None:
     ours = decoder.logits(tokens, CUTS)
     assert ours.dtype == torch.float32
     assert rms(ours - truth) <= 1.25 * rms(theirs - truth)
-
-
-def rms(x: torch.Tensor) -> float:
-    return float(x.pow(2).mean().sqrt())
 
 
 # ------------------------------------------------------------ what is not a number
