@@ -84,7 +84,7 @@ class EngineThread:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=2)
         if self.engine:
             self.engine.close()
 

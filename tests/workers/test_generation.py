@@ -2,124 +2,25 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from apps.billing.models import EntryKind
-from apps.core import jobs, streams, tenancy
+from apps.core import streams, tenancy
 from apps.core.jobs import Status
 from apps.core.streams import DELTA, END, Entry
 from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.models import Generation
-from ml.types import EngineRequest, EngineStats, ModelUnavailable, StepOutput
+from ml.types import ModelUnavailable
 from tests.helpers.people import Tenant
+from tests.helpers.scripted import WORDS, ScriptedEngine, ended, entries, texts, wait_for
 from tests.helpers.studio import ask, ledger, reread, start, states
 from workers import runtime as engines
 from workers.generation.reaper import reap_generations
-from workers.generation.runtime import GenerationRuntime
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-WORDS = ["Tea", " is", " warm", "."]
-
-
-@dataclass
-class ScriptedEngine:
-    """Says WORDS, one each step; while `held` it waits before the third."""
-
-    held: threading.Event = field(default_factory=threading.Event)
-    max_running: int = 4
-    requests: list[EngineRequest] = field(default_factory=list)
-    cancelled: set[str] = field(default_factory=set)
-    said: dict[str, int] = field(default_factory=dict)
-
-    def submit(self, request: EngineRequest) -> None:
-        self.said[request.request_id] = len(request.progress.token_ids)
-        self.requests.append(request)
-
-    def cancel(self, request_id: str) -> None:
-        self.cancelled.add(request_id)
-
-    def step(self, timeout: float = 0.1) -> Sequence[StepOutput]:
-        time.sleep(0.01)
-        return [output for id in list(self.said) if (output := self._advance(id))]
-
-    def _advance(self, id: str) -> StepOutput | None:
-        said = self.said[id]
-        if id in self.cancelled:
-            del self.said[id]
-            return StepOutput(id, finish_reason="cancelled", prompt_tokens=10, completion_tokens=said)
-        if self.held.is_set() and said == 2:
-            return None
-        self.said[id] = said + 1
-        if said + 1 < len(WORDS):
-            return StepOutput(id, WORDS[said], (said,))
-        del self.said[id]
-        return StepOutput(id, WORDS[said], (said,), "stop", prompt_tokens=10, completion_tokens=len(WORDS))
-
-    def stats(self) -> EngineStats:
-        return EngineStats(running=len(self.said))
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
-    """What all workers' engines share: whether they are held, and what they were asked."""
-    scripted = ScriptedEngine()
-    monkeypatch.setattr(engines, "_load", lambda version: replace(scripted, said={}))
-    return scripted
-
-
-@pytest.fixture(autouse=True)
-def _watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reaper that has been watching for long enough."""
-    monkeypatch.setattr("workers.generation.reaper.WATCH_SECONDS", 0)
-
-
-@pytest.fixture
-def worker(org_a: Tenant, model: ModelVersion, engine: ScriptedEngine) -> Iterator[Callable[[], GenerationRuntime]]:
-    """`worker()` starts one; all are stopped after the test, without waiting for work that cannot end."""
-    started: list[GenerationRuntime] = []
-
-    def start_one() -> GenerationRuntime:
-        started.append(GenerationRuntime())
-        return started[-1]
-
-    yield start_one
-    engine.held.clear()
-    for runtime in started:
-        runtime.drain()
-    connections.close_all()
-
-
-def wait_for(met: Callable[[], Any], seconds: float = 15) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := met()):
-        assert time.monotonic() < until, "nothing happened in time"
-        time.sleep(0.02)
-    return found
-
-
-def ended(tenant: Tenant, generation: Generation) -> Generation:
-    found = wait_for(lambda: (row := reread(tenant, generation)).status in jobs.TERMINAL and row)
-    assert isinstance(found, Generation)
-    return found
-
-
-def entries(redis: Any, generation: Generation) -> list[tuple[str, str]]:
-    found = redis.xrange(streams.key(generation.pk))
-    return [(fields[b"k"].decode(), fields.get(b"t", b"").decode()) for _, fields in found]
-
-
-def texts(redis: Any, generation: Generation) -> str:
-    return "".join(text for kind, text in entries(redis, generation) if kind == DELTA)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("watchful")]
 
 
 def test_a_waiting_generation_is_written_stored_and_charged(org_a: Tenant, worker: Any, redis: Any) -> None:

@@ -39,7 +39,7 @@ class Keeper:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(timeout=3)
+        self._thread.join(timeout=1)
 
     def _run(self) -> None:
         renewed = beaten = 0.0

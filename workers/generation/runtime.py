@@ -29,10 +29,11 @@ from workers.runtime import Engines
 
 log = logging.getLogger(__name__)
 
-# Short work may end when the worker leaves; everything together stays below the 25 s that containers are given.
-DRAIN_SECONDS = 10.0
-SETTLE_SECONDS = 4.0
-HAND_BACK_SECONDS = 3.0
+# Short work may end when the worker leaves; everything together, with Redis and the database away, stays below the 25 s
+# that containers are given.
+DRAIN_SECONDS = 8.0
+SETTLE_SECONDS = 3.0
+HAND_BACK_SECONDS = 2.0
 
 # Failures that may not come again: tried once more, a moment later and as a suspect, which is nearly alone.
 RETRY_HELPS = frozenset(
@@ -145,7 +146,7 @@ class GenerationRuntime:
     def drain(self, seconds: float | None = None) -> None:
         """Claims nothing more, lets short work end, and hands the rest back to be continued elsewhere."""
         self._leaving = True
-        self._claimer.stop(seconds=3)
+        self._claimer.stop(seconds=2)
         until = time.monotonic() + (DRAIN_SECONDS if seconds is None else seconds)
         while len(self.table) and time.monotonic() < until:
             time.sleep(0.05)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 0.2
 # The tail of a stream whose text is in its row may be given up: readers then get the text from there.
 TAIL_PATIENCE_SECONDS = 300.0
-STOP_SECONDS = 6.0
+STOP_SECONDS = 2.0
 
 
 class Owner(Protocol):
@@ -70,7 +70,7 @@ class Writer:
     def stop(self) -> None:
         """Writes what is waiting, for a few seconds if need be, and ends."""
         self._inbox.put(None)
-        self._thread.join(timeout=STOP_SECONDS + 6)
+        self._thread.join(timeout=STOP_SECONDS + 2)
 
     # ------------------------------------------------------------ the thread
     def _run(self) -> None:
