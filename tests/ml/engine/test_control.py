@@ -43,6 +43,67 @@ def test_cancel_reaches_requests_that_still_wait(engine_for: Callable[..., Local
     assert answers["r4"].finish_reason == "length"
 
 
+LONG = "The quick brown fox jumps over the lazy dog. " * 6
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deadline"])
+@pytest.mark.parametrize("passes", range(5))
+def test_a_prompt_that_is_half_computed_can_end(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, how: str, passes: int
+) -> None:
+    engine = engine_for()
+    whole = drive(engine, [raw("w", LONG, max_tokens=12)])["w"]
+    monkeypatch.setattr(engine._pace, "prompt_tokens", lambda writing: 16)
+    monkeypatch.setattr(engine._scheduler, "limits", replace(engine._scheduler.limits, prompt_tokens=16))
+    scope = f"{how} {passes}"
+    long = replace(raw("long", LONG, max_tokens=12), cache_scope=scope)
+    if how == "deadline":
+        long = replace(long, deadline=0.0) if not passes else long
+    answers = {"long": Answer(), "mate": Answer()}
+    engine.submit(long)
+    engine.submit(raw("mate", "The fox", max_tokens=12))
+    for _ in range(passes):
+        for output in engine.step(0.0):
+            answers[output.request_id].add(output)
+    assert not answers["long"].outputs
+    if how == "cancelled":
+        engine.cancel("long")
+    elif passes:
+        states = [*engine._scheduler.running, *engine._scheduler.waiting]
+        monkeypatch.setattr(next(state for state in states if state.request is long), "request",
+                            replace(long, deadline=0.0))  # fmt: skip
+    computed = engine.stats().prefill_tokens
+    advance(engine, answers)
+    assert (answers["long"].finish_reason, answers["long"].token_ids) == (how, [])
+    assert engine.stats().prefill_tokens - computed <= 16, "compute really stops"
+    assert answers["mate"].token_ids == drive(engine, [raw("m", "The fox", max_tokens=12)])["m"].token_ids
+    assert (engine.stats().running, engine.stats().cache_tokens_used) == (0, 0)
+    reused = engine.stats().reused_tokens
+    again = drive(engine, [replace(raw("again", LONG, max_tokens=12), cache_scope=scope)])["again"]
+    assert again.token_ids == whole.token_ids
+    assert engine.stats().reused_tokens - reused == 16 * passes, "what was computed until then is good"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deadline"])
+def test_a_request_that_gave_way_can_end(engine_for: Callable[..., LocalEngine], how: str) -> None:
+    engine = engine_for(cache_tokens=256)
+    requests = [replace(raw(f"r{index}", f"{index} " + LONG[:90], max_tokens=150, min_tokens=150), cache_scope=how)
+                for index in range(3)]  # fmt: skip
+    before = engine.stats().preemptions
+    answers = drive(engine, requests, until=lambda _: engine.stats().preemptions > before)
+    gone = engine._scheduler.waiting[0]
+    if how == "cancelled":
+        engine.cancel(gone.request_id)
+    else:
+        gone.request = replace(gone.request, deadline=0.0)
+    written = list(gone.output_ids)
+    advance(engine, answers)
+    assert (answers[gone.request_id].finish_reason, answers[gone.request_id].token_ids) == (how, written)
+    others = [answer for name, answer in answers.items() if name != gone.request_id]
+    assert all(len(answer.token_ids) == 150 for answer in others)
+    assert (engine.stats().running, engine.stats().cache_tokens_used) == (0, 0)
+
+
 def test_a_deadline_ends_waiting_and_running_requests(engine_for: Callable[..., LocalEngine]) -> None:
     engine = engine_for()
     past = replace(raw("past", "x"), deadline=time.monotonic() - 1)

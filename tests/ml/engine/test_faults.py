@@ -13,6 +13,7 @@ import torch
 
 from ml.engine.detokenizer import TextStream
 from ml.engine.engine import LocalEngine
+from ml.engine.faults import run_or_split
 from ml.engine.runner import completes
 from ml.engine.scheduler import Scheduler, Turn
 from tests.ml.engine.driving import advance, drive, raw
@@ -234,3 +235,72 @@ def test_a_sampler_that_fails_ends_one_request(
     for name in HEALTHY:
         assert answers[name].token_ids == expected[name].token_ids
     assert at_rest(engine)
+
+
+def test_a_pass_without_memory_is_computed_in_halves(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's fault and nobody's end: half the requests need half the memory."""
+    engine, tried = engine_for(), []
+    requests = [raw(name, prompt, max_tokens=20) for name, prompt in HEALTHY.items()]
+    expected = drive(engine, requests)
+    compute = engine._runner.compute
+
+    def narrow(turns: Sequence[Turn]) -> torch.Tensor:
+        tried.append(len(turns))
+        if len(turns) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(turns)
+
+    monkeypatch.setattr(engine._runner, "compute", narrow)
+    answers = drive(engine, requests)
+    assert max(tried) == 3
+    for name in HEALTHY:
+        assert answers[name].finish_reason == expected[name].finish_reason
+        assert answers[name].token_ids == expected[name].token_ids
+    assert at_rest(engine)
+
+
+@pytest.mark.parametrize("bad", [set(), {0}, {6}, {2, 3}, set(range(7))])
+def test_only_the_rows_at_fault_fail(bad: set[int]) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def call(start: int, stop: int) -> torch.Tensor:
+        calls.append((start, stop))
+        if bad & set(range(start, stop)):
+            raise RuntimeError("boom")
+        return torch.arange(start, stop)
+
+    results = run_or_split(call, 0, 7)
+    assert [(start, stop) for start, stop, _ in results] == sorted((start, stop) for start, stop, _ in results)
+    assert [row for start, stop, _ in results for row in range(start, stop)] == list(range(7))
+    for start, stop, result in results:
+        if isinstance(result, Exception):
+            assert (stop - start, start in bad) == (1, True)
+        else:
+            assert result.tolist() == list(range(start, stop))
+            assert not bad & set(result.tolist())
+    assert len(calls) <= 2 * 7 - 1
+
+
+def test_a_whole_batch_that_fails_leaves_an_engine_that_works(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_for()
+    requests = [raw(name, prompt, max_tokens=12) for name, prompt in HEALTHY.items()]
+    expected = drive(engine, requests)
+    for error in (RuntimeError("boom"), torch.OutOfMemoryError(), MemoryError()):
+        monkeypatch.setattr(engine._runner, "compute", raising_always(error))
+        answers = drive(engine, requests)
+        assert {answer.finish_reason for answer in answers.values()} == {"error"}
+        assert at_rest(engine)
+        monkeypatch.undo()
+        again = drive(engine, requests)
+        assert {name: again[name].token_ids for name in HEALTHY} == {name: expected[name].token_ids for name in HEALTHY}
+
+
+def raising_always(error: Exception) -> Callable[[Sequence[Turn]], torch.Tensor]:
+    def compute(turns: Sequence[Turn]) -> torch.Tensor:
+        raise error
+
+    return compute

@@ -9,6 +9,12 @@ import pytest
 import torch
 
 from ml.engine import ModelSpec, load_engine, memory
+from ml.engine.build import build
+from ml.engine.engine import LocalEngine
+from ml.engine.loader import load_model
+from ml.engine.spec import Dtype
+from ml.types import ContextLengthExceeded
+from tests.ml.engine.driving import drive, raw
 
 
 @pytest.mark.parametrize(
@@ -36,3 +42,43 @@ def test_the_cache_takes_what_is_free_but_no_more_than_a_full_batch_can_use(
         engine = load_engine(spec)
         assert engine.stats().cache_tokens_total == tokens
         engine.close()
+
+
+@pytest.mark.parametrize(("dtype", "bytes_per_number"), [("float32", 4), ("bfloat16", 2)])
+def test_the_cache_is_as_large_as_the_budget_and_never_grows(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, dtype: Dtype, bytes_per_number: int
+) -> None:
+    block = 16 * 2 * 2 * 2 * 8 * bytes_per_number
+    monkeypatch.setattr("ml.engine.build.cache_bytes", lambda device: 20 * block + block // 2)
+    engine = LocalEngine.load(ModelSpec(source=str(tiny_model("llama")), max_running=8, dtype=dtype))
+    backend = engine._runner._decoder.backend
+    caches = (backend.keys, backend.values)  # type: ignore[attr-defined]
+    places = [cache.data_ptr() for cache in caches]
+    assert sum(cache.nbytes for cache in caches) == 21 * block, "20 blocks, and the one that is nobody's"
+    assert engine.stats().cache_tokens_total == 20 * 16
+    seen = []
+    requests = [raw(f"r{index}", "x" * 70, max_tokens=80) for index in range(8)]
+    drive(engine, requests, until=lambda _: bool(seen.append(engine.stats().cache_tokens_used)))
+    assert max(seen) <= 20 * 16
+    assert [cache.data_ptr() for cache in (backend.keys, backend.values)] == places  # type: ignore[attr-defined]
+    engine.close()
+
+
+def test_a_budget_below_a_block_still_serves_one_short_request(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml.engine.build.cache_bytes", lambda device: 0)
+    engine = LocalEngine.load(ModelSpec(source=str(tiny_model("llama"))))
+    answer = drive(engine, [raw("r", "xxx", max_tokens=100)])["r"]
+    assert answer.last.prompt_tokens + answer.last.completion_tokens == 16
+    with pytest.raises(ContextLengthExceeded, match="must fit in 16"):
+        engine.submit(raw("long", "x" * 20))
+    engine.close()
+
+
+def test_the_weights_are_not_kept_twice(tiny_model: Callable[..., Path]) -> None:
+    """Layer by layer the model of transformers gives up what the decoder has taken."""
+    loaded = load_model(ModelSpec(source=str(tiny_model("llama"))))
+    build(ModelSpec(max_running=2), loaded, 64)
+    left = [name for name, _ in loaded.model.named_parameters() if name.endswith("proj.weight")]
+    assert left == []
