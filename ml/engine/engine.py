@@ -41,7 +41,7 @@ class LocalEngine:
         self._eos_ids, self._vocabulary = loaded.eos_ids, loaded.shape.vocabulary
         self._encoder = PromptEncoder(loaded.tokenizer)
         self._detokenizer = Detokenizer(loaded.tokenizer)
-        self._sampler = Sampler(loaded.eos_ids)
+        self._sampler = Sampler(token for token in loaded.eos_ids if token < self._vocabulary)
         prompt_tokens = GPU_PROMPT_TOKENS if loaded.device.type == "cuda" else CPU_PROMPT_TOKENS
         with torch.inference_mode():
             self._runner, pool, self._context = build(spec, loaded, prompt_tokens)
@@ -68,6 +68,8 @@ class LocalEngine:
         """Queue a request; raises EngineError (`invalid_request`, `context_length_exceeded`) if it cannot be served."""
         check_request(request)
         prompt_ids = tuple(self._encoder.encode(request))
+        if max(prompt_ids) >= self._vocabulary:  # on a GPU, reading beyond the embeddings would end the process
+            raise EngineError("the prompt has tokens that the model does not know", "invalid_request")
         room = self._context - len(prompt_ids)
         if room < 1:
             raise ContextLengthExceeded(

@@ -168,6 +168,17 @@ def test_text_that_is_not_unicode_is_refused(engine_for: Callable[..., LocalEngi
         assert caught.value.code == "invalid_request"
 
 
+def test_tokens_beyond_the_models_vocabulary_are_refused(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tokenizer may have got more tokens than the weights were made for."""
+    engine = engine_for()
+    monkeypatch.setattr(engine._encoder, "encode", lambda request: [5, 480])
+    with pytest.raises(EngineError, match="does not know") as caught:
+        engine.submit(raw("x", "x"))
+    assert caught.value.code == "invalid_request"
+
+
 def test_control_tokens_in_a_customers_text_stay_text(
     engine_for: Callable[..., LocalEngine], tokenizer_of: Callable[..., Any]
 ) -> None:

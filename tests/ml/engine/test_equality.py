@@ -137,6 +137,20 @@ def test_a_small_cache_with_requests_that_give_way(
         assert all(len(output.token_ids) <= 1 and not output.restarted for output in answer.outputs)
 
 
+def test_chance_is_the_same_after_giving_way(engine_for: Callable[..., LocalEngine], prompts: dict[str, str]) -> None:
+    engine, alone = engine_for(cache_tokens=192), engine_for()
+    how: dict[str, Any] = {"temperature": 1.1, "top_p": 0.95, "repetition_penalty": 1.2, "max_tokens": 60}
+    names = ("a", "c", "d", "e")
+    requests = [own_scope(raw(name, prompts[name], seed=len(prompts[name]), **how), "chance") for name in names]
+    expected = {name: drive(alone, [request])[name] for name, request in zip(names, requests, strict=True)}
+    before = engine.stats().preemptions
+    answers = drive(engine, requests)
+    assert engine.stats().preemptions > before
+    for name in names:
+        assert answers[name].token_ids == expected[name].token_ids
+        assert answers[name].text == expected[name].text
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_up_to_the_last_position(
     engine_for: Callable[..., LocalEngine], generated: Generated, tokenizer_of: Callable[..., Any], family: str

@@ -183,6 +183,14 @@ def test_the_check_stays_within_a_small_cache_and_context(folder: Path, limits: 
     engine.close()
 
 
+def test_an_end_beyond_the_vocabulary_does_no_harm(folder: Path) -> None:
+    edit(folder / "generation_config.json", eos_token_id=[1, 9999])
+    engine = load_engine(ModelSpec(source=str(folder)))
+    answer = drive(engine, [raw("r", "A product", max_tokens=5, min_tokens=5)])["r"]
+    assert (answer.finish_reason, len(answer.token_ids)) == ("length", 5)
+    engine.close()
+
+
 def test_an_api_key_is_not_printed() -> None:
     assert "sk-secret" not in repr(ModelSpec(backend="remote", api_key="sk-secret"))
 
