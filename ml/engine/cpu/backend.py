@@ -47,7 +47,9 @@ class CpuBackend:
         self.values = torch.empty(*heads, BLOCK, shape.head_size, dtype=self.dtype)
         self._tables = tables
         self._threads = torch.get_num_threads()
-        self._positions, self._slots, self._lengths = (np.zeros(tokens, np.int32) for _ in range(3))
+        self._positions: Any = np.zeros(tokens, np.int32)
+        self._slots: Any = np.zeros(tokens, np.int32)
+        self._lengths: Any = np.zeros(tokens, np.int32)
         width = shape.heads * shape.head_size
         self._normed = torch.zeros(tokens, shape.hidden, dtype=self.dtype)
         self._queries = torch.zeros(tokens, width)

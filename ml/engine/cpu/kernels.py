@@ -163,7 +163,7 @@ def attend_kernel(shape: HeadShape) -> Kernel:
             token, head = work // (shape.kv_heads * parts), work % (shape.kv_heads * parts)
             length = code.int32_at(lengths + token * 4)
             # Without a window the limit lies before the first position.
-            limit = code.int(shape_window(code, window, length))
+            limit = code.integer(shape_window(code, window, length))
             table = tables + code.int32_at(rows + token * 4) * per_row * 4
             at = (token * shape.heads + head * together) * size
             span = Span(limit // BLOCK, (length + (BLOCK - 1)) // BLOCK, limit, length, table)
@@ -178,8 +178,8 @@ def attend_kernel(shape: HeadShape) -> Kernel:
 def shape_window(code: Code, window: Int, length: Int) -> Int:
     """Return the first position that a token sees: 0, or where its window begins."""
     beginning = (length - window).at_least(0)
-    none = code.ir.icmp_signed("==", window.value, code.int(0).value)
-    return Int(code, code.ir.select(none, code.int(0).value, beginning.value))
+    none = code.ir.icmp_signed("==", window.value, code.integer(0).value)
+    return Int(code, code.ir.select(none, code.integer(0).value, beginning.value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,16 +27,16 @@ class PackedLinear:
         self._one, self._two = torch.ops.mkldnn._linear_pointwise.default, torch.ops.mkldnn._linear_pointwise.binary
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._one(x, self._weight, self._bias, "none", [], "")  # type: ignore[no-any-return]
+        return self._one(x, self._weight, self._bias, "none", [], "")
 
     def activated(self, x: Tensor) -> Tensor:
-        return self._one(x, self._weight, self._bias, self._fused[0], [], self._fused[1])  # type: ignore[no-any-return]
+        return self._one(x, self._weight, self._bias, self._fused[0], [], self._fused[1])
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
-        return self._two(x, other, self._weight, self._bias, "mul")  # type: ignore[no-any-return]
+        return self._two(x, other, self._weight, self._bias, "mul")
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        return self._two(x, other, self._weight, self._bias, "add")  # type: ignore[no-any-return]
+        return self._two(x, other, self._weight, self._bias, "add")
 
 
 class Int8Linear:

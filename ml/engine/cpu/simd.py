@@ -44,19 +44,19 @@ class Int:
     value: Any
 
     def __add__(self, other: Int | int) -> Int:
-        return Int(self.code, self.code.ir.add(self.value, self.code.int(other).value))
+        return Int(self.code, self.code.ir.add(self.value, self.code.integer(other).value))
 
     def __sub__(self, other: Int | int) -> Int:
-        return Int(self.code, self.code.ir.sub(self.value, self.code.int(other).value))
+        return Int(self.code, self.code.ir.sub(self.value, self.code.integer(other).value))
 
     def __mul__(self, other: Int | int) -> Int:
-        return Int(self.code, self.code.ir.mul(self.value, self.code.int(other).value))
+        return Int(self.code, self.code.ir.mul(self.value, self.code.integer(other).value))
 
     def __floordiv__(self, other: Int | int) -> Int:
-        return Int(self.code, self.code.ir.sdiv(self.value, self.code.int(other).value))
+        return Int(self.code, self.code.ir.sdiv(self.value, self.code.integer(other).value))
 
     def __mod__(self, other: Int | int) -> Int:
-        return Int(self.code, self.code.ir.srem(self.value, self.code.int(other).value))
+        return Int(self.code, self.code.ir.srem(self.value, self.code.integer(other).value))
 
     def at_least(self, other: Int | int) -> Int:
         return self._choose(">", other)
@@ -65,7 +65,7 @@ class Int:
         return self._choose("<", other)
 
     def _choose(self, how: str, other: Int | int) -> Int:
-        right = self.code.int(other).value
+        right = self.code.integer(other).value
         better = self.code.ir.icmp_signed(how, self.value, right)
         return Int(self.code, self.code.ir.select(better, self.value, right))
 
@@ -200,7 +200,7 @@ class Code:
 
     # ------------------------------------------------------------ integers
 
-    def int(self, value: Int | int) -> Int:
+    def integer(self, value: Int | int) -> Int:
         return value if isinstance(value, Int) else Int(self, ir.Constant(I64, value))
 
     def argument(self, index: int) -> Int:
@@ -218,12 +218,12 @@ class Code:
     def loop(self, start: Int | int, stop: Int | int, step: Int | int = 1) -> Iterator[Int]:
         """Repeat what is written inside for start, start + step, … below stop."""
         place = self.variable(I64)
-        self.ir.store(self.int(start).value, place)
+        self.ir.store(self.integer(start).value, place)
         check, inside, after = (self._kernel.append_basic_block(name) for name in ("check", "inside", "after"))
         self.ir.branch(check)
         self.ir.position_at_end(check)
         index = Int(self, self.ir.load(place))
-        self.ir.cbranch(self.ir.icmp_signed("<", index.value, self.int(stop).value), inside, after)
+        self.ir.cbranch(self.ir.icmp_signed("<", index.value, self.integer(stop).value), inside, after)
         self.ir.position_at_end(inside)
         yield index
         self.ir.store((index + step).value, place)

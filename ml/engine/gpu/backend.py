@@ -48,6 +48,7 @@ class GpuBackend:
         self._starts = torch.zeros(slots + 1, dtype=torch.int32, device=device)
         self._tables = torch.zeros(slots, longest, dtype=torch.int32, device=device)
         self._wanted: Tensor | None = None
+        self._spans: tuple[Span, ...] = ()
         self._graphs: dict[int, tuple[Any, Tensor]] = {}
         self._turns: dict[str, tuple[Tensor, Tensor]] = {}
         self._norms: dict[int, tuple[Tensor, Tensor | None]] = {}
@@ -81,7 +82,8 @@ class GpuBackend:
 
     def _record(self, decoder: Decoder, size: int) -> tuple[Any, Tensor]:
         self._pad(0, size)
-        self._spans, self._count, self._longest, self._wanted = (), size, self._context, None
+        self._count, self._longest, self._wanted = size, self._context, None
+        self._spans = ()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

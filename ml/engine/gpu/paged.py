@@ -28,7 +28,7 @@ def paged_attention(
     """
     from torch.nn.attention.varlen import varlen_attn
 
-    result: Tensor = varlen_attn(  # type: ignore[assignment]  # a pair only where the sums are asked for
+    result: Tensor = varlen_attn(
         queries,
         keys,
         values,

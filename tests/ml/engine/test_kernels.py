@@ -118,7 +118,7 @@ def test_lanes_outside_a_range_are_replaced(bounds: tuple[int, int]) -> None:
     def write(code: Code) -> None:
         with code.loop(0, 48, 16) as at:
             kept = code.between(
-                at, code.int(first), code.int(stop), code.load("float32", code.argument(0) + at * 4, 16), 7
+                at, code.integer(first), code.integer(stop), code.load("float32", code.argument(0) + at * 4, 16), 7
             )
             code.store("float32", code.argument(1) + at * 4, kept)
 
