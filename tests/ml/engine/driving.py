@@ -53,7 +53,7 @@ def drive(
     engine: Engine,
     requests: Iterable[EngineRequest],
     until: Callable[[dict[str, Answer]], bool] | None = None,
-    seconds: float = 30.0,
+    seconds: float = 120.0,
     joining: dict[str, Answer] | None = None,
 ) -> dict[str, Answer]:
     """Submit requests and step until all have ended, or until `until` says so; checks that each ends once.
@@ -72,7 +72,7 @@ def advance(
     engine: Engine,
     answers: dict[str, Answer],
     until: Callable[[dict[str, Answer]], bool] | None = None,
-    seconds: float = 30.0,
+    seconds: float = 120.0,
 ) -> None:
     """Step on with requests that were submitted before."""
     limit = time.monotonic() + seconds

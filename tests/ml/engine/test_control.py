@@ -107,12 +107,15 @@ def test_a_request_that_gave_way_can_end(engine_for: Callable[..., LocalEngine],
 def test_a_deadline_ends_waiting_and_running_requests(engine_for: Callable[..., LocalEngine]) -> None:
     engine = engine_for()
     past = replace(raw("past", "x"), deadline=time.monotonic() - 1)
-    soon = replace(raw("soon", "A product", max_tokens=200), deadline=time.monotonic() + 0.05)
-    answers = drive(engine, [past, soon, raw("free", "x")])
+    later = replace(raw("later", "x"), deadline=time.monotonic() + 3600)
+    soon = replace(raw("soon", "A product", max_tokens=200, min_tokens=200), deadline=time.monotonic() + 3600)
+    answers = drive(engine, [past, soon, later], until=lambda seen: len(seen["soon"].token_ids) == 5)
+    state = next(state for state in engine._scheduler.running if state.request_id == "soon")
+    state.request = replace(soon, deadline=time.monotonic())
+    advance(engine, answers)
     assert answers["past"].finish_reason == answers["soon"].finish_reason == "deadline"
-    assert answers["past"].token_ids == []
-    assert 0 < len(answers["soon"].token_ids) < 200
-    assert answers["free"].finish_reason == "length"
+    assert (len(answers["past"].token_ids), len(answers["soon"].token_ids)) == (0, 5)
+    assert answers["later"].finish_reason in ("length", "stop")
 
 
 def test_the_same_id_twice_is_refused_while_it_runs(engine_for: Callable[..., LocalEngine]) -> None:
