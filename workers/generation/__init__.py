@@ -46,7 +46,7 @@ def leave_in_order(**_: Any) -> None:
 @app.task(name="generation.wake")
 def wake() -> None:
     """The doorbell."""
-    running().wake()
+    running().ring()
 
 
 @app.task(name="generation.reap")

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 # Without a doorbell (broker down) waiting rows are found this late, and so are suspects and new models.
 LOOK_SECONDS = 1.0
+BUSY_LOOK_SECONDS = 3.0
 # One claim takes no more, so that workers that wake together share what waits, and first requests start at once.
 CLAIM_AT_ONCE = 8
 
@@ -50,6 +51,8 @@ class Claimer:
         self._looked = 0.0
         self._suspects_wait = False
         self._suspects_turn = True
+        # Whether the latest claim got all that it asked for, so that asking again may give more.
+        self._more = False
         self._thread = threading.Thread(target=self._run, name="claimer", daemon=True)
 
     def start(self) -> None:
@@ -67,13 +70,15 @@ class Claimer:
     def _run(self) -> None:
         self._preload()
         while not self._stopping.is_set():
-            self._bell.wait(LOOK_SECONDS)
+            rung = self._bell.wait(LOOK_SECONDS)
             self._bell.clear()
             try:
-                self._look()
+                self._look(rung)
                 self._start_claimed()
                 while not self._stopping.is_set() and self._claim_some():
                     self._start_claimed()
+                    if not self._more:
+                        break
             except (DatabaseError, RedisError, OSError) as error:
                 log.warning("nothing claimed: %s", error)
                 connection.close()
@@ -91,9 +96,9 @@ class Claimer:
             log.warning("no model loaded ahead: %s", error)
             connection.close()
 
-    def _look(self) -> None:
-        """What changes seldom is read once a second and not before every claim."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
+    def _look(self, rung: bool) -> None:
+        """What changes seldom is read when nothing else is to do, and now and then before a claim."""
+        if time.monotonic() - self._looked > (BUSY_LOOK_SECONDS if rung else LOOK_SECONDS / 2):
             self._models = {version.pk: version for version in ModelVersion.objects.all()}
             self._suspects_wait = jobs.suspects_wait(Generation)
             self._looked = time.monotonic()
@@ -121,6 +126,7 @@ class Claimer:
         for row in rows:
             model = self._models[row.model_id]
             self._table.add(Active(row, row.attempt, model, cancel_asked=row.cancel_requested_at is not None))
+        self._more = len(rows) == limit
         return len(rows)
 
     def _room(self) -> dict[UUID, int]:

@@ -89,6 +89,7 @@ class Listener:
 
     def __init__(self, table: Table, wake: Callable[[], None]) -> None:
         self._table, self._wake = table, wake
+        self.hears = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
@@ -106,11 +107,13 @@ class Listener:
                 log.debug("not listening: %s", error)
             except Exception:
                 log.exception("listener stumbled")
+            self.hears = False
             self._stopping.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:
         with writer_client().pubsub(ignore_subscribe_messages=True) as subscription:
             subscription.subscribe(jobs.cancel_channel(), jobs.bell_channel())
+            self.hears = True
             self._wake()
             while not self._stopping.is_set():
                 message = subscription.get_message(timeout=LISTEN_SECONDS)

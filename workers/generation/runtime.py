@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from workers.runtime import Engines
 
 log = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.0005
+
 # Short work may end when the worker leaves; everything together, with Redis and the database away, stays below the 25 s
 # that containers are given.
 DRAIN_SECONDS = 8.0
@@ -50,6 +53,9 @@ class GenerationRuntime:
     """All generations of this process. Threads: claimer, listener, lease keeper, stream writer, settlers, engines."""
 
     def __init__(self) -> None:
+        # An engine's thread gives the interpreter away with every tensor operation and must have it back soon: the
+        # others may keep it for a fraction of a step, not for Python's usual 5 ms.
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._leaving = False
         self._faults = 0
@@ -67,6 +73,11 @@ class GenerationRuntime:
     def wake(self) -> None:
         """The doorbell: something waits."""
         self._claimer.wake()
+
+    def ring(self) -> None:
+        """The broker's bell. Whoever hears the channel has been woken by it some milliseconds ago."""
+        if not self._listener.hears:
+            self.wake()
 
     # ------------------------------------------------------------ what the writer asks and tells
     def find(self, key: str) -> Active | None:
