@@ -1,0 +1,46 @@
+"""The product's benchmark: both sides get the same work, and the figures say what was measured."""
+
+import json
+
+import pytest
+
+from bench import product
+from bench.throughput.client import Follower
+from bench.throughput.work import prompt
+
+
+def test_every_stream_of_every_round_has_a_text_of_its_own() -> None:
+    prompts = {prompt(number, round_number) for number in range(32) for round_number in range(6)}
+    assert len(prompts) == 32 * 6
+
+
+async def test_a_follower_notes_its_first_text_and_its_end() -> None:
+    follower = Follower(b"")
+    follower.frame({"type": "status", "status": "running"})
+    assert not follower.first and follower.open.done()
+    follower.frame({"type": "delta", "id": "1-1", "text": "Tea"})
+    first = follower.first
+    follower.frame({"type": "delta", "id": "1-2", "text": "."})
+    follower.frame({"type": "done", "generation": {"usage": {"completion_tokens": 2}}})
+    assert first and follower.first == first
+    assert follower.done.result()["usage"]["completion_tokens"] == 2
+
+
+async def test_a_failed_stream_fails_the_benchmark() -> None:
+    follower = Follower(b"")
+    follower.frame({"type": "error", "error": {"code": "service_unavailable"}})
+    with pytest.raises(RuntimeError, match="service_unavailable"):
+        await follower.done
+
+
+def test_the_tables_show_both_sides_and_their_ratio() -> None:
+    result = {
+        "streams": 32,
+        "model": "m",
+        "throughput": {"tokens_per_second": {"engine": 400.0, "product": 390.0}, "ratio": 0.975},
+        "first_token": {"p50_ms": {"engine": 7.5, "product": 30.0}, "added_p50_ms": 22.5},
+    }
+    [table] = product._tables(result)
+    assert table["rows"][0][1:] == [400.0, 390.0, "97.5%"]
+    assert table["rows"][1][-1] == "+22.5 ms"
+    json.dumps(table)
