@@ -76,7 +76,7 @@ def test_a_dropped_connection_goes_on_where_it_was(signed_in: Open, stack: Stack
     page = signed_in()
     connections: list[str] = []
 
-    def drop_after_ten_messages(route: WebSocketRoute) -> None:
+    def drop_after_four_messages(route: WebSocketRoute) -> None:
         connections.append(route.url)
         server = route.connect_to_server()
         seen = 0
@@ -84,16 +84,16 @@ def test_a_dropped_connection_goes_on_where_it_was(signed_in: Open, stack: Stack
         def pass_on(message: str | bytes) -> None:
             nonlocal seen
             seen += 1
-            if seen <= 10:
+            if seen <= 4:
                 route.send(message)
-            elif seen == 11:
+            elif seen == 5:
                 server.close()
                 route.close(code=1012)
 
         server.on_message(pass_on)
 
-    page.route_web_socket("**/ws/generations/**", drop_after_ten_messages)
-    _start(page, "Cedar Desk", most=60, least=60)
+    page.route_web_socket("**/ws/generations/**", drop_after_four_messages)
+    _start(page, "Cedar Desk", most=400, least=400)
     expect(page.locator(FINISHED)).to_be_visible(timeout=60_000)
     assert _text(page) == _written(stack, page)
     assert len(connections) > 1
