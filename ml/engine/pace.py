@@ -5,8 +5,10 @@ from __future__ import annotations
 # A pass with a part of a prompt may take this many usual ones: the promise is 3, and estimates err.
 MOST_STEPS = 2.2
 LEAST_TOKENS, STEP_TOKENS = 16, 16
-# Weight of a new measurement.
+# Weight of a new measurement, and how far it counts beyond what was expected: when the system puts a thread aside, one
+# pass takes a hundred times as long, and the next parts would be as much too large or too small.
 NEW = 0.2
+MOST_GROWTH, MOST_COST = 1.5, 6.0
 
 
 class Pace:
@@ -35,9 +37,11 @@ class Pace:
         """Learn from a pass."""
         size = _size(writing)
         if not prompt_tokens:
-            self._usual[size] = _blend(self._usual.get(size), seconds)
+            old = min(self._usual.get(size, seconds), MOST_GROWTH * seconds)
+            self._usual[size] = old + NEW * (min(seconds, MOST_GROWTH * old) - old)
         elif prompt_tokens >= LEAST_TOKENS:
-            cost = max(0.0, seconds - (self._usual_pass(size) if writing else 0.0))
+            usual = self._usual_pass(size) if writing else 0.0
+            cost = max(0.0, min(seconds - usual, MOST_COST * usual if usual else seconds))
             # Sums, so that a large part counts for more.
             self._prompt_seconds += cost - NEW * self._prompt_seconds
             self._prompt_tokens += prompt_tokens - NEW * self._prompt_tokens
@@ -57,7 +61,3 @@ class Pace:
 
 def _size(writing: int) -> int:
     return 1 << max(0, writing - 1).bit_length()
-
-
-def _blend(old: float | None, new: float) -> float:
-    return new if old is None else old + NEW * (new - old)

@@ -91,6 +91,29 @@ def test_the_cost_is_learnt_anew_when_it_changes() -> None:
     assert max(prefill(pace, slow, 4, 4000)[20:]) <= PROMISE
 
 
+@pytest.mark.parametrize("writing", [1, 8])
+def test_a_pass_that_the_system_interrupts_changes_little(writing: int) -> None:
+    machine, pace = Machine(weights=0.05), Pace(512)
+    for _ in range(3):
+        pace.observe(writing, 0, machine.step(writing))
+    prefill(pace, machine, writing, 2000)
+    before = pace.prompt_tokens(writing)
+    pace.observe(writing, 0, 150 * machine.step(writing))
+    assert max(prefill(pace, machine, writing, 500)) <= PROMISE
+    pace.observe(writing, before, 150 * machine.step(writing))
+    assert pace.prompt_tokens(writing) >= before / 4
+    prefill(pace, machine, writing, 2000)
+    assert pace.prompt_tokens(writing) >= 0.8 * before
+
+
+def test_a_slow_first_pass_is_soon_forgotten() -> None:
+    machine, pace = Machine(weights=0.05), Pace(512)
+    pace.observe(0, 512, 10 * machine.seconds(0, 512))
+    pace.observe(4, 0, 50 * machine.step(4))
+    pace.observe(4, 0, machine.step(4))
+    assert max(prefill(pace, machine, 4, 2000)) <= PROMISE
+
+
 def test_with_nothing_known_parts_are_small() -> None:
     assert Pace(512).prompt_tokens(3) == LEAST_TOKENS
     pace = Pace(512)
