@@ -8,7 +8,7 @@ LEAST_TOKENS, STEP_TOKENS = 16, 16
 # Weight of a new measurement, and how far it counts beyond what was expected: when the system puts a thread aside, one
 # pass takes a hundred times as long, and the next parts would be as much too large or too small.
 NEW = 0.2
-MOST_GROWTH, MOST_COST = 1.5, 6.0
+MOST_GROWTH, MOST_COST = 1.3, 6.0
 
 
 class Pace:
