@@ -13,6 +13,9 @@ from ml.engine.architecture import Architecture
 from ml.engine.batch import Batch
 from ml.engine.weights import LayerWeights, Matrix, ModelWeights, Norm
 
+# In the place of a matrix that a backend has taken.
+NOTHING: Matrix = (torch.empty(0), None)
+
 
 class Linear(Protocol):
     """x · weightᵀ + bias, and the same together with what follows it; x is [tokens, in]."""
@@ -81,6 +84,7 @@ class Decoder:
         self._final_norm = weights.final_norm
         self._layers = [_layer(layer, backend) for layer in weights.layers]
         self._head = backend.linear(weights.head)
+        weights.head = NOTHING
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits [wanted tokens, vocabulary], float32, of the batch's wanted tokens."""
@@ -124,7 +128,6 @@ def _layer(weights: LayerWeights, backend: Backend) -> Layer:
         up=backend.linear(weights.up),
         down=backend.linear(weights.down),
     )
-    nothing = (torch.empty(0), None)
-    weights.qkv = weights.out = weights.up = weights.down = nothing
+    weights.qkv = weights.out = weights.up = weights.down = NOTHING
     weights.gate = None
     return layer

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ml.engine import ModelSpec, load_engine, memory
+from ml.engine.architecture import describe
 from ml.engine.build import build
+from ml.engine.cpu.backend import CpuBackend
+from ml.engine.decoder import Decoder
 from ml.engine.engine import LocalEngine
 from ml.engine.loader import load_model
 from ml.engine.spec import Dtype
+from ml.engine.weights import take_apart
 from ml.types import ContextLengthExceeded
+from tests.ml.conftest import CONFIGS
+from tests.ml.engine.building import reference
 from tests.ml.engine.driving import drive, raw
 
 
@@ -82,3 +91,18 @@ def test_the_weights_are_not_kept_twice(tiny_model: Callable[..., Path]) -> None
     build(ModelSpec(max_running=2), loaded, 64)
     left = [name for name, _ in loaded.model.named_parameters() if name.endswith("proj.weight")]
     assert left == []
+
+
+def test_a_head_of_its_own_is_not_kept_twice() -> None:
+    model = reference(CONFIGS["qwen2"]())
+    assert model.lm_head.weight is not model.model.embed_tokens.weight
+    shape = describe(model.config, "tiny")
+    with torch.inference_mode():
+        weights = take_apart(model, shape, shape.context)
+        head = weakref.ref(weights.head[0])
+        tables = np.zeros((2, 4), np.int32)
+        decoder = Decoder(shape, weights, CpuBackend(shape, weights, 5, tables, 8, False))
+    del model
+    gc.collect()
+    assert head() is None, "the head as it was loaded is still there"
+    assert decoder.shape is shape
