@@ -225,6 +225,8 @@ def request_body(request: EngineRequest, model: str) -> tuple[str, dict[str, Any
         body["stop"] = list(sampling.stop)
     if sampling.seed is not None:
         body["seed"] = sampling.seed
+    if sampling.min_tokens:
+        body["min_tokens"] = sampling.min_tokens
     if sampling.top_k:
         body["top_k"] = sampling.top_k
     if sampling.repetition_penalty != 1.0:

@@ -155,11 +155,12 @@ def test_chat_streams_text_and_ends_with_the_servers_counts(remote: Callable[...
     assert body["messages"] == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "greet me"}]
     assert body["stream"] is True
     assert body["stream_options"] == {"include_usage": True}
-    assert not {"top_k", "repetition_penalty", "seed", "stop"} & set(body)
+    assert not {"min_tokens", "top_k", "repetition_penalty", "seed", "stop"} & set(body)
 
 
 def test_sampling_parameters_are_passed_on(remote: Callable[..., Engine]) -> None:
-    given = {"max_tokens": 3, "temperature": 0.5, "top_p": 0.9, "top_k": 7, "repetition_penalty": 1.2, "seed": 9}
+    given = {"max_tokens": 3, "min_tokens": 2, "temperature": 0.5, "top_p": 0.9, "top_k": 7, "seed": 9,
+             "repetition_penalty": 1.2}  # fmt: skip
     answer = drive(remote(), [chat("c", ("user", "greet me"), stop=("END",), **given)])["c"]
     assert answer.finish_reason == "length"
     body = Handler.calls[0][1]
