@@ -147,7 +147,7 @@ def attend_kernel(shape: HeadShape) -> Kernel:
 
     Arguments: tokens, queries (float32 [tokens, heads · size]), keys, values, rows (int32), tables (int32), blocks of
     a table row, lengths (int32, positions that a token sees, itself included), window (0 for none), scratch (float32),
-    bytes of scratch per thread, output [tokens, heads · size].
+    bytes of scratch per thread (a multiple of 4 · MOST_HEADS), output [tokens, heads · size].
     """
     together = next(count for count in range(min(shape.group, MOST_HEADS), 0, -1) if shape.group % count == 0)
     parts = shape.group // together
@@ -158,7 +158,7 @@ def attend_kernel(shape: HeadShape) -> Kernel:
         tokens, queries, keys, values, rows, tables, per_row, lengths, window, scratch, room, output = names
         thread, threads = code.thread()
         weights = scratch + thread * room
-        stride = room // together
+        stride = room // MOST_HEADS
         with code.loop(thread, tokens * (shape.kv_heads * parts), threads) as work:
             token, head = work // (shape.kv_heads * parts), work % (shape.kv_heads * parts)
             length = code.int32_at(lengths + token * 4)
