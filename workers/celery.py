@@ -10,9 +10,6 @@ from celery.signals import setup_logging
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# A worker's few threads keep a connection each. A pool's would be tried again ever more seldom while the database is
-# away, and be late when it is back.
-os.environ.setdefault("DATABASE_POOL_SIZE", "0")
 
 # A visibility timeout above any task's own time, and a quick sweep of what a dead worker held.
 VISIBILITY_TIMEOUT_SECONDS = 300

@@ -14,8 +14,8 @@ from types import FrameType
 from deploy.local.processes import die_with_parent, request_death_signal
 
 COMMAND_VARIABLE = "KEEP_COMMAND"
-# Longer than the web server gives open requests (8 s) and a worker its short work (12 s).
-SECONDS_TO_END = 20.0
+# Longer than the web server gives open requests (15 s) and a worker its whole leave (25 s).
+SECONDS_TO_END = 27.0
 RESTART_DELAY_SECONDS = 1.0
 SHORT_LIFE_SECONDS = 15.0
 SHORT_LIVES_ALLOWED = 5
