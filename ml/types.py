@@ -142,7 +142,8 @@ class Engine(Protocol):
     advances every running request by one token, and returns what is new; with nothing to do it waits up to
     `timeout` seconds for work and returns an empty list. A request always ends with exactly one output that has
     a `finish_reason`; only `submit` may raise for a request (EngineError), a failing step ends the requests
-    concerned with "error" and leaves the others running.
+    concerned with "error" and leaves the others running. `step` raises only where nothing will work any more and a new
+    process has to take over.
     """
 
     max_running: int

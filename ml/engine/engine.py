@@ -12,7 +12,7 @@ import torch
 
 from ml.engine.build import build
 from ml.engine.detokenizer import Detokenizer, TextStream
-from ml.engine.faults import NOT_A_NUMBER, Failure, PassResult, failure_of, run_or_split
+from ml.engine.faults import NOT_A_NUMBER, Failure, PassResult, device_lost, failure_of, run_or_split
 from ml.engine.loader import LoadedModel, load_model, unavailable
 from ml.engine.pace import Pace
 from ml.engine.prompt import PromptEncoder
@@ -122,23 +122,28 @@ class LocalEngine:
     # ------------------------------------------------------------------ from the stepping thread
 
     def step(self, timeout: float = 0.1) -> Sequence[StepOutput]:
-        """Advance every writing request by one token and prompts by a part, and return what is new."""
+        """Advance every writing request by one token and prompts by a part, and return what is new.
+
+        Raises only if the device is lost: an engine that answers everything with an error would empty the queue.
+        """
         outputs, cancelled = self._collect(timeout)
         if self._closed:
             return outputs
         with torch.inference_mode():
             try:
-                outputs += self._release_ended(cancelled)
-                outputs += self._pass()
+                self._release_ended(cancelled, outputs)
+                self._pass(outputs)
             except Exception as error:  # not one request's fault; without this, clients would wait for ever
+                if device_lost(error):
+                    raise
                 log.exception("a step failed")
                 outputs += self._abandon(failure_of(error))
         return outputs
 
-    def _release_ended(self, cancelled: set[str]) -> list[StepOutput]:
+    def _release_ended(self, cancelled: set[str], outputs: list[StepOutput]) -> None:
         """End what was cancelled or is past its deadline."""
         ended = self._scheduler.take_ended(cancelled, time.monotonic())
-        return [self._end(state, reason) for state, reason in ended]
+        outputs.extend(self._end(state, reason) for state, reason in ended)
 
     def _abandon(self, failure: Failure) -> list[StepOutput]:
         """End everything that runs and forget what it has computed; what waits is not touched."""
@@ -159,40 +164,37 @@ class LocalEngine:
             self._inbox, self._ready, self._cancelled = [], [], set()
         return outputs, cancelled
 
-    def _pass(self) -> list[StepOutput]:
+    def _pass(self, outputs: list[StepOutput]) -> None:
         """Compute one pass and give each request whose tokens are all computed its next one."""
         writing = sum(state.missing == 1 for state in self._scheduler.running)
         turns = self._scheduler.next_pass(self._pace.prompt_tokens(writing))
         if not turns:
-            return []
+            return
         began = time.perf_counter()
 
         def compute(start: int, stop: int) -> torch.Tensor:
             return self._runner.compute(turns[start:stop])
 
         results = run_or_split(compute, 0, len(turns))
-        outputs = self._postprocess(turns, results)
+        self._postprocess(turns, results, outputs)
         writing = sum(turn.count == 1 for turn in turns)
         prompts = sum(turn.count for turn in turns) - writing
         self._pace.observe(writing, prompts, time.perf_counter() - began)
         self._steps += 1
         self._prefilled += prompts
-        return outputs
 
-    def _postprocess(self, turns: Sequence[Turn], results: list[PassResult]) -> list[StepOutput]:
-        """Turn logits into tokens, text and outputs; let go of what has ended."""
-        outputs: list[StepOutput] = []
+    def _postprocess(self, turns: Sequence[Turn], results: list[PassResult], outputs: list[StepOutput]) -> None:
+        """Turn logits into tokens, text and `outputs`, one by one, for what is taken out of a request must go out."""
         for start, stop, result in results:
             part = turns[start:stop]
             if isinstance(result, Exception):
-                outputs += [self._leave(turn.state, failure_of(result)) for turn in part]
+                outputs.extend(self._leave(turn.state, failure_of(result)) for turn in part)
                 continue
             complete = [turn.state for turn in part if completes(turn)]
             self._scheduler.computed(part)
             for state, token in zip(complete, self._choose(result, complete), strict=True):
                 outcome = token if isinstance(token, Failure) else self._accept(state, token)
                 outputs.append(self._leave(state, outcome) if outcome else state.take_output())
-        return outputs
 
     def _leave(self, state: RequestState, reason: FinishReason | Failure) -> StepOutput:
         """End a running request; what a failed one has in the cache may be nonsense, and is not shared."""
@@ -204,6 +206,8 @@ class LocalEngine:
         try:
             return [NOT_A_NUMBER if token is None else token for token in self._sampler.sample(logits, states)]
         except Exception as error:
+            if device_lost(error):  # what a kernel did wrong shows here, where its results are read
+                raise
             log.exception("sampling %d rows failed", len(states))
             if len(states) == 1:
                 return [failure_of(error)]

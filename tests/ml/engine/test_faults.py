@@ -13,7 +13,8 @@ import torch
 
 from ml.engine.detokenizer import TextStream
 from ml.engine.engine import LocalEngine
-from ml.engine.faults import run_or_split
+from ml.engine.faults import failure_of, run_or_split
+from ml.engine.request import RequestState
 from ml.engine.runner import completes
 from ml.engine.scheduler import Scheduler, Turn
 from tests.ml.engine.driving import advance, drive, raw
@@ -281,6 +282,66 @@ def test_only_the_rows_at_fault_fail(bad: set[int]) -> None:
             assert result.tolist() == list(range(start, stop))
             assert not bad & set(result.tolist())
     assert len(calls) <= 2 * 7 - 1
+
+
+def test_results_of_halves_may_lie_in_the_same_place() -> None:
+    """A recorded graph puts the logits of every replay where the last ones were."""
+    place = torch.zeros(2)
+
+    def call(start: int, stop: int) -> torch.Tensor:
+        if stop - start > 2:
+            raise RuntimeError("boom")
+        place[: stop - start] = torch.arange(start, stop)
+        return place[: stop - start]
+
+    results = run_or_split(call, 0, 4)
+    assert [result.tolist() for *_, result in results if isinstance(result, torch.Tensor)] == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("where", ["pass", "sampling"])
+def test_a_lost_device_ends_the_process_instead_of_every_request(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    engine = engine_for()
+    gone = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    def fails(*_: Any) -> Any:
+        raise gone
+
+    target = (engine._runner, "compute") if where == "pass" else (engine._sampler, "sample")
+    with monkeypatch.context() as patch:
+        patch.setattr(*target, fails)
+        patch.setattr(torch.cuda, "synchronize", lambda: None)
+        answer = drive(engine, [raw("r", "The fox")])["r"]
+        assert answer.last.error_code == "engine_error", "an error that passes is one request's"
+        patch.setattr(torch.cuda, "synchronize", fails)
+        engine.submit(raw("r", "The fox"))
+        with pytest.raises(torch.AcceleratorError):
+            engine.step(0.05)
+    engine._abandon(failure_of(gone))  # the engine is shared with other tests, which a real one is not
+    assert at_rest(engine)
+
+
+def test_what_has_ended_before_a_step_fails_is_still_said(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_for()
+    answers = drive(engine, [raw("done", "The fox"), raw("r", "A product")], until=lambda seen: bool(seen["r"].outputs))
+    true = RequestState.take_output
+
+    def broken(state: RequestState, *args: Any) -> Any:
+        if state.request_id == "r" and not args:
+            raise ValueError("a bug")
+        return true(state, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RequestState, "take_output", broken)
+        engine.cancel("done")
+        outputs = {output.request_id: output for output in engine.step(0.05)}
+    assert outputs["done"].finish_reason == "cancelled"
+    assert outputs["r"].error_code == "engine_error"
+    assert not answers["done"].finish_reason
+    assert at_rest(engine)
 
 
 def test_a_whole_batch_that_fails_leaves_an_engine_that_works(
