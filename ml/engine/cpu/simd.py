@@ -15,16 +15,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import llvmlite.binding as llvm
 import torch
 from llvmlite import ir
 
+from ml.types import ModelUnavailable
+
 Kind = Literal["float32", "bfloat16"]
 ITEM_BYTES: dict[Kind, int] = {"float32": 4, "bfloat16": 2}
 WIDTH = 16
+OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
 
 I16, I32, I64, F32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 # Sums may be taken in any order; numbers that are not numbers keep their meaning, for a poisoned row must show.
@@ -209,7 +211,7 @@ class Code:
     def thread(self) -> tuple[Int, Int]:
         """Return the number of this thread and how many there are."""
         found = []
-        for name in ("omp_get_thread_num", "omp_get_num_threads"):
+        for name in OPENMP:
             call = self.ir.call(self.function(name, I32, []), [])
             found.append(Int(self, self.ir.sext(call, I64)))
         return found[0], found[1]
@@ -334,8 +336,14 @@ def compiled(name: str, write: Callable[[Code], None]) -> Kernel:
 
 @functools.cache
 def _openmp() -> Any:
-    """The OpenMP runtime that torch has loaded: its threads are the ones to use, a second pool would fight it."""
-    library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libgomp.so.1"))
+    """The OpenMP runtime that torch has loaded: its threads are the ones to use, a second pool would fight it.
+
+    torch shares it with the whole process. GNU's, Intel's and LLVM's all have these functions on Linux.
+    """
+    library = ctypes.CDLL(None)
+    missing = [name for name in ("GOMP_parallel", *OPENMP) if not hasattr(library, name)]
+    if missing or not torch.backends.openmp.is_available():
+        raise ModelUnavailable(f"the engine needs a torch with OpenMP, on Linux (missing: {', '.join(missing)})")
     library.GOMP_parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
     library.GOMP_parallel.restype = None
     return library
@@ -344,7 +352,7 @@ def _openmp() -> Any:
 def _machine() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    for name in ("omp_get_thread_num", "omp_get_num_threads"):
+    for name in OPENMP:
         llvm.add_symbol(name, ctypes.cast(getattr(_openmp(), name), ctypes.c_void_p).value)
     features = llvm.get_host_cpu_features().flatten()
     target = llvm.Target.from_default_triple()
