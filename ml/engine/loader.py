@@ -148,6 +148,8 @@ def _dtype(spec: ModelSpec, config: Any, device: torch.device) -> torch.dtype:
         if spec.dtype not in {"auto", "float32"}:
             log.warning("%s: this processor does not compute in %s, so it is float32", spec.source, spec.dtype)
         return torch.float32
+    if (spec.dtype, device.type) in {("float16", "cpu"), ("int8", "cuda")}:
+        log.warning("%s: %s is not for this device, so it is bfloat16", spec.source, spec.dtype)
     if spec.dtype != "auto" or device.type == "cuda":
         return torch.bfloat16
     with torch.device("meta"):
@@ -165,7 +167,7 @@ def _describe(spec: ModelSpec, model: Any, tokenizer: Any, device: torch.device,
         shape=shape,
         eos_ids=_eos_ids(model, tokenizer),
         max_context=min(shape.context, spec.max_context or shape.context),
-        int8=spec.dtype == "int8" and model.dtype == torch.bfloat16,
+        int8=spec.dtype == "int8" and model.dtype == torch.bfloat16 and device.type == "cpu",
     )
 
 

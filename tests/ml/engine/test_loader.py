@@ -23,6 +23,7 @@ from transformers.models.qwen3 import Qwen3Config
 
 from ml.engine import ModelSpec, build, load_engine, loader
 from ml.engine.architecture import Architecture, context_of, describe
+from ml.engine.cpu import simd
 from ml.engine.loader import load_model
 from ml.engine.spec import Dtype
 from ml.engine.weights import ModelWeights, take_apart
@@ -155,6 +156,22 @@ def test_settings_of_the_spec_and_the_model_meet(folder: Path) -> None:
     assert loaded.eos_ids == {1, 3, 4}
     assert loaded.model.dtype == torch.bfloat16
     assert load_model(ModelSpec(source=str(folder), max_context=100)).max_context == 100
+
+
+@pytest.mark.parametrize(("asked", "device"), [("float16", "cpu"), ("int8", "cuda")])
+def test_a_precision_that_is_not_for_the_device_is_replaced_with_a_reason(
+    asked: Dtype, device: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    spec = ModelSpec(source="somewhere", dtype=asked)
+    assert loader._dtype(spec, None, torch.device(device)) == torch.bfloat16
+    assert f"somewhere: {asked} is not for this device" in caplog.text
+
+
+def test_a_torch_without_openmp_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simd, "OPENMP", ("omp_of_another_world",))
+    with pytest.raises(ModelUnavailable, match="missing: omp_of_another_world"):
+        simd._openmp.__wrapped__()
 
 
 @pytest.mark.parametrize("family", sorted(CONFIGS))
