@@ -91,7 +91,8 @@ class GpuBackend:
                 decoder.compute()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Another engine of the process may go on meanwhile; what it calls is no part of this graph.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             logits = decoder.compute()
         return graph, logits
 
