@@ -43,7 +43,7 @@ class Int8Linear:
     """A matrix rounded to 8 bits, with one scale per output.
 
     A few rows read the 8-bit weights, which takes half the time that bfloat16 does; many rows are bound by arithmetic,
-    and use the same rounded weights in bfloat16. An answer so does not depend on the company it is computed in.
+    and use the same rounded weights in bfloat16, so that an answer depends on its company by bfloat16's rounding only.
     """
 
     def __init__(self, matrix: Matrix, activation: Activation) -> None:
