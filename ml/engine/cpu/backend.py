@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml.engine.architecture import Architecture
-from ml.engine.batch import Batch, Piece, Span, make_batch
+from ml.engine.batch import Batch, Piece, make_batch
 from ml.engine.cpu.kernels import BLOCK, MOST_HEADS, HeadShape, attend_kernel, norm_kernel, place_kernel
 from ml.engine.cpu.linear import Int8Linear, PackedLinear
 from ml.engine.cpu.simd import Kind
 from ml.engine.decoder import Decoder, Linear
 from ml.engine.weights import Matrix, ModelWeights, Norm
 
-# A part of a prompt up to this long is attended token by token, straight from the cache; a longer one as matrices.
-SINGLE_TOKENS = 32
 # Work below this is done by one thread: about 10 µs, what it costs to wake the others.
 ALONE_NUMBERS, ALONE_PAIRS = 60_000, 2_000
 
@@ -94,12 +91,9 @@ class CpuBackend:
         self._positions[:count] = batch.positions
         self._slots[:count] = batch.slots
         self._lengths[:count] = batch.positions + 1
-        self._prompts = [span for span in batch.spans if span.count > SINGLE_TOKENS]
-        self._single = self._prompts[0].start if self._prompts else count
-        pairs = int(batch.positions[: self._single].sum()) * self._shape.heads
+        pairs = int(batch.positions.sum()) * self._shape.heads
         self._attend_threads = 1 if pairs < ALONE_PAIRS else self._threads
         self._place_threads = 1 if count * self._queries.shape[1] < ALONE_NUMBERS else self._threads
-        self._masks: dict[tuple[Span, int], Tensor | None] = {}
 
     def run(self, compute: Callable[[], Tensor]) -> Tensor:
         return compute()
@@ -145,64 +139,15 @@ class CpuBackend:
         place, attend = self._layers[layer]
         place[0], place[1] = self._count, qkv.data_ptr()
         self._place(ctypes.addressof(place), self._place_threads)
-        if self._single:
-            attend[0] = self._single
-            self._attend(ctypes.addressof(attend), self._attend_threads)
-        for span in self._prompts:
-            self._attended[span.start : span.stop] = self._attend_prompt(layer, span)
+        attend[0] = self._count
+        self._attend(ctypes.addressof(attend), self._attend_threads)
         return self._attended[: len(qkv)]
 
     def wanted(self, x: Tensor) -> Tensor:
         return x[torch.from_numpy(self._batch.wanted).long()]
-
-    # ------------------------------------------------------------ parts of prompts
-
-    def _attend_prompt(self, layer: int, span: Span) -> Tensor:
-        """Attention of many queries of one sequence [count, heads · size], as products of matrices."""
-        shape = self._shape
-        blocks = torch.from_numpy(self._tables[span.slot, : math.ceil(span.length / BLOCK)]).long()
-        keys = self.keys[layer, blocks].permute(1, 0, 3, 2).reshape(shape.kv_heads, -1, shape.head_size)
-        values = self.values[layer, blocks].permute(1, 0, 2, 3).reshape(shape.kv_heads, -1, shape.head_size)
-        keys, values = keys[:, None, : span.length], values[:, None, : span.length]
-        queries = self._queries[span.start : span.stop].to(self.dtype)
-        queries = queries.view(span.count, shape.kv_heads, -1, shape.head_size).permute(1, 2, 0, 3)
-        mask = self._mask(span, shape.windows[layer])
-        if shape.attention_softcap:
-            result = softcapped(queries, keys, values, mask, shape.attention_softcap)
-        else:
-            size = (-1, queries.shape[1], -1, -1)
-            result = functional.scaled_dot_product_attention(
-                queries, keys.expand(size), values.expand(size), attn_mask=mask, is_causal=mask is None, scale=1.0
-            )
-        return result.permute(2, 0, 1, 3).reshape(span.count, -1)
-
-    def _mask(self, span: Span, window: int) -> Tensor | None:
-        """What each query does not see, as minus infinity; None where plain causality says it all."""
-        if (span, window) not in self._masks:
-            plain = span.past == 0 and (not window or span.length <= window) and not self._shape.attention_softcap
-            self._masks[span, window] = None if plain else causal_mask(span, window).to(self.dtype)
-        return self._masks[span, window]
 
 
 def padded(count: int) -> int:
     """Return the rows to compute for `count` tokens: few different numbers, little waste."""
     step = 1 if count <= 32 else 16 if count <= 256 else 64
     return -(-count // step) * step
-
-
-def causal_mask(span: Span, window: int) -> Tensor:
-    """Return [count, length]: 0 where a query of the span sees a position, minus infinity elsewhere."""
-    query = torch.arange(span.past, span.length)[:, None]
-    position = torch.arange(span.length)[None]
-    hidden = position > query
-    if window:
-        hidden |= position <= query - window
-    return torch.zeros(span.count, span.length).masked_fill_(hidden, float("-inf"))
-
-
-def softcapped(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, cap: float) -> Tensor:
-    """Attention whose scores are kept within ± `cap` (Gemma 2), computed in float32."""
-    scores = torch.tanh(queries.float() @ keys.float().transpose(-1, -2) / cap) * cap
-    if mask is not None:
-        scores = scores + mask.float()
-    return (scores.softmax(-1) @ values.float()).to(queries.dtype)

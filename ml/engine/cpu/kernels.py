@@ -145,6 +145,9 @@ def _turned(code: Code, shape: HeadShape, start: Int, turn: Int, weight: Int) ->
 def attend_kernel(shape: HeadShape) -> Kernel:
     """Softmax attention of single queries over the blocks of their sequences.
 
+    Prompts are attended in the same way, each token straight from the cache: gathering keys and values and multiplying
+    them as matrices with torch's `scaled_dot_product_attention` took 1.5 to 5 times as long.
+
     Arguments: tokens, queries (float32 [tokens, heads · size]), keys, values, rows (int32), tables (int32), blocks of
     a table row, lengths (int32, positions that a token sees, itself included), window (0 for none), scratch (float32),
     bytes of scratch per thread (a multiple of 4 · MOST_HEADS), output [tokens, heads · size].

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ml.engine.cpu.backend import SINGLE_TOKENS
 from ml.engine.engine import LocalEngine
 from ml.types import EngineRequest
 from tests.ml.conftest import CONFIGS, TEXTS, VARIANTS
@@ -62,7 +61,7 @@ def staggered(engine: LocalEngine, requests: list[EngineRequest]) -> dict[str, l
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("tokens", [7, SINGLE_TOKENS + 8])
+@pytest.mark.parametrize("tokens", [7, 40])
 def test_prompts_in_parts(
     engine_for: Callable[..., LocalEngine], generated: Generated, monkeypatch: pytest.MonkeyPatch,
     prompts: dict[str, str], family: str, tokens: int,

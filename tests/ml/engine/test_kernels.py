@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ml.engine.architecture import Architecture
 from ml.engine.batch import Piece, make_batch
-from ml.engine.cpu.backend import CpuBackend, causal_mask
+from ml.engine.cpu.backend import CpuBackend
 from ml.engine.cpu.kernels import BLOCK, norm_kernel
 from ml.engine.cpu.simd import ITEM_BYTES, Code, Kind, Vec, compiled
 from ml.engine.weights import LayerWeights, ModelWeights, Norm
@@ -298,10 +298,3 @@ def test_only_the_new_positions_of_the_cache_are_written() -> None:
         changed = ~((now == then) | (now.isnan() & then.isnan()))
         others = tuple(dim for dim in range(5) if dim not in (1, axis))
         assert {tuple(place) for place in changed.any(dim=others).nonzero().tolist()} == touched
-
-
-def test_a_mask_hides_the_future_and_what_lies_before_the_window() -> None:
-    batch = make_batch([Piece([0] * 3, 0, 4, True)])
-    seen = causal_mask(batch.spans[0], 3) == 0
-    assert seen.int().tolist() == [[0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 0], [0, 0, 0, 0, 1, 1, 1]]
-    assert (causal_mask(batch.spans[0], 0) == 0).sum().item() == 5 + 6 + 7
