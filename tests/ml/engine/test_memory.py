@@ -28,12 +28,19 @@ from tests.ml.engine.driving import drive, raw
 
 @pytest.mark.parametrize(
     ("limit", "used", "free"),
-    [("1000000", "400000", 600000), ("1000", "4000", 0), ("max", "4000", float("inf"))],
+    [("1000000", "430000", 600000), ("1000", "34000", 0), ("max", "4000", float("inf"))],
 )
 def test_a_containers_limit_counts(tmp_path: Path, limit: str, used: str, free: float) -> None:
     (tmp_path / "memory.max").write_text(limit + "\n")
     (tmp_path / "memory.current").write_text(used + "\n")
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 30000\nactive_file 7\n")
     assert memory.container_bytes(tmp_path) == free
+
+
+def test_memory_that_holds_files_counts_as_free(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 8000 kB\nMemFree: 10 kB\nMemAvailable: 6000 kB\nHugePages_Total: 0\n")
+    assert memory.machine_bytes(tmp_path / "meminfo") == 6000 * 1024
+    assert memory.machine_bytes(tmp_path / "no Linux") > 0
 
 
 def test_outside_a_container_there_is_no_limit(tmp_path: Path) -> None:
