@@ -11,7 +11,7 @@ from bench.speed.bound import MatrixBound
 from bench.speed.engines import EngineWay
 from bench.speed.figures import gaps_of, medians, percentile, phases, rounded, service, share
 from bench.speed.lineup import CONTINUOUS, ENGINE, GRAPHS, INT8, ONE, STATIC, Lineup
-from bench.speed.work import Job, Trace
+from bench.speed.work import Job, Trace, Way
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ QUICK = Sizes(
     bound_seconds=0.05,
 )
 BATCHED = (STATIC, CONTINUOUS, GRAPHS, ENGINE, INT8)
+LONGER = 4
 LONG_AFTER = 16  # tokens that every stream has before the long prompt comes
 
 
@@ -116,9 +117,18 @@ def _ladder_rounds(
         jobs = lineup.prompts(level * 100 + round_number).jobs(level, sizes.prompt, sizes.output)
         for name, way in lineup.in_order(round_number):
             if name != left_out:
-                samples.setdefault(name, []).append(phases(complete(way.run(jobs, level))))
+                samples.setdefault(name, []).append(_phases(way, jobs, level))
     figures = {name: medians(samples[name]) for name in lineup.ways if name in samples}
     return figures, rounded(statistics.median(bounds))
+
+
+def _phases(way: Way, jobs: Sequence[Job], level: int) -> dict[str, float | None]:
+    """Return the rates of a level. Where some answers end before the last begins, longer ones show the full batch."""
+    found = phases(complete(way.run(jobs, level)))
+    if found["decode"] is None:
+        longer = [replace(job, output_tokens=LONGER * job.output_tokens) for job in jobs]
+        found["decode"] = phases(complete(way.run(longer, level)))["decode"]
+    return found
 
 
 def mixed(lineup: Lineup, sizes: Sizes) -> dict[str, Any]:
