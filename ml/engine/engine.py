@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 # Prompt tokens computed in one pass when nothing else runs: enough to keep the device busy.
 CPU_PROMPT_TOKENS = 512
 GPU_PROMPT_TOKENS = 8192
+# transformers changes the whole process while it reads a model (the default dtype and device, how weights begin), so a
+# second one read meanwhile lacks weights or has them in the other's precision.
+ONE_LOADS = threading.Lock()
 
 
 class LocalEngine:
@@ -59,7 +62,7 @@ class LocalEngine:
     @classmethod
     def load(cls, spec: ModelSpec) -> LocalEngine:
         """Load the model and check that it runs correctly in a batch; raises ModelUnavailable."""
-        with unavailable(spec.source):
+        with unavailable(spec.source), ONE_LOADS:
             return cls(spec, load_model(spec))
 
     # ------------------------------------------------------------------ from any thread

@@ -49,10 +49,10 @@ class CpuBackend:
         self._lengths: Any = np.zeros(tokens, np.int32)
         width = shape.heads * shape.head_size
         self._normed = torch.zeros(tokens, shape.hidden, dtype=self.dtype)
-        self._queries = torch.zeros(tokens, width)
+        self._queries = torch.zeros(tokens, width, dtype=torch.float32)
         self._attended = torch.zeros(tokens, width, dtype=self.dtype)
         self._room = MOST_HEADS * tables.shape[1] * BLOCK * 4
-        self._scratch = torch.empty(self._threads * self._room // 4)
+        self._scratch = torch.empty(self._threads * self._room // 4, dtype=torch.float32)
         self._norm = norm_kernel(self._kind, shape.hidden, shape.eps, shape.layer_norm, False)
         self._norm_plus = norm_kernel(self._kind, shape.hidden, shape.eps, shape.layer_norm, True)
         head = HeadShape(

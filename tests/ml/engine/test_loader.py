@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from transformers.models.qwen3 import Qwen3Config
 from ml.engine import ModelSpec, build, load_engine, loader
 from ml.engine.architecture import Architecture, context_of, describe
 from ml.engine.cpu import simd
+from ml.engine.engine import LocalEngine
 from ml.engine.loader import load_model
 from ml.engine.spec import Dtype
 from ml.engine.weights import ModelWeights, take_apart
@@ -166,6 +168,16 @@ def test_a_precision_that_is_not_for_the_device_is_replaced_with_a_reason(
     spec = ModelSpec(source="somewhere", dtype=asked)
     assert loader._dtype(spec, None, torch.device(device)) == torch.bfloat16
     assert f"somewhere: {asked} is not for this device" in caplog.text
+
+
+def test_models_load_from_several_threads_at_once(tiny_model: Callable[..., Path]) -> None:
+    """Each has a thread of its own, and transformers changes the whole process while it loads."""
+    specs = [ModelSpec(source=str(tiny_model(family)), max_running=2) for family in ("llama", "qwen2", "gpt2")] * 2
+    with ThreadPoolExecutor(len(specs)) as threads:
+        engines = list(threads.map(LocalEngine.load, specs))
+    for engine in engines:
+        assert drive(engine, [raw("r", "A product", max_tokens=2)])["r"].finish_reason == "length"
+        engine.close()
 
 
 def test_a_torch_without_openmp_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
