@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # Prompt tokens computed in one pass when nothing else runs: enough to keep the device busy.
 CPU_PROMPT_TOKENS = 512
 GPU_PROMPT_TOKENS = 8192
+# Of the prompt by which the pace is set at the start.
+REHEARSED_TOKENS = 256
 # transformers changes the whole process while it reads a model (the default dtype and device, how weights begin), so a
 # second one read meanwhile lacks weights or has them in the other's precision.
 ONE_LOADS = threading.Lock()
@@ -48,7 +50,9 @@ class LocalEngine:
         prompt_tokens = GPU_PROMPT_TOKENS if loaded.device.type == "cuda" else CPU_PROMPT_TOKENS
         with torch.inference_mode():
             self._runner, pool, self._context = build(spec, loaded, prompt_tokens)
-        self._pace = Pace(prompt_tokens)
+            self._pace = Pace(prompt_tokens)
+            for seen in self._runner.rehearse(spec.max_running, min(REHEARSED_TOKENS, self._context)):
+                self._pace.observe(*seen)
         self._scheduler = Scheduler(Limits(spec.max_running, prompt_tokens), pool)
         self.max_running = spec.max_running
         self._steps = self._generated = self._prefilled = 0
@@ -170,7 +174,8 @@ class LocalEngine:
     def _pass(self, outputs: list[StepOutput]) -> None:
         """Compute one pass and give each request whose tokens are all computed its next one."""
         writing = sum(state.missing == 1 for state in self._scheduler.running)
-        turns = self._scheduler.next_pass(self._pace.prompt_tokens(writing))
+        coming = min(self.max_running, len(self._scheduler.running) + len(self._scheduler.waiting)) - writing
+        turns = self._scheduler.next_pass(self._pace.prompt_tokens(writing, coming))
         if not turns:
             return
         began = time.perf_counter()

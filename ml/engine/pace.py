@@ -24,12 +24,17 @@ class Pace:
         self._prompt_seconds = self._prompt_tokens = 0.0
         self._largest = LEAST_TOKENS // 2
 
-    def prompt_tokens(self, writing: int) -> int:
-        """Return how many tokens of prompts to compute beside `writing` requests."""
+    def prompt_tokens(self, writing: int, coming: int = 1) -> int:
+        """Return how many tokens of prompts to compute beside `writing` requests, when `coming` have prompts.
+
+        One long prompt is measured by the usual pass of those who write. Where several come, it is by the one that all
+        of them will have together, or the few that write would be served well and everybody else hardly at all.
+        """
         usual = self._usual_pass(_size(writing))
         if not usual or not self._prompt_seconds:
             return min(self._most, LEAST_TOKENS)
-        affordable = int((MOST_STEPS - 1) * usual * self._prompt_tokens / self._prompt_seconds)
+        crowd = max(usual, self._usual_pass(_size(writing + max(0, coming - 1))))
+        affordable = int((MOST_STEPS * crowd - usual) * self._prompt_tokens / self._prompt_seconds)
         tokens = min(affordable, 2 * self._largest)
         return max(LEAST_TOKENS, min(self._most, tokens // STEP_TOKENS * STEP_TOKENS))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,22 @@ class Runner:
         if batch.order != tuple(range(len(batch.order))):
             logits = logits[list(batch.order)]
         return logits
+
+    def rehearse(self, requests: int, prompt_tokens: int) -> Iterator[tuple[int, int, float]]:
+        """Compute passes of the common sizes into nobody's block; yields (requests, tokens of a prompt, seconds).
+
+        A device prepares itself for every new size, so each is computed twice and the second time counts.
+        """
+        spare = len(self._tables) - 1
+        sizes = [1 << power for power in range(requests.bit_length())]
+        passes = [(size, 0, [Piece([0], spare, 0, True)] * size) for size in sizes]
+        passes.append((0, prompt_tokens, [Piece([0] * prompt_tokens, spare, 0, True)]))
+        for writing, prompt, pieces in passes:
+            for _ in range(2):
+                began = time.perf_counter()
+                self._decoder.forward(make_batch(pieces)).amax().item()
+                seconds = time.perf_counter() - began
+            yield writing, prompt, seconds
 
     def _piece(self, turn: Turn) -> Piece:
         state = turn.state

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml.engine.architecture import Architecture
-from ml.engine.batch import Batch, Piece, make_batch
+from ml.engine.batch import Batch
 from ml.engine.cpu.kernels import BLOCK, MOST_HEADS, HeadShape, attend_kernel, norm_kernel, place_kernel
 from ml.engine.cpu.linear import Int8Linear, PackedLinear
 from ml.engine.cpu.simd import Kind
@@ -99,11 +99,7 @@ class CpuBackend:
         return compute()
 
     def ready(self, decoder: Decoder) -> None:
-        """Compute passes of the common sizes once, for oneDNN prepares itself for each."""
-        for count in (1, 2, 4, 8, 16, 32):
-            pieces = [Piece([0], len(self._tables) - 1, 0, True)] * count
-            if count < len(self._tables):
-                decoder.forward(make_batch(pieces))
+        """Nothing is recorded on a processor."""
 
     def embed(self) -> Tensor:
         """Rows beyond the batch's tokens are padding: oneDNN prepares itself for every new number of rows."""

@@ -53,7 +53,7 @@ def test_a_prompt_that_is_half_computed_can_end(
 ) -> None:
     engine = engine_for()
     whole = drive(engine, [raw("w", LONG, max_tokens=12)])["w"]
-    monkeypatch.setattr(engine._pace, "prompt_tokens", lambda writing: 16)
+    monkeypatch.setattr(engine._pace, "prompt_tokens", lambda *_: 16)
     monkeypatch.setattr(engine._scheduler, "limits", replace(engine._scheduler.limits, prompt_tokens=16))
     scope = f"{how} {passes}"
     long = replace(raw("long", LONG, max_tokens=12), cache_scope=scope)

@@ -42,7 +42,7 @@ def prompts(tokenizer_of: Callable[..., Any]) -> dict[str, str]:
 
 def in_parts(engine: LocalEngine, patch: pytest.MonkeyPatch, tokens: int) -> None:
     """Compute at most so many tokens of prompts in a pass."""
-    patch.setattr(engine._pace, "prompt_tokens", lambda writing: tokens)
+    patch.setattr(engine._pace, "prompt_tokens", lambda *_: tokens)
     patch.setattr(engine._scheduler, "limits", replace(engine._scheduler.limits, prompt_tokens=tokens))
 
 

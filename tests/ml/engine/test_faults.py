@@ -153,7 +153,7 @@ def test_the_cache_of_a_failed_request_is_not_shared(
 ) -> None:
     """In parts, so that blocks are known to others before the failure shows."""
     engine = engine_for()
-    monkeypatch.setattr(engine._pace, "prompt_tokens", lambda writing: 16)
+    monkeypatch.setattr(engine._pace, "prompt_tokens", lambda *_: 16)
     monkeypatch.setattr(engine._scheduler, "limits", replace(engine._scheduler.limits, prompt_tokens=16))
     request = raw("bad", "not shared " + POISON + PROMPT * 3, max_tokens=8)
     with embedded_as_nan(engine, POISON):
