@@ -206,10 +206,14 @@ def reap(model: type[J]) -> tuple[int, list[J]]:
             status=Status.QUEUED, lease_until=None, worker="", crashes=models.F("crashes") + 1
         )
         for row in finished:
-            # A new attempt number for the reaper itself, so that the lost worker's late result is refused.
+            # A new attempt number for the reaper itself, so that the lost worker's late result is refused; and nobody's
+            # row, so that a worker which was only slow can neither renew the lease nor hand the row back.
             row.attempt += 1
             row.crashes += 1
-            model.objects.filter(id=row.id).update(attempt=row.attempt, crashes=row.crashes, lease_until=_lease())
+            row.worker = ""
+            model.objects.filter(id=row.id).update(
+                attempt=row.attempt, crashes=row.crashes, worker="", lease_until=_lease()
+            )
     metrics.LEASE_LOSSES.labels(model._meta.model_name, "reaper").inc(len(rows))
     metrics.RETRIES.labels(model._meta.model_name, "lease_lapsed").inc(count)
     return count, finished

@@ -120,14 +120,16 @@ class Claimer:
 
     def _claim(self, suspects: bool) -> int:
         room = self._room()
-        limit = 1 if suspects else min(CLAIM_AT_ONCE, *room.values()) if room else 0
         crashes = range(1, jobs.MAX_CRASHES) if suspects else range(1)
-        rows = jobs.claim(Generation, self._worker, limit, {"model_id": list(room), "crashes": crashes})
-        for row in rows:
-            model = self._models[row.model_id]
-            self._table.add(Active(row, row.attempt, model, cancel_asked=row.cancel_requested_at is not None))
-        self._more = len(rows) == limit
-        return len(rows)
+        count, self._more = 0, False
+        for limit, models in [(1, list(room))] if suspects else shares(room):
+            rows = jobs.claim(Generation, self._worker, limit, {"model_id": models, "crashes": crashes})
+            for row in rows:
+                model = self._models[row.model_id]
+                self._table.add(Active(row, row.attempt, model, cancel_asked=row.cancel_requested_at is not None))
+            count += len(rows)
+            self._more = self._more or len(rows) == limit
+        return count
 
     def _room(self) -> dict[UUID, int]:
         """Free places of each model that has any."""
@@ -192,3 +194,13 @@ class Claimer:
         active.open(earlier)
         if active.token_ids:
             log.info("continuing after %d tokens of an earlier attempt", len(active.token_ids))
+
+
+def shares(room: dict[UUID, int]) -> list[tuple[int, list[UUID]]]:
+    """How many rows to claim of which models: of all with ample room together, of each with little by itself.
+
+    One limit for all would let the model with least room hold up the others.
+    """
+    ample = [id for id, free in room.items() if free >= CLAIM_AT_ONCE]
+    scarce = [(free, [id]) for id, free in room.items() if free < CLAIM_AT_ONCE]
+    return ([(CLAIM_AT_ONCE, ample)] if ample else []) + scarce

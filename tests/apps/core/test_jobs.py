@@ -135,6 +135,19 @@ def test_a_reaper_that_dies_before_failing_a_job_is_followed_by_another(org_a: T
     assert [job.pk for job in jobs.reap(Generation)[1]] == [row.pk]
 
 
+def test_a_worker_that_was_only_slow_has_no_more_to_say_of_a_job_that_the_reaper_ends(
+    org_a: Tenant, model: ModelVersion
+) -> None:
+    [row] = add_rows(org_a, model, 1, crashes=1)
+    [claimed] = claim()
+    let_leases_lapse()
+    jobs.reap(Generation)
+    assert jobs.renew(Generation, claimed.worker, [row.pk]) == set()
+    assert jobs.hand_back(Generation, claimed.worker, [row.pk]) == 0
+    let_leases_lapse()
+    assert [job.pk for job in jobs.reap(Generation)[1]] == [row.pk]
+
+
 def test_a_fresh_lease_is_left_alone(org_a: Tenant, model: ModelVersion) -> None:
     add_rows(org_a, model, 1)
     claim()
