@@ -73,8 +73,10 @@ def _listen(number: signal.Signals, loop: asyncio.AbstractEventLoop) -> None:
     servers = signal.getsignal(number)
 
     def told(received: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(leave)
-        if callable(servers):
-            servers(received, frame)
+        try:
+            loop.call_soon_threadsafe(leave)
+        finally:  # a loop that is closed already refuses, and the server must hear of the signal all the same
+            if callable(servers):
+                servers(received, frame)
 
     signal.signal(number, told)
