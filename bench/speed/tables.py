@@ -71,9 +71,7 @@ def _ladder(result: Json) -> str:
         rows.append(["the weights read once, by a large copy", *(reads if level == "1" else "" for level in levels)])
     rest = [_rest_row(result, name) for name in result["names"]]
     beside = ["prefill, prompt tokens/s · all together, written tokens/s", *levels]
-    note = (
-        "Decode counts while all write; where some end before the last begins, with answers four times as long."
-    )
+    note = "Decode counts while all write; where some end before the last begins, with answers four times as long."
     return f"{table(columns, rows)}\n\n{note}\n\n{table(beside, rest)}"
 
 
