@@ -46,12 +46,12 @@ call_command("collectstatic", interactive=False, verbosity=0)
 """
 
 
-def quiet_port() -> int:
-    """A free port below those that the kernel gives to clients.
+def quiet_port(above: int = 0) -> int:
+    """A free port above the given one, and below those that the kernel gives to clients.
 
     While a server is down, a client that tries it again and again could otherwise be given the server's own port.
     """
-    for port in range(20_000 + os.getpid() % 9_000, 32_000):
+    for port in range(max(above + 1, 20_000 + os.getpid() % 9_000), 32_000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -80,7 +80,8 @@ class Product:
             self.start(name)
         self.environment = self._environment()
         self.a, self.b = self._prepare()
-        self._ports = {name: quiet_port() + offset for offset, name in enumerate(("web0", "web1"))}
+        self._ports = {"web0": quiet_port()}
+        self._ports["web1"] = quiet_port(above=self._ports["web0"])
         try:
             self.restart(*PROCESSES)
         except BaseException:
