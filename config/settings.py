@@ -20,6 +20,8 @@ LOCAL = env.flag("MILLRACE_LOCAL") or DEBUG
 BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000" if LOCAL else "").rstrip("/")
 SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
+# One proxy of the operator's own stands in front, and its headers are believed.
+TRUST_PROXY = env.flag("TRUST_PROXY")
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
 METRICS_TOKEN = env.text("METRICS_TOKEN").strip()
@@ -160,7 +162,7 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=bool(EMAIL_URL_HOST))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "millrace@localhost")
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL_HOST else "optional"
 # Behind a proxy the limits on sign-in must count callers, not the proxy.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.flag("TRUST_PROXY") else 0
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
@@ -168,7 +170,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 # ---------------------------------------------------------------- transport
 SECURE_SSL_REDIRECT = not LOCAL
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY") else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_HSTS_SECONDS = 0 if LOCAL else 31536000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("HSTS_SUBDOMAINS", default=not LOCAL)
 SECURE_REFERRER_POLICY = "same-origin"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,8 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 
-from apps.accounts.models import Membership, Organization, Role, User
+from apps.accounts.models import Membership, Organization, User
+from apps.accounts.permissions import ROLE_PERMISSIONS
 from apps.core import tenancy
 from apps.core.errors import MillraceError, NotFound, PermissionDenied
 from apps.core.tenancy import Across, across_tenants
@@ -19,33 +21,32 @@ from apps.core.views import error_response
 
 SESSION_KEY = "organization_id"
 
-# Every permission there is; an API key's scopes are a selection of them.
-PERMISSIONS = {
-    "generations:read": "Read generations and their streams",
-    "generations:write": "Create and cancel generations",
-    "models:read": "List models",
-    "usage:read": "Read usage and spend",
-    "keys:manage": "Create and revoke API keys",
-}
-_MEMBER = frozenset({"generations:read", "generations:write", "models:read", "usage:read"})
-ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
-    Role.OWNER: frozenset(PERMISSIONS),
-    Role.ADMIN: frozenset(PERMISSIONS),
-    Role.MEMBER: _MEMBER,
-}
-# A key that could make keys would outlive its own revocation.
-KEY_SCOPES = tuple(sorted(_MEMBER))
+
+class ActorKind(StrEnum):
+    """What an actor is; the audit log shows it."""
+
+    USER = "user"
+    API_KEY = "api_key"
+    SERVICE_ACCOUNT = "service_account"
+    DIRECTORY = "directory"  # an identity provider's directory sync (SCIM)
+    STAFF = "staff"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person or an API key acting within one organization; `name` is for logs and pages."""
+    """Whoever acts within one organization; `name` is for logs and pages.
+
+    `impersonator_id` is the member of staff who acts as the person `user_id`.
+    """
 
     organization_id: UUID
     permissions: frozenset[str]
     user_id: UUID | None = None
     api_key_id: UUID | None = None
     name: str = ""
+    kind: ActorKind = ActorKind.USER
+    impersonator_id: UUID | None = None
 
     def require(self, permission: str) -> None:
         """Raises PermissionDenied unless the actor has the permission."""

@@ -8,14 +8,7 @@ from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.access import KEY_SCOPES
-
-SCOPE_LABELS = {
-    "generations:read": _("Read generations and their streams"),
-    "generations:write": _("Create and stop generations"),
-    "models:read": _("List models"),
-    "usage:read": _("Read usage and spend"),
-}
+from apps.accounts.permissions import KEY_SCOPES, PERMISSIONS
 
 
 class SignupForm(AllauthSignupForm):
@@ -36,7 +29,7 @@ class ApiKeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),
-        choices=[(scope, SCOPE_LABELS.get(scope, scope)) for scope in KEY_SCOPES],
+        choices=[(scope, PERMISSIONS[scope]) for scope in KEY_SCOPES],
         initial=list(KEY_SCOPES),
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose at least one scope.")},

@@ -15,6 +15,7 @@ from django.utils.decorators import sync_and_async_middleware
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from apps.core import callers
 from apps.core.errors import ServiceUnavailable
 from apps.core.ids import uuid7
 from apps.core.views import error_response
@@ -28,7 +29,9 @@ def _start(request: HttpRequest) -> str:
     id = given if _USABLE_ID.fullmatch(given) else f"req_{uuid7().hex}"
     request.request_id = id  # type: ignore[attr-defined]
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=id)
+    structlog.contextvars.bind_contextvars(
+        request_id=id, address=callers.address_of(request.META), agent=callers.agent_of(request.META)
+    )
     return id
 
 

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from apps.accounts.access import KEY_SCOPES
+from apps.accounts.permissions import KEY_SCOPES
 from tests.helpers.sources import CODE, ROOT, called, calls, files, tree
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

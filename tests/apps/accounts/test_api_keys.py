@@ -8,8 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts import services
-from apps.accounts.access import KEY_SCOPES, PERMISSIONS
 from apps.accounts.models import ApiKey, AuditEntry
+from apps.accounts.permissions import KEY_SCOPES, PERMISSIONS
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
 from apps.core.models import Event

@@ -1,4 +1,4 @@
-"""Every write to accounts."""
+"""API keys: creating, revoking and finding them."""
 
 from __future__ import annotations
 
@@ -8,45 +8,20 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.text import slugify
 
 from apps.accounts import audit
-from apps.accounts.access import KEY_SCOPES, Actor, actor_of_membership
-from apps.accounts.models import ApiKey, AuditEntry, Membership, Organization, Role, User
+from apps.accounts.access import Actor, ActorKind
+from apps.accounts.models import ApiKey
+from apps.accounts.permissions import KEY_SCOPES
 from apps.core import events, tenancy
 from apps.core.errors import InvalidRequest, NotFound
-from apps.core.ids import uuid7
 from apps.core.tenancy import Across, across_tenants
 
 KEY_PREFIX = "mr_"
 # Writing "last used" on every call would make the row a hot spot; a minute is precise enough.
 LAST_USED_PRECISION = timedelta(minutes=1)
-
-__all__ = ["AuditEntry", "create_api_key", "create_organization", "find_api_key", "revoke_api_key"]
-
-
-def create_organization(owner: User, name: str, slug: str = "") -> Organization:
-    """Creates an organization with its first owner; `slug` is made unique if it is not given."""
-    name = name.strip()
-    if not name:
-        raise InvalidRequest("An organization needs a name.", param="name")
-    id = uuid7()
-    with transaction.atomic(), tenancy.scope(id):
-        organization = Organization.objects.create(id=id, name=name[:120], slug=slug or _free_slug(name))
-        membership = Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
-        actor = actor_of_membership(membership, owner)
-        audit.record(actor, "membership.created", membership, role=Role.OWNER)
-        events.record("organization.created", id, {"name": organization.name, "slug": organization.slug})
-    return organization
-
-
-def _free_slug(name: str) -> str:
-    """A readable slug with a random tail: whether a slug is taken tells nobody which customers exist."""
-    base = slugify(name)[:46] or "organization"
-    return f"{base}-{secrets.token_hex(6)}"
 
 
 def create_api_key(actor: Actor, name: str, scopes: Iterable[str] = KEY_SCOPES) -> tuple[ApiKey, str]:
@@ -110,4 +85,5 @@ def actor_of_key(key: ApiKey) -> Actor:
         permissions=frozenset(key.scopes) & frozenset(KEY_SCOPES),
         api_key_id=key.pk,
         name=key.name,
+        kind=ActorKind.API_KEY,
     )

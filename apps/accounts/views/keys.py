@@ -1,4 +1,4 @@
-"""Pages of accounts: API keys, and choosing the organization to work in."""
+"""API keys."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from apps.accounts import services
-from apps.accounts.access import SESSION_KEY, memberships_of, organization_page
+from apps.accounts.access import organization_page
 from apps.accounts.forms import ApiKeyForm, RevokeForm
-from apps.accounts.models import ApiKey, User
+from apps.accounts.models import ApiKey
 from apps.core.errors import InvalidRequest, NotFound
-from apps.core.views import error_response
 
 MANAGE = "keys:manage"
 
@@ -61,18 +59,3 @@ def revoke_api_key(request: HttpRequest, id: UUID) -> HttpResponse:
         return redirect("api-keys")
     context = {"key": key, "form": form}
     return render(request, "accounts/api_key_revoke.html", context, status=422 if form.errors else 200)
-
-
-@require_POST
-@login_required
-def switch_organization(request: HttpRequest) -> HttpResponse:
-    """Remembers the organization in the session; one that the person is no member of is not there."""
-    user = request.user
-    wanted = request.POST.get("organization", "")
-    memberships = memberships_of(user) if isinstance(user, User) else []
-    chosen = next((m for m in memberships if str(m.organization_id) == wanted), None)
-    if chosen is None:
-        return error_response(request, NotFound(_("There is no such organization.")))
-    request.session[SESSION_KEY] = str(chosen.organization_id)
-    messages.success(request, _("You are now in %(name)s.") % {"name": chosen.organization.name})
-    return redirect("dashboard")

@@ -1,0 +1,64 @@
+"""Every permission, and which roles hold which: plain data, so that the console can show what a role can do."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Admin")
+    BILLING = "billing", _("Billing")
+    AUDITOR = "auditor", _("Auditor")
+    AGENT = "agent", _("Agent")
+    MEMBER = "member", _("Member")
+    CUSTOM = "custom", _("Custom role")
+
+
+# What each permission lets its holder do, as the console and the documentation say it.
+PERMISSIONS: dict[str, str | Promise] = {
+    "generations:read": _("Read generations and their streams"),
+    "generations:write": _("Create and stop generations"),
+    "models:read": _("List models"),
+    "usage:read": _("Read usage and spend"),
+    "keys:manage": _("Create, rotate and revoke API keys and service accounts"),
+    "members:read": _("See members, teams and roles"),
+    "members:manage": _("Invite, change and remove members; manage teams"),
+    "roles:manage": _("Create and change custom roles"),
+    "sessions:manage": _("See members' sessions and end them"),
+    "budgets:manage": _("Set token budgets of members and teams"),
+    "organization:manage": _("Change the organization's settings"),
+    "organization:delete": _("Delete the organization"),
+    "ownership:transfer": _("Hand the organization to another owner"),
+    "security:manage": _("Require single sign-on or two factors, and limit addresses"),
+    "sso:manage": _("Manage single sign-on, domains and directory sync"),
+    "billing:read": _("See the plan, invoices and the ledger"),
+    "billing:manage": _("Change the plan and how it is paid"),
+    "audit:read": _("Read and export the audit log"),
+    "audit:manage": _("Set the audit log's retention and where it is sent"),
+    "privacy:read": _("See what is stored, where and for how long"),
+    "privacy:manage": _("Export and erase personal data; set retention"),
+}
+
+_MEMBER = frozenset({"generations:read", "generations:write", "models:read", "usage:read"})
+_ONLY_OWNERS = frozenset({"organization:delete", "ownership:transfer"})
+ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
+    Role.OWNER: frozenset(PERMISSIONS),
+    Role.ADMIN: frozenset(PERMISSIONS) - _ONLY_OWNERS,
+    Role.BILLING: frozenset(
+        {"billing:read", "billing:manage", "budgets:manage", "usage:read", "models:read", "members:read"}
+    ),
+    Role.AUDITOR: frozenset(
+        {"audit:read", "billing:read", "generations:read", "members:read", "models:read", "privacy:read", "usage:read"}
+    ),
+    Role.AGENT: _MEMBER,
+    Role.MEMBER: _MEMBER,
+    # What a custom role holds stands in its own row.
+    Role.CUSTOM: frozenset(),
+}
+# A custom role may hold anything but what makes an owner.
+CUSTOM_ROLE_PERMISSIONS = tuple(name for name in PERMISSIONS if name not in _ONLY_OWNERS)
+# A key that could make keys would outlive its own revocation.
+KEY_SCOPES = tuple(sorted(_MEMBER))

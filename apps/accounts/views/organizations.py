@@ -1,0 +1,30 @@
+"""Choosing the organization to work in."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.accounts.access import SESSION_KEY, memberships_of
+from apps.accounts.models import User
+from apps.core.errors import NotFound
+from apps.core.views import error_response
+
+
+@require_POST
+@login_required
+def switch_organization(request: HttpRequest) -> HttpResponse:
+    """Remembers the organization in the session; one that the person is no member of is not there."""
+    user = request.user
+    wanted = request.POST.get("organization", "")
+    memberships = memberships_of(user) if isinstance(user, User) else []
+    chosen = next((m for m in memberships if str(m.organization_id) == wanted), None)
+    if chosen is None:
+        return error_response(request, NotFound(_("There is no such organization.")))
+    request.session[SESSION_KEY] = str(chosen.organization_id)
+    messages.success(request, _("You are now in %(name)s.") % {"name": chosen.organization.name})
+    return redirect("dashboard")
