@@ -136,3 +136,15 @@ class GenerationFailed(MillraceError):
     """A generation that ended in an error, told to a caller who waited for its text."""
 
     code, status, type = "generation_failed", 500, "server_error"
+
+
+class OutboundRefused(InvalidRequest):
+    """An address that nobody may have this server ask: not https, or not on the public internet."""
+
+    code = "outbound_refused"
+
+
+class OutboundFailed(MillraceError):
+    """A customer's own service, such as their identity provider, gave no usable answer."""
+
+    code, status, type, should_retry = "outbound_failed", 502, "server_error", True
