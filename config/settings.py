@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from apps.core import env
+from apps.core import env, keyring
 from apps.core.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,6 +19,8 @@ DEBUG = env.flag("DEBUG")
 LOCAL = env.flag("MILLRACE_LOCAL") or DEBUG
 BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000" if LOCAL else "").rstrip("/")
 SECRET_KEY = env.text("SECRET_KEY")
+# `id:base64` of 32 random bytes each, with commas; the first seals what is written (apps/core/crypto.py).
+FIELD_KEYS = env.text("FIELD_KEYS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
 # One proxy of the operator's own stands in front, and its headers are believed.
 TRUST_PROXY = env.flag("TRUST_PROXY")
@@ -31,6 +33,7 @@ METRICS_PORT = env.number("METRICS_PORT", 0)
 
 def _unsafe_settings() -> list[str]:
     problems = [f"{name} is not set" for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL") if not globals()[name]]
+    problems += keyring.problems(FIELD_KEYS, local=LOCAL)
     if LOCAL:
         return problems
     if SECRET_KEY and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("local-")):

@@ -44,6 +44,7 @@ app.conf.update(
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
+        "rotate-keys": {"task": "core.rotate_keys", "schedule": 3600.0},
         "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
     },
 )

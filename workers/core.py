@@ -31,3 +31,11 @@ def clear_sessions() -> None:
     from django.conf import settings
 
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+
+
+@app.task(name="core.rotate_keys")
+def rotate_keys() -> None:
+    """Brings some thousand sealed values under the current key; after a change of FIELD_KEYS it is done bit by bit."""
+    from apps.core.rotation import rotate
+
+    rotate(at_most=20_000)

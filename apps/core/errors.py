@@ -148,3 +148,15 @@ class OutboundFailed(MillraceError):
     """A customer's own service, such as their identity provider, gave no usable answer."""
 
     code, status, type, should_retry = "outbound_failed", 502, "server_error", True
+
+
+class SealedValueUnreadable(MillraceError):
+    """A stored secret was altered, or copied from another row, table or organization."""
+
+    code, status, type = "sealed_value_unreadable", 500, "server_error"
+
+
+class UnknownFieldKey(SealedValueUnreadable):
+    """A stored secret needs a master key that FIELD_KEYS does not hold (any more)."""
+
+    code = "field_key_unknown"

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.core import keyring
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PYTHON = sys.executable
@@ -24,6 +26,7 @@ ENVIRONMENT = {
     "DATABASE_POOL_SIZE": "0",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
     "DEBUG": "0",
+    "FIELD_KEYS": keyring.generate("check"),
     "MILLRACE_LOCAL": "0",
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "SECRET_KEY": secrets.token_urlsafe(60),
@@ -56,7 +59,7 @@ def run(name: str) -> Outcome:
     """Run one check to its end."""
     started = time.monotonic()
     environment = {**os.environ, **ENVIRONMENT, "PYTHONWARNINGS": "ignore"}
-    for leftover in ("DATABASE_URL_FILE", "REDIS_URL_FILE", "SECRET_KEY_FILE", "DATABASE_ROLE"):
+    for leftover in ("DATABASE_URL_FILE", "REDIS_URL_FILE", "SECRET_KEY_FILE", "FIELD_KEYS_FILE", "DATABASE_ROLE"):
         environment.pop(leftover, None)
     result = subprocess.run(
         CHECKS[name],

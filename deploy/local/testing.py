@@ -5,6 +5,7 @@ DATABASE_URL and REDIS_URL to test against servers that already run; the role mu
 roles. Each xdist worker has its own test database (pytest-django sees to that) and its own Redis database.
 """
 
+import base64
 import os
 import re
 import secrets
@@ -55,6 +56,7 @@ def _set_environment() -> None:
         os.environ["REDIS_URL"] = f"{url}/{1 + int(worker[1]) % 15}"
     os.environ.setdefault("MILLRACE_LOCAL", "1")
     os.environ.setdefault("SECRET_KEY", "local-key-of-the-test-run-which-protects-nothing-at-all")
+    os.environ.setdefault("FIELD_KEYS", f"local-test:{base64.b64encode(bytes(range(32))).decode()}")
     # The owner creates the test database and its tables; conftest then takes on the role of the application.
     os.environ["DATABASE_ROLE"] = ""
     os.environ.setdefault("LOG_LEVEL", "WARNING")

@@ -25,6 +25,8 @@ ACROSS_TENANTS = {
     ("apps/core/jobs.py", "suspects_wait", "CLAIM_WORK"),
     ("apps/core/jobs.py", "reap", "REAP"),
     ("apps/core/metrics/stores.py", "_count_work", "COUNT_WORK"),
+    ("apps/core/rotation.py", "_rotate_batch", "OPERATE"),
+    ("apps/core/rotation.py", "standing", "OPERATE"),
     ("apps/core/backlog.py", "everywhere", "COUNT_WORK"),
     ("apps/core/jobs.py", "expired", "REAP"),
 }

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core import env
+from apps.core import env, keyring
 
 ROOT = Path(__file__).resolve().parents[3]
 SAFE = {
     "SECRET_KEY": "x9!kq2-" * 10,
+    "FIELD_KEYS": keyring.generate("k1"),
     "DATABASE_URL": "postgresql://app:pw@db.example:5433/millrace?sslmode=require",
     "REDIS_URL": "redis://redis.example:6379/0",
     "ALLOWED_HOSTS": "millrace.example",
@@ -50,6 +51,9 @@ def test_safe_settings_start_with_every_protection_on(monkeypatch: pytest.Monkey
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"SECRET_KEY": "a" * 80}, "SECRET_KEY"),
         ({"SECRET_KEY": "local-" + SAFE["SECRET_KEY"]}, "SECRET_KEY"),
+        ({"FIELD_KEYS": ""}, "FIELD_KEYS is not set"),
+        ({"FIELD_KEYS": "k1:short"}, "FIELD_KEYS: the key k1"),
+        ({"FIELD_KEYS": keyring.generate("local-1")}, "FIELD_KEYS holds a key that was generated for local use"),
         ({"DATABASE_URL": ""}, "DATABASE_URL"),
         ({"REDIS_URL": ""}, "REDIS_URL"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
