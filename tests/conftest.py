@@ -67,9 +67,19 @@ def _empty_tables(case: TransactionTestCase) -> None:
     with _owner(connection.settings_dict["NAME"]) as owner:
         # A test that leaves a transaction open must fail here and not hang.
         owner.execute("SET lock_timeout = '10s'")
+        # Audited tables refuse to be emptied otherwise.
+        owner.execute("SET audit.may_truncate = 'on'")
         found = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         tables = [sql.Identifier(table) for (table,) in found if table not in KEPT_TABLES]
         owner.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+
+
+@pytest.fixture
+def owner_connection(db: None) -> Generator["psycopg.Connection[Any]"]:
+    """The schema's owner at work beside the application: whoever can do what the application cannot."""
+    with _owner(connection.settings_dict["NAME"]) as owner:
+        owner.execute("SET lock_timeout = '10s'")
+        yield owner
 
 
 @pytest.fixture(scope="session", autouse=True)

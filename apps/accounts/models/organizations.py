@@ -31,3 +31,7 @@ class Membership(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_once")]
+
+    @property
+    def audit_name(self) -> str:
+        return self.user.email

@@ -1,0 +1,5 @@
+"""The audit trail: recording acts, saying them in sentences, proving that nobody has changed the past."""
+
+from apps.accounts.audit.recording import record
+
+__all__ = ["record"]
