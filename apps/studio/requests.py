@@ -43,8 +43,8 @@ def checked(spec: GenerationSpec) -> GenerationSpec:
     _check_sampling(spec.sampling)
     if spec.max_tokens is not None and not 1 <= spec.max_tokens <= 1_000_000:
         raise InvalidRequest("max_tokens must be between 1 and 1,000,000.", param="max_tokens")
-    if not 0 <= spec.sampling.min_tokens <= (spec.max_tokens or DEFAULT_MAX_TOKENS):
-        raise InvalidRequest("min_tokens must be between 0 and max_tokens.", param="min_tokens")
+    if spec.sampling.min_tokens < 0:
+        raise InvalidRequest("min_tokens must not be below 0.", param="min_tokens")
     _check_deadline(spec.deadline_seconds)
     seed = spec.sampling.seed
     # Every generation has a seed, so that another worker can continue it and anybody can repeat it.

@@ -168,7 +168,7 @@ class SamplingFields(StrictSerializer):
         allow_null=True,
         min_value=0,
         max_value=1_000_000,
-        help_text="At most max_tokens. Before this many tokens the text does not end. Default 0.",
+        help_text="Before this many tokens only max_tokens ends the text. Default 0.",
     )
     deadline_seconds = Number(
         required=False,

@@ -188,11 +188,17 @@ def test_the_least_number_of_tokens_gives_way_to_the_models_room(org_a: Tenant, 
     assert prepared.spec.sampling.min_tokens == prepared.max_tokens < 900_000
 
 
+def test_the_least_number_of_tokens_gives_way_to_the_largest(org_a: Tenant, model: ModelVersion) -> None:
+    """No schema can compare two fields, so a request that keeps to the schema is not refused for it."""
+    body = post(org_a, {"prompt": "Tea.", "max_tokens": 10, "min_tokens": 11}).json()
+    assert (body["min_tokens"], body["max_tokens"]) == (10, 10)
+    assert start().engine_request().sampling.min_tokens == 10
+    assert post(org_a, {"prompt": "Tea.", "min_tokens": 257}).json()["min_tokens"] == 256
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"max_tokens": 10, "min_tokens": 11}, "min_tokens"),
-        ({"min_tokens": 257}, "min_tokens"),
         ({"min_tokens": -1}, "min_tokens"),
         ({"deadline_seconds": 0}, "deadline_seconds"),
         ({"deadline_seconds": 601}, "deadline_seconds"),
