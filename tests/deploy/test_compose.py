@@ -53,6 +53,12 @@ def test_the_image_runs_as_an_ordinary_user_with_a_health_check() -> None:
     assert (ROOT / "deploy" / "health.py").exists()
 
 
+def test_no_file_with_secrets_gets_into_the_image() -> None:
+    """`COPY . .` takes what git ignores too, such as the compose file's passwords."""
+    kept_out = set((ROOT / ".dockerignore").read_text().split())
+    assert {".git", "var", ".venv", ".env", "deploy/compose.env"} <= kept_out
+
+
 def test_constraints_pin_every_requirement_alike() -> None:
     pins = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():
