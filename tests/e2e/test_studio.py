@@ -124,6 +124,21 @@ def test_escape_really_stops_and_regenerate_starts_anew(signed_in: Open, stack: 
     expect(page.locator("[data-output][data-state=cancelled]")).to_be_visible()
 
 
+def test_on_a_phone_the_text_is_read_from_its_beginning_with_stop_at_hand(signed_in: Open) -> None:
+    page = signed_in(width=360)
+    _start(page, "Fern Kettle", most=900, least=800)
+    _wait_for_words(page, 600)
+    bar = page.locator(".topbar").bounding_box()
+    text = page.locator("#output-text").bounding_box()
+    assert bar and text
+    assert 0 < text["y"] - (bar["y"] + bar["height"]) < 200, "the first line is not where one looks"
+    page.mouse.wheel(0, 500)
+    stop = page.get_by_role("button", name="Stop")
+    expect(stop).to_be_in_viewport()
+    stop.click()
+    expect(page.locator("[data-output][data-state=cancelled]")).to_be_visible()
+
+
 def test_what_is_missing_is_told_at_the_field(signed_in: Open, complaints: list[str]) -> None:
     page = signed_in()
     page.goto("/studio/")
