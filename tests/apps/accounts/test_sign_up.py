@@ -32,6 +32,14 @@ def test_signing_up_creates_an_organization_with_its_owner(db: None) -> None:
     assert client.get(reverse("dashboard")).status_code == 200
 
 
+def test_without_a_mail_server_nobody_is_told_to_look_for_mail(db: None, mailoutbox: list[Any]) -> None:
+    client, _ = sign_up("ada@example.com")
+    page = client.get(reverse("dashboard")).content.decode()
+    assert "ada@example.com" in page
+    assert "email sent" not in page.lower()
+    assert mailoutbox == []
+
+
 def test_without_a_name_the_organization_is_called_after_the_mailbox(db: None) -> None:
     sign_up("grace@example.com", organization_name="  ")
     [membership] = memberships_of(User.objects.get(email="grace@example.com"))
