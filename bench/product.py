@@ -24,7 +24,8 @@ import psutil
 from honcho.environ import parse_procfile
 
 from bench.speed import machine
-from deploy.local.processes import die_with_parent, free_port
+from deploy.local.ports import free_port
+from deploy.local.processes import die_with_parent
 from deploy.local.services import start_postgres, start_redis
 from deploy.local.supervise import not_ready
 

@@ -27,7 +27,7 @@ from honcho.environ import parse_procfile
 from redis import Redis
 
 from bench.speed.machine import device_name
-from deploy.local.processes import free_port
+from deploy.local.ports import free_port
 from deploy.local.services import start_postgres, start_redis
 
 ROOT = Path(__file__).resolve().parents[1]

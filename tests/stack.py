@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
+from deploy.local.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 240
@@ -49,7 +50,7 @@ class Stack:
     def __init__(self, var: Path) -> None:
         self.var = var
         self.log = (var / "run.log").open("wb")
-        self.port = _free_port()
+        self.port = free_port()
         environment = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
         environment |= {"MILLRACE_VAR": str(var), "PORT": str(self.port), "LOG_LEVEL": "INFO"}
         environment.pop("MAKELEVEL", None)
@@ -110,13 +111,6 @@ class Stack:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.log.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:

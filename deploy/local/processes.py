@@ -7,7 +7,6 @@ import functools
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -55,25 +54,6 @@ def is_handling_interrupt(pid: int) -> bool:
         return False
     blocked = next((line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")), "0")
     return bool(int(blocked, 16) >> (signal.SIGINT - 1) & 1)
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that was free a moment ago; the caller tries again when someone else was quicker."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether a server could listen on `host:port` now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def remembered(path: Path, make: Callable[[], str]) -> str:

@@ -14,22 +14,22 @@ from types import FrameType
 from typing import IO, Any
 
 from deploy.local.keep import SECONDS_TO_END
+from deploy.local.ports import HeldPort, hold_free_port, hold_port, port_is_free
 from deploy.local.processes import (
     ServiceError,
     end_marked_processes,
-    free_port,
     lock_folder,
     new_password,
-    port_is_free,
     remembered,
     request_death_signal,
 )
 from deploy.local.server import Server
 from deploy.local.services import start_postgres, start_redis
-from deploy.local.supervise import supervise
+from deploy.local.supervise import PortLost, supervise
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_MARK = "MILLRACE_RUN"
+USUAL_PORT = 8000
 
 
 def main() -> int:
@@ -60,11 +60,15 @@ def _run(var: Path) -> int:
         demo_file.unlink(missing_ok=True)
         if end_marked_processes(RUN_MARK, str(var)):
             say("Ended what an earlier run had left behind.")
-        base_url = _choose_address()
-        _set_environment(var, base_url)
+        address = Address()
+        _set_environment(var)
         with _servers(var) as servers:
             organizations = _prepare(run_folder)
-            return supervise(ROOT / "Procfile", base_url, organizations, demo_file, servers)
+            while True:
+                try:
+                    return supervise(ROOT / "Procfile", address.url, organizations, demo_file, servers)
+                except PortLost:
+                    address.move()
 
 
 def _take(run_folder: Path, demo_file: Path) -> IO[str]:
@@ -97,24 +101,48 @@ def _address_in(demo_file: Path) -> str:
         return ""
 
 
-def _choose_address() -> str:
-    """Settle LISTEN_HOST and PORT in the environment and return the address to show."""
-    host = os.environ.setdefault("LISTEN_HOST", "127.0.0.1")
-    wanted = os.environ.get("PORT", "")
-    if wanted and not (wanted.isdigit() and 0 < int(wanted) < 65536):
-        raise ServiceError(f"PORT must be a number from 1 to 65535, not {wanted!r}")
-    port = int(wanted or 8000)
-    if not port_is_free(port, host):
-        if wanted:
+class Address:
+    """Where the web process listens: settled in the environment's LISTEN_HOST, PORT and BASE_URL."""
+
+    def __init__(self) -> None:
+        self._asked = os.environ.get("PORT", "")
+        self._named = "BASE_URL" in os.environ
+        self._host = os.environ.setdefault("LISTEN_HOST", "127.0.0.1")
+        if self._asked and not (self._asked.isdigit() and 0 < int(self._asked) < 65536):
+            raise ServiceError(f"PORT must be a number from 1 to 65535, not {self._asked!r}")
+        port = int(self._asked or USUAL_PORT)
+        held = hold_port(port) if port_is_free(port, self._host) else None
+        if held is None and self._asked:
             raise ServiceError(f"port {port} is in use; choose another with PORT=…, or leave PORT out")
-        port = free_port()
-        say(f"Port 8000 is in use; taking {port} instead (PORT=… chooses one).")
-    os.environ["PORT"] = str(port)
-    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        self._take(held or self._other_than(port))
+
+    @property
+    def url(self) -> str:
+        """What to show to a person on this machine."""
+        shown = "127.0.0.1" if self._host in {"0.0.0.0", "::"} else self._host  # noqa: S104 - compared, not bound
+        return f"http://[{shown}]:{self._held.number}" if ":" in shown else f"http://{shown}:{self._held.number}"
+
+    def move(self) -> None:
+        """Take another port, because a program that holds none was quicker than our web process."""
+        lost = self._held
+        if self._asked:
+            raise ServiceError(f"another program has taken port {lost.number}; choose another with PORT=…")
+        self._take(self._other_than(lost.number))
+        lost.release()
+
+    def _other_than(self, port: int) -> HeldPort:
+        held = hold_free_port(self._host)
+        say(f"Port {port} is in use; taking {held.number} instead (PORT=… chooses one).")
+        return held
+
+    def _take(self, held: HeldPort) -> None:
+        self._held = held
+        os.environ["PORT"] = str(held.number)
+        if not self._named:
+            os.environ["BASE_URL"] = self.url
 
 
-def _set_environment(var: Path, base_url: str) -> None:
+def _set_environment(var: Path) -> None:
     environment = os.environ
     environment["MILLRACE_VAR"] = environment[RUN_MARK] = str(var)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
@@ -122,7 +150,6 @@ def _set_environment(var: Path, base_url: str) -> None:
     # Celery's word to root, for each worker again; on a server the image's own user runs them.
     environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker")
     environment.setdefault("MILLRACE_LOCAL", "1")
-    environment.setdefault("BASE_URL", base_url)
     if "SECRET_KEY" not in environment and "SECRET_KEY_FILE" not in environment:
         # The prefix lets the settings refuse this key anywhere but on a developer's machine.
         environment["SECRET_KEY"] = remembered(var / "secret_key", lambda: f"local-{new_password()}{new_password()}")

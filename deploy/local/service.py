@@ -9,15 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from deploy.local.processes import (
-    ServiceError,
-    die_with_parent,
-    free_port,
-    port_is_free,
-    unlock_folder,
-    wait_until_ready,
-    write_private,
-)
+from deploy.local.ports import free_port, port_is_free
+from deploy.local.processes import ServiceError, die_with_parent, unlock_folder, wait_until_ready, write_private
 
 START_ATTEMPTS = 5
 

@@ -17,11 +17,16 @@ from honcho.environ import parse_procfile
 from honcho.printer import Printer
 
 from deploy.local.keep import COMMAND_VARIABLE, SECONDS_TO_END
+from deploy.local.ports import port_is_free, serves
 from deploy.local.processes import ServiceError, is_handling_interrupt, request_death_signal, write_private
 from deploy.local.server import Server
 
 READY_POLL_SECONDS = 0.5
 SLOW_START_SECONDS = 120.0
+
+
+class PortLost(Exception):
+    """Another program listens where the web process should."""
 
 
 def supervise(
@@ -34,7 +39,8 @@ def supervise(
     """Start every process of `procfile`, write `demo_file` when they are ready, and return when all have ended.
 
     A signal ends them in an orderly way, and so does the end of a process or of one of `servers` that cannot be kept
-    running. Returns 0 after a signal and 1 after a failure.
+    running. Returns 0 after a signal and 1 after a failure; raises PortLost when all have been ended because another
+    program was quicker to listen on the port, and no signal has come.
     """
     honcho.KILL_WAIT = SECONDS_TO_END + 3
     demo = {"base_url": base_url, "organizations": organizations}
@@ -46,8 +52,14 @@ def supervise(
     # honcho forks one reader per process; should we be killed, the kernel ends it, and then the process itself.
     own_pid = os.getpid()
     os.register_at_fork(after_in_child=lambda: request_death_signal(signal.SIGKILL, own_pid))
+    handlers = {signum: signal.getsignal(signum) for signum in honcho.SIGNALS}
     manager.loop()
+    if manager.port_lost:  # before the look at what has come, so that no signal falls in between
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
     signalled = manager.returncode in {entry["rc"] for entry in honcho.SIGNALS.values()}
+    if manager.port_lost and not signalled:
+        raise PortLost
     return 0 if signalled and not manager.failed else 1
 
 
@@ -56,7 +68,7 @@ class _Manager(honcho.Manager):
 
     def __init__(self, printer: Printer, demo: dict[str, Any], demo_file: Path, servers: list[Server]):
         super().__init__(printer)
-        self.failed = False
+        self.failed = self.port_lost = False
         self._demo = demo
         self._demo_file = demo_file
         self._servers = servers
@@ -86,7 +98,11 @@ class _Manager(honcho.Manager):
                 self.failed = True
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            problem = None if ready else not_ready(self._demo["base_url"])
+            if not ready and self._has_lost_port():
+                self.port_lost = True
+                self.terminate()
+                return
+            problem = None if ready else self._problem()
             if not ready and problem is None:
                 ready = True
                 write_private(self._demo_file, json.dumps(self._demo, indent=2) + "\n")
@@ -95,6 +111,20 @@ class _Manager(honcho.Manager):
                 told = True
                 print(f"Still not ready: {problem}", flush=True)
             time.sleep(READY_POLL_SECONDS)
+
+    def _problem(self) -> str | None:
+        """Return why the product is not ready; an answer counts only if it is the answer of our own web process."""
+        port = int(os.environ["PORT"])
+        return not_ready(self._demo["base_url"]) or (None if serves(port) else f"nothing of ours serves port {port}")
+
+    def _has_lost_port(self) -> bool:
+        """Tell whether another program listens on our port: asked twice, for our own process may end in between."""
+        port, host = int(os.environ["PORT"]), os.environ["LISTEN_HOST"]
+        for _ in range(2):
+            if port_is_free(port, host) or serves(port):
+                return False
+            time.sleep(READY_POLL_SECONDS)
+        return True
 
     def _revive_servers(self) -> bool:
         """Start again what has died; tell whether every server runs."""

@@ -1,6 +1,7 @@
 """The run command, on a stand-in product: what it starts it also ends, however it is told to."""
 
 import contextlib
+import http.server
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,12 +18,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.local.ports import free_port
 from deploy.local.processes import still_alive
 
 ROOT = Path(__file__).resolve().parents[2]
+# Only so that a test which fails does so at last; beside other work each start may take a while.
+PATIENCE_SECONDS = 60
 
 MANAGE = """
-import json, sys
+import json, os, pathlib, sys, time
+if (gate := os.environ.get("GATE")) and sys.argv[1] == "migrate":
+    pathlib.Path(gate, os.environ["PORT"]).touch()
+    while not pathlib.Path(gate, "open").exists():
+        time.sleep(0.05)
 if sys.argv[1] == "seed_demo":
     organization = {"slug": "a", "name": "A", "owner_email": "a@a.example", "owner_password": "p", "api_key": "k"}
     with open(sys.argv[3], "w") as file:
@@ -75,7 +84,7 @@ def start(product: Path, **environment: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_until(met: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(met: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < deadline, "nothing happened in time"
@@ -94,7 +103,46 @@ def running(product: Path, **environment: str) -> Iterator["tuple[subprocess.Pop
         yield run, json.loads(demo.read_text())["base_url"]
     finally:
         run.terminate()
-        run.communicate(timeout=20)
+        run.communicate(timeout=PATIENCE_SECONDS)
+
+
+class Gate:
+    """Where runs wait between choosing a port and starting what shall listen on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir()
+        self.environment = {"GATE": str(folder)}
+
+    def ports(self) -> list[int]:
+        """Chosen by those who wait here."""
+        return sorted(int(file.name) for file in self._folder.iterdir())
+
+    def open(self) -> None:
+        (self._folder / "open").touch()
+
+
+@contextlib.contextmanager
+def stranger(port: int = 0) -> Iterator[int]:
+    """A program that listens and finds everything well, and its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"1000")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def descendants(run: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -130,7 +178,7 @@ def test_a_signal_ends_everything_and_data_stays(product: Path, signum: signal.S
         family = descendants(run)
         assert {"redis-server", "sleep"} <= {process.name() for process in family}
         run.send_signal(signum)
-        output, _ = run.communicate(timeout=20)
+        output, _ = run.communicate(timeout=PATIENCE_SECONDS)
         assert run.returncode == 0, output
         assert "a@a.example  /  p" in output
         assert not still_alive(family, seconds=0)
@@ -179,7 +227,7 @@ def test_everything_ends_when_a_server_cannot_come_back(product: Path) -> None:
         password.mkdir()  # where the configuration is written
         try:
             named(run, "redis-server")[0].kill()
-            output, _ = run.communicate(timeout=30)
+            output, _ = run.communicate(timeout=PATIENCE_SECONDS)
         finally:
             password.rmdir()
         assert run.returncode == 1
@@ -188,7 +236,7 @@ def test_everything_ends_when_a_server_cannot_come_back(product: Path) -> None:
 
 def test_a_second_run_on_the_same_data_says_where_the_first_is(product: Path) -> None:
     with running(product) as (_, address):
-        output, _ = start(product).communicate(timeout=20)
+        output, _ = start(product).communicate(timeout=PATIENCE_SECONDS)
         assert f"already running at {address}" in output
 
 
@@ -198,7 +246,7 @@ def test_a_run_waits_for_one_that_is_just_ending(product: Path) -> None:
         wait_until(lambda: not (product / "var" / "run" / "demo.json").exists())
         with running(product) as (second, _):
             assert second.poll() is None
-            assert first.wait(5) == 0
+            assert first.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_taken_port_is_an_error_only_when_it_was_asked_for(product: Path) -> None:
@@ -207,7 +255,52 @@ def test_a_taken_port_is_an_error_only_when_it_was_asked_for(product: Path) -> N
         other.listen()
         port = other.getsockname()[1]
         run = start(product, PORT=str(port))
-        assert f"port {port} is in use" in run.communicate(timeout=20)[0]
+        assert f"port {port} is in use" in run.communicate(timeout=PATIENCE_SECONDS)[0]
         assert run.returncode == 1
     with running(product, PORT=str(port)) as (_, address):
         assert address == f"http://127.0.0.1:{port}"
+
+
+def test_a_stranger_on_the_port_is_never_taken_for_the_product(product: Path, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    demo = product / "var" / "run" / "demo.json"
+    run = start(product, **gate.environment)
+    try:
+        wait_until(gate.ports)
+        [lost] = gate.ports()
+        with stranger(lost):
+            gate.open()
+            wait_until(lambda: demo.exists() or run.poll() is not None)
+            address = json.loads(demo.read_text())["base_url"]
+            assert address != f"http://127.0.0.1:{lost}"
+            assert starts(address) < 1000
+    finally:
+        run.terminate()
+        output, _ = run.communicate(timeout=PATIENCE_SECONDS)
+    assert f"Port {lost} is in use" in output
+    assert run.returncode == 0
+
+
+def test_a_port_that_was_asked_for_and_lost_is_an_error(product: Path, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    asked = free_port()
+    run = start(product, PORT=str(asked), **gate.environment)
+    wait_until(gate.ports)
+    with stranger(asked):
+        gate.open()
+        output, _ = run.communicate(timeout=PATIENCE_SECONDS)
+    assert f"another program has taken port {asked}" in output
+    assert run.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that end with their process")
+def test_two_runs_that_start_together_choose_two_ports(product: Path, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    runs = [start(product, MILLRACE_VAR=str(tmp_path / name), **gate.environment) for name in ("a", "b")]
+    try:
+        wait_until(lambda: len(gate.ports()) == 2 or any(run.poll() is not None for run in runs))
+        assert len(gate.ports()) == 2
+    finally:
+        for run in runs:
+            run.terminate()
+            run.communicate(timeout=PATIENCE_SECONDS)

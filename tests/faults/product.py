@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ import redis
 from honcho.environ import parse_procfile
 from psycopg.rows import dict_row
 
+from deploy.local.ports import free_port, hold_free_port
 from deploy.local.processes import die_with_parent
 from deploy.local.services import Service, ServiceError, start_postgres, start_redis
 from tests.faults.follow import Readers
@@ -46,21 +46,6 @@ call_command("collectstatic", interactive=False, verbosity=0)
 """
 
 
-def quiet_port(above: int = 0) -> int:
-    """A free port above the given one, and below those that the kernel gives to clients.
-
-    While a server is down, a client that tries it again and again could otherwise be given the server's own port.
-    """
-    for port in range(max(above + 1, 20_000 + os.getpid() % 9_000), 32_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port below 32000")
-
-
 class Product:
     """`a` and `b` are its two organizations, whose plan has no limit that a test could reach."""
 
@@ -74,14 +59,13 @@ class Product:
         self._commands = parse_procfile((ROOT / "Procfile").read_text()).processes
         self._marks: dict[str, int] = {}
         self._extra: dict[str, dict[str, str]] = {}
+        self._ports = {name: hold_free_port() for name in PROCESSES if name.startswith("web")}
         for name in SERVERS:
             (var / name).mkdir()
-            (var / name / "port").write_text(str(quiet_port()))
+            (var / name / "port").write_text(str(free_port()))
             self.start(name)
         self.environment = self._environment()
         self.a, self.b = self._prepare()
-        self._ports = {"web0": quiet_port()}
-        self._ports["web1"] = quiet_port(above=self._ports["web0"])
         try:
             self.restart(*PROCESSES)
         except BaseException:
@@ -131,7 +115,9 @@ class Product:
             return
         kind = name.rstrip("0123456789")
         command = self._commands[kind].replace(f"{kind}@%h", f"{name}@%h")
-        extra = {"PORT": str(self._ports.get(name, 0))} | self._extra.get(name, {})
+        extra = self._extra.get(name, {})
+        if name in self._ports:
+            extra = {"PORT": str(self._ports[name].number)} | extra
         if any(variable.startswith("ALTER_") for variable in extra):
             command = command.replace("-m celery", "-m tests.faults.altered")
         log = self.logs / f"{name}.log"
@@ -265,6 +251,8 @@ class Product:
 
     def stop(self) -> None:
         with ExitStack() as ending:
+            for port in self._ports.values():
+                ending.callback(port.release)
             for server in self._servers.values():
                 ending.callback(server.stop)
             for process in self._processes.values():
@@ -274,7 +262,7 @@ class Product:
 
     # ------------------------------------------------------------ asking for work, and what became of it
     def url(self, web: str = "web0") -> str:
-        return f"http://127.0.0.1:{self._ports[web]}"
+        return f"http://127.0.0.1:{self._ports[web].number}"
 
     def client(self, who: Demo | None = None, web: str = "web0") -> httpx.Client:
         headers = (who or self.a).bearer
