@@ -13,9 +13,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import Membership, Organization, User
-from apps.accounts.permissions import ROLE_PERMISSIONS
 from apps.core import tenancy
-from apps.core.errors import MillraceError, NotFound, PermissionDenied
+from apps.core.errors import DeletionPending, MillraceError, NotFound, PermissionDenied
 from apps.core.tenancy import Across, across_tenants
 from apps.core.views import error_response
 
@@ -37,7 +36,8 @@ class ActorKind(StrEnum):
 class Actor:
     """Whoever acts within one organization; `name` is for logs and pages.
 
-    `impersonator_id` is the member of staff who acts as the person `user_id`.
+    `impersonator_id` is the member of staff who acts as the person `user_id`. `closing` says that the organization's
+    deletion is pending.
     """
 
     organization_id: UUID
@@ -47,17 +47,23 @@ class Actor:
     name: str = ""
     kind: ActorKind = ActorKind.USER
     impersonator_id: UUID | None = None
+    closing: bool = False
 
     def require(self, permission: str) -> None:
         """Raises PermissionDenied unless the actor has the permission."""
         if permission not in self.permissions:
             raise PermissionDenied(f"This needs the permission {permission}.")
 
+    def require_open(self) -> None:
+        """Raises DeletionPending where the organization takes on nothing new, since it is about to be deleted."""
+        if self.closing:
+            raise DeletionPending("This organization is about to be deleted; it takes on no new work.")
+
 
 def memberships_of(user: User) -> list[Membership]:
     """The user's memberships with their organizations, oldest first: the one look across tenants that sign-in needs."""
     with across_tenants(Across.SIGN_IN):
-        rows = Membership.objects.filter(user_id=user.pk).select_related("organization")
+        rows = Membership.objects.filter(user_id=user.pk).select_related("organization", "custom_role")
         return list(rows.order_by("created_at", "id"))
 
 
@@ -85,9 +91,10 @@ def actor_of_session(request: HttpRequest) -> Actor | None:
 def actor_of_membership(membership: Membership, user: User) -> Actor:
     return Actor(
         organization_id=membership.organization_id,
-        permissions=ROLE_PERMISSIONS[membership.role],
+        permissions=membership.permissions,
         user_id=user.pk,
         name=user.email,
+        closing=membership.organization.deletes_at is not None,
     )
 
 

@@ -12,7 +12,7 @@ from apps.accounts.access import Actor
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the console; `also` are the URL names of the pages below it."""
+    """A page of the console; `also` are the URL names below it. Without a permission it is everybody's."""
 
     url_name: str
     label: str | Promise
@@ -22,9 +22,23 @@ class Page:
 
 
 # A page that an app adds gets its line here; the app's view asks for the same permission.
-PAGES = (Page("api-keys", _("API keys"), "usage:read", "key", ("api-key-revoke",)),)
+PAGES = (
+    Page("membership", _("You"), "", "user", ("leave",)),
+    Page("members", _("Members"), "members:read", "team", ("member", "member-remove")),
+    Page("invitations", _("Invitations"), "members:read", "plus"),
+    Page("teams", _("Teams"), "members:read", "layers", ("team",)),
+    Page("roles", _("Roles"), "members:read", "shield", ("role", "role-new")),
+    Page("api-keys", _("API keys"), "usage:read", "key", ("api-key-revoke",)),
+    Page(
+        "organization-settings",
+        _("Settings"),
+        "organization:manage",
+        "sliders",
+        ("ownership-transfer", "organization-delete"),
+    ),
+)
 
 
 def pages_for(actor: Actor) -> list[Page]:
     """The pages that the actor may open."""
-    return [page for page in PAGES if page.permission in actor.permissions]
+    return [page for page in PAGES if not page.permission or page.permission in actor.permissions]

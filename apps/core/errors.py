@@ -102,6 +102,30 @@ class IdempotencyConflict(Conflict):
     code = "idempotency_key_reused"
 
 
+class LastOwner(Conflict):
+    """An organization always has an owner: hand it over, or delete it."""
+
+    code = "last_owner"
+
+
+class DeletionPending(Conflict):
+    """The organization is about to be deleted and takes on no new work; an owner can call that off."""
+
+    code = "deletion_pending"
+
+
+class InvitationNotValid(NotFound):
+    """Unknown, used, revoked and expired alike: a stranger learns nothing about which it is."""
+
+    code = "invitation_not_valid"
+
+
+class AddressNotYours(PermissionDenied):
+    """The invitation is for an address that this person has not shown to be theirs."""
+
+    code = "address_not_yours"
+
+
 class InsufficientQuota(MillraceError):
     """The allowance is gone: waiting a minute does not help."""
 

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps.accounts.models import User
+from apps.accounts import services as accounts
+from apps.accounts.models import CustomRole, Invitation, Membership, Team, User
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.registry.models import ModelVersion
@@ -35,7 +36,7 @@ def routes(patterns: Any = None) -> Iterator[URLPattern]:
 
 ROUTES = {str(route.name): route for route in routes()}
 # An address with a place for an id, and which of org_a's ids goes there.
-PLACES = {"id": "generation", "name": "model", "key": "key", "uidb36": "user"}
+PLACES = {"id": "what the address is about", "name": "model", "key": "key", "uidb36": "user", "token": "a secret"}
 
 
 def test_every_route_has_a_name_of_its_own() -> None:
@@ -57,17 +58,29 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     running = start()
     assert finish(running, Outcome(Status.SUCCEEDED, SECRET_WORDS, "stop", 10, 5))
     ask(org_a, SECRET_WORDS)
+    accounts.create_team(org_a.actor, f"{MARK} team")
+    accounts.create_role(org_a.actor, f"{MARK} role", ["models:read"])
+    accounts.invite(org_a.actor, f"{MARK}@example.com", "member")
     return running
 
 
+def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
+    """The id of org_a that belongs into the address of this name."""
+    words = set(name.split("-"))
+    rows = {"key": org_a.api_key, "generation": theirs, "studio": theirs}
+    if found := next((rows[word] for word in words if word in rows), None):
+        return found.pk
+    kinds: dict[str, Any] = {"member": Membership, "invitation": Invitation, "team": Team, "role": CustomRole}
+    model = next(kinds[word] for word in ("team", "invitation", "member", "role") if word in words)
+    with tenancy.scope(org_a.id):
+        return model.objects.order_by("id").last().pk
+
+
 def address(name: str, org_a: Tenant, theirs: Generation) -> str:
-    ids = {
-        "id": org_a.api_key.pk if name.startswith("api-key") else theirs.pk,
-        "name": "default",
-        "key": "x-y",
-        "uidb36": "1",
-    }
     places = ROUTES[name].pattern.regex.groupindex
+    ids = {"name": "default", "key": "x-y", "uidb36": "1", "token": "x" * 43}
+    if "id" in places:
+        ids["id"] = _id(name, org_a, theirs)
     return reverse(name, kwargs={place: ids[place] for place in places})
 
 
@@ -135,7 +148,12 @@ def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: G
         assert "POST" in response["allow"]
 
 
-@pytest.mark.parametrize("name", ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke"])
+PAGES = ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke"]
+PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
+PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_members_see_their_own_pages(name: str, org_a: Tenant, theirs: Generation) -> None:
     client = Client()
     client.force_login(org_a.owner)

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
+
 from apps.accounts import services
 from apps.accounts.access import Actor, actor_of_membership, memberships_of
-from apps.accounts.models import ApiKey, Membership, Organization, Role, User
+from apps.accounts.models import ApiKey, AuditEntry, CustomRole, Membership, Organization, Role, User
 from apps.core import tenancy
+from apps.core.models import Event
 
 PASSWORD = "correct horse battery staple"
 
@@ -51,3 +54,41 @@ def make_tenant(name: str) -> Tenant:
     actor = actor_of(people[Role.OWNER])
     api_key, secret = services.create_api_key(actor, "test key")
     return Tenant(organization, people[Role.OWNER], people[Role.ADMIN], people[Role.MEMBER], actor, secret, api_key)
+
+
+def verify(user: User, email: str = "") -> User:
+    """As if the person had opened the link in a mail to the address."""
+    EmailAddress.objects.update_or_create(user=user, email=email or user.email, defaults={"verified": True})
+    return user
+
+
+def add_person(tenant: Tenant, name: str, role: str = Role.MEMBER, custom_role: CustomRole | None = None) -> User:
+    """One more member of the organization."""
+    user = make_user(f"{name}@{tenant.organization.slug}.example")
+    with tenancy.scope(tenant.id):
+        Membership.objects.create(organization=tenant.organization, user=user, role=role, custom_role=custom_role)
+    return user
+
+
+def member_of(tenant: Tenant, user: User) -> Membership:
+    """The person's membership, with what pages show of it."""
+    with tenancy.scope(tenant.id):
+        membership: Membership = Membership.objects.for_pages().select_related("organization").get(user=user)
+    return membership
+
+
+def acting(tenant: Tenant, user: User) -> Actor:
+    """The person acting in this organization, with what they may do now."""
+    return actor_of_membership(member_of(tenant, user), user)
+
+
+def audit_of(tenant: Tenant, action: str) -> list[AuditEntry]:
+    """The organization's entries of one kind, oldest first."""
+    with tenancy.scope(tenant.id):
+        return list(AuditEntry.objects.filter(action=action).order_by("created_at", "id"))
+
+
+def events_of(tenant: Tenant) -> list[str]:
+    """The kinds of the organization's events, in their order."""
+    with tenancy.scope(tenant.id):
+        return list(Event.objects.order_by("position").values_list("type", flat=True))

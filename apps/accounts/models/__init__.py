@@ -1,9 +1,29 @@
-"""People, organizations, who belongs where, API keys, and the audit trail."""
+"""People, organizations, who belongs where and as what, invitations, API keys, and the audit trail."""
 
 from apps.accounts.models.audit import AuditEntry, AuditHead
+from apps.accounts.models.invitations import Invitation
 from apps.accounts.models.keys import ApiKey
+from apps.accounts.models.letters import Letter, LetterKind
 from apps.accounts.models.organizations import Membership, Organization
 from apps.accounts.models.people import User
+from apps.accounts.models.roles import CustomRole
+from apps.accounts.models.teams import Team, TeamMembership
+from apps.accounts.models.transfers import OwnershipTransfer
 from apps.accounts.permissions import Role
 
-__all__ = ["ApiKey", "AuditEntry", "AuditHead", "Membership", "Organization", "Role", "User"]
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "AuditHead",
+    "CustomRole",
+    "Invitation",
+    "Letter",
+    "LetterKind",
+    "Membership",
+    "Organization",
+    "OwnershipTransfer",
+    "Role",
+    "Team",
+    "TeamMembership",
+    "User",
+]

@@ -2,35 +2,90 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.search import SearchQuery
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models.people import User
-from apps.accounts.permissions import Role
+from apps.accounts.models.people import User, words_of
+from apps.accounts.models.roles import CustomRole
+from apps.accounts.permissions import ROLE_PERMISSIONS, Role
 from apps.core.ids import uuid7
-from apps.core.tenancy import TenantModel
+from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 
 
 class Organization(models.Model):
-    """A customer; the root of everything that row-level security separates."""
+    """A customer; the root of everything that row-level security separates.
+
+    `deletes_at` is set while its deletion is pending and can be called off; once `removal_started_at` is set it cannot.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
+    language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES, default="en")
     created_at = models.DateTimeField(db_default=Now())
+    deletes_at = models.DateTimeField(null=True)
+    removal_started_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["deletes_at"], condition=models.Q(deletes_at__isnull=False), name="organization_leaving"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
+class MembershipQuerySet(TenantQuerySet):
+    def for_pages(self) -> Any:
+        """With what a list shows of each member, newest first; ids are in the order of time."""
+        return self.select_related("user", "custom_role").order_by("-id")
+
+    def matching(self, text: str) -> Any:
+        """Members in whose name or address each word of `text` begins a word."""
+        words = words_of(text)
+        if not words:
+            return self
+        query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
+        return self.filter(user__search=query)
+
+
 class Membership(TenantModel):
+    """That a person belongs to an organization, and as what; with the role `custom` it names one of its own roles."""
+
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
+    custom_role = TenantForeignKey(CustomRole, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 
+    objects: ClassVar[Any] = TenantManager.from_queryset(MembershipQuerySet)()
+
     class Meta(TenantModel.Meta):
-        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_once"),
+            models.CheckConstraint(
+                condition=models.Q(role=Role.CUSTOM, custom_role__isnull=False)
+                | (~models.Q(role=Role.CUSTOM) & models.Q(custom_role__isnull=True)),
+                name="membership_custom_role",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "role", "-id"], name="membership_of_role")]
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the member may do; load `custom_role` with the row, so that it costs no query."""
+        return self.custom_role.granted if self.custom_role else ROLE_PERMISSIONS[self.role]
+
+    @property
+    def role_name(self) -> str | Promise:
+        return self.custom_role.name if self.custom_role else Role(self.role).label
 
     @property
     def audit_name(self) -> str:

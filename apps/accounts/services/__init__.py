@@ -1,13 +1,74 @@
 """Every write to accounts."""
 
+from apps.accounts.services.deletion import cancel_deletion, remove_due, schedule_deletion
+from apps.accounts.services.invitations import (
+    accept_invitation,
+    find_invitation,
+    get_invitation,
+    invite,
+    open_invitations,
+    owns_address,
+    resend_invitation,
+    revoke_invitation,
+)
 from apps.accounts.services.keys import actor_of_key, create_api_key, digest, find_api_key, revoke_api_key
-from apps.accounts.services.organizations import create_organization
+from apps.accounts.services.letters import send_due
+from apps.accounts.services.members import change_role, get_member, leave, remove_member
+from apps.accounts.services.organizations import change_organization, create_organization
+from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
+from apps.accounts.services.teams import (
+    add_to_team,
+    change_team,
+    create_team,
+    delete_team,
+    get_team,
+    remove_from_team,
+)
+from apps.accounts.services.transfers import (
+    accept_ownership,
+    cancel_transfer,
+    decline_ownership,
+    offer_ownership,
+    pending_transfer,
+)
 
 __all__ = [
+    "accept_invitation",
+    "accept_ownership",
     "actor_of_key",
+    "add_to_team",
+    "cancel_deletion",
+    "cancel_transfer",
+    "change_organization",
+    "change_role",
+    "change_role_permissions",
+    "change_team",
     "create_api_key",
     "create_organization",
+    "create_role",
+    "create_team",
+    "decline_ownership",
+    "delete_role",
+    "delete_team",
     "digest",
     "find_api_key",
+    "find_invitation",
+    "get_invitation",
+    "get_member",
+    "get_role",
+    "get_team",
+    "invite",
+    "leave",
+    "offer_ownership",
+    "open_invitations",
+    "owns_address",
+    "pending_transfer",
+    "remove_due",
+    "remove_from_team",
+    "remove_member",
+    "resend_invitation",
     "revoke_api_key",
+    "revoke_invitation",
+    "schedule_deletion",
+    "send_due",
 ]

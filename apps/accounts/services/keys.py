@@ -27,6 +27,7 @@ LAST_USED_PRECISION = timedelta(minutes=1)
 def create_api_key(actor: Actor, name: str, scopes: Iterable[str] = KEY_SCOPES) -> tuple[ApiKey, str]:
     """Creates a key and returns it with its secret, which is shown this once and kept nowhere."""
     actor.require("keys:manage")
+    actor.require_open()
     name, wanted = name.strip(), sorted(set(scopes))
     if not 1 <= len(name) <= 80:
         raise InvalidRequest("Give the key a name of 1 to 80 characters.", param="name")
@@ -70,7 +71,9 @@ def digest(secret: str) -> str:
 def find_api_key(secret: str) -> ApiKey | None:
     """The usable key with this secret, noting its use; None for unknown and revoked keys alike."""
     with across_tenants(Across.SIGN_IN):
-        key: ApiKey | None = ApiKey.objects.usable().filter(digest=digest(secret)).first()
+        key: ApiKey | None = (
+            ApiKey.objects.usable().select_related("organization").filter(digest=digest(secret)).first()
+        )
         if key is None:
             return None
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=timezone.now() - LAST_USED_PRECISION)
@@ -86,4 +89,5 @@ def actor_of_key(key: ApiKey) -> Actor:
         api_key_id=key.pk,
         name=key.name,
         kind=ActorKind.API_KEY,
+        closing=key.organization.deletes_at is not None,
     )

@@ -1,18 +1,26 @@
-"""Creating organizations."""
+"""Creating organizations, their settings, and the lock that changes of their people share."""
 
 from __future__ import annotations
 
+import re
 import secrets
+from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 
 from apps.accounts import audit
-from apps.accounts.access import actor_of_membership
+from apps.accounts.access import Actor, actor_of_membership
 from apps.accounts.models import Membership, Organization, Role, User
 from apps.core import events, tenancy
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.ids import uuid7
+
+LONGEST_NAME = 120
+# What people choose of a slug; a random tail follows.
+SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST_SLUG = 46
 
 
 def create_organization(owner: User, name: str, slug: str = "") -> Organization:
@@ -22,7 +30,7 @@ def create_organization(owner: User, name: str, slug: str = "") -> Organization:
         raise InvalidRequest("An organization needs a name.", param="name")
     id = uuid7()
     with transaction.atomic(), tenancy.scope(id):
-        organization = Organization.objects.create(id=id, name=name[:120], slug=slug or _free_slug(name))
+        organization = Organization.objects.create(id=id, name=name[:LONGEST_NAME], slug=slug or _free_slug(name))
         membership = Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
         actor = actor_of_membership(membership, owner)
         audit.record(actor, "membership.created", membership, role=Role.OWNER)
@@ -30,7 +38,63 @@ def create_organization(owner: User, name: str, slug: str = "") -> Organization:
     return organization
 
 
+def locked(organization_id: UUID) -> Organization:
+    """The organization's row, locked until commit: whatever changes its people or its existence takes this lock first.
+
+    So two owners cannot leave at the same time, each counting on the other. NO KEY: rows that only refer to the
+    organization, such as generations, are written meanwhile.
+    """
+    found = Organization.objects.select_for_update(no_key=True).filter(pk=organization_id).first()
+    if found is None:
+        raise NotFound("There is no such organization.")
+    return found
+
+
+def change_organization(
+    actor: Actor, *, name: str | None = None, slug: str | None = None, language: str | None = None
+) -> Organization:
+    """Changes what is given. A new slug gets a random tail, so that nobody can find out which slugs are taken."""
+    actor.require("organization:manage")
+    with tenancy.scope(actor.organization_id):
+        organization = locked(actor.organization_id)
+        wanted = _checked_settings(organization, name, slug, language)
+        before = {field: getattr(organization, field) for field in wanted}
+        if wanted:
+            Organization.objects.filter(pk=organization.pk).update(**wanted)
+            organization.refresh_from_db()
+            audit.record(actor, "organization.changed", organization, before=before, after=wanted)
+            events.record("organization.changed", organization.pk, wanted)
+    return organization
+
+
+def _checked_settings(
+    organization: Organization, name: str | None, slug: str | None, language: str | None
+) -> dict[str, str]:
+    """The fields that really change, or InvalidRequest."""
+    wanted = dict[str, str]()
+    if name is not None:
+        wanted["name"] = name.strip()
+        if not 1 <= len(wanted["name"]) <= LONGEST_NAME:
+            raise InvalidRequest(f"Give a name of 1 to {LONGEST_NAME} characters.", param="name")
+    if slug is not None and slug != organization.slug:
+        if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
+            raise InvalidRequest(
+                f"A slug has small letters, digits and single hyphens, begins with a letter, and has at most "
+                f"{LONGEST_SLUG} characters.",
+                param="slug",
+            )
+        wanted["slug"] = _with_tail(slug)
+    if language is not None:
+        if language not in dict(settings.LANGUAGES):
+            raise InvalidRequest(f"Choose a language from: {', '.join(dict(settings.LANGUAGES))}.", param="language")
+        wanted["language"] = language
+    return {field: value for field, value in wanted.items() if getattr(organization, field) != value}
+
+
 def _free_slug(name: str) -> str:
     """A readable slug with a random tail: whether a slug is taken tells nobody which customers exist."""
-    base = slugify(name)[:46] or "organization"
+    return _with_tail(slugify(name)[:LONGEST_SLUG] or "organization")
+
+
+def _with_tail(base: str) -> str:
     return f"{base}-{secrets.token_hex(6)}"

@@ -1,6 +1,48 @@
 """Pages of accounts."""
 
+from apps.accounts.views.invitations import invitation, invitations, resend_invitation, revoke_invitation
 from apps.accounts.views.keys import api_keys, revoke_api_key
-from apps.accounts.views.organizations import switch_organization
+from apps.accounts.views.members import member, members, remove_member
+from apps.accounts.views.organizations import new_organization, switch_organization
+from apps.accounts.views.roles import delete_role, new_role, role, roles
+from apps.accounts.views.settings import (
+    answer_transfer,
+    cancel_deletion,
+    cancel_transfer,
+    delete_organization,
+    leave_organization,
+    membership,
+    organization_settings,
+    transfer_ownership,
+)
+from apps.accounts.views.teams import change_team_members, delete_team, team, teams
 
-__all__ = ["api_keys", "revoke_api_key", "switch_organization"]
+__all__ = [
+    "answer_transfer",
+    "api_keys",
+    "cancel_deletion",
+    "cancel_transfer",
+    "change_team_members",
+    "delete_organization",
+    "delete_role",
+    "delete_team",
+    "invitation",
+    "invitations",
+    "leave_organization",
+    "member",
+    "members",
+    "membership",
+    "new_organization",
+    "new_role",
+    "organization_settings",
+    "remove_member",
+    "resend_invitation",
+    "revoke_api_key",
+    "revoke_invitation",
+    "role",
+    "roles",
+    "switch_organization",
+    "team",
+    "teams",
+    "transfer_ownership",
+]

@@ -1,16 +1,18 @@
-"""Choosing the organization to work in."""
+"""Choosing the organization to work in, and starting another one."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.accounts import services
 from apps.accounts.access import SESSION_KEY, memberships_of
 from apps.accounts.models import User
+from apps.accounts.organization_forms import NewOrganizationForm, first_errors
 from apps.core.errors import NotFound
 from apps.core.views import error_response
 
@@ -28,3 +30,15 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
     request.session[SESSION_KEY] = str(chosen.organization_id)
     messages.success(request, _("You are now in %(name)s.") % {"name": chosen.organization.name})
     return redirect("dashboard")
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def new_organization(request: HttpRequest) -> HttpResponse:
+    """Starts an organization of one's own, for whoever has left theirs or wants another."""
+    form = NewOrganizationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid() and isinstance(request.user, User):
+        organization = services.create_organization(request.user, form.cleaned_data["name"])
+        request.session[SESSION_KEY] = str(organization.pk)
+        return redirect("dashboard")
+    return render(request, "accounts/organization_new.html", {"form": form}, status=first_errors([form]))

@@ -58,9 +58,10 @@ def request_generation(actor: Actor, spec: GenerationSpec) -> Generation:
 def prepare(actor: Actor, spec: GenerationSpec) -> Prepared:
     """Everything that needs no lock: permission, values, model, tokens.
 
-    Raises InvalidRequest, ModelNotFound, ContextLengthExceeded or Overloaded.
+    Raises DeletionPending, InvalidRequest, ModelNotFound, ContextLengthExceeded or Overloaded.
     """
     actor.require("generations:write")
+    actor.require_open()
     spec = checked(spec)
     model = registry.resolve(spec.model)
     prompt_tokens, exact = _prompt_tokens(model, spec)

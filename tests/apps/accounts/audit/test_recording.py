@@ -175,4 +175,4 @@ def test_the_scope_is_as_it_was_after_a_trigger_wrote(org_a: Tenant, org_b: Tena
 @pytest.mark.django_db(transaction=True)
 def test_an_audited_table_is_not_emptied_in_passing(org_a: Tenant, owner_connection: Any) -> None:
     with pytest.raises(Exception, match="is audited"):
-        owner_connection.execute("TRUNCATE accounts_membership")
+        owner_connection.execute("TRUNCATE accounts_membership CASCADE")
