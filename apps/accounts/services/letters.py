@@ -50,7 +50,8 @@ def _claim() -> list[Letter]:
     table = Letter._meta.db_table
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => %s * power(2, attempts))"
+            f"UPDATE {table} SET attempts = attempts + 1,"
+            " due_at = clock_timestamp() + make_interval(secs => %s * power(2, attempts))"
             f" WHERE id IN (SELECT id FROM {table} WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT %s"
             " FOR UPDATE SKIP LOCKED) RETURNING id",
             [FIRST_WAIT_SECONDS, AT_ONCE],

@@ -73,7 +73,7 @@ def _checked_settings(
     """The fields that really change, or InvalidRequest."""
     wanted = dict[str, str]()
     if name is not None:
-        wanted["name"] = name.strip()
+        wanted["name"] = " ".join(name.split())
         if not 1 <= len(wanted["name"]) <= LONGEST_NAME:
             raise InvalidRequest(f"Give a name of 1 to {LONGEST_NAME} characters.", param="name")
     if slug is not None and slug != organization.slug:
