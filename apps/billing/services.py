@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Exists, Q, Subquery
 from django.utils import timezone
 
 from apps.billing.entitlements import Limits, Usage, may_hold, month_of, next_month, price_micros, remaining
@@ -65,8 +66,8 @@ class UsageSummary:
 def limits_of(organization_id: UUID) -> Limits:
     """The limits of the organization's plan, computed from its subscription; never stored."""
     with tenancy.scope(organization_id):
-        subscription = Subscription.objects.select_related("plan").first()
-    plan = subscription.plan if subscription else Plan.objects.get(code=FREE_PLAN)
+        subscribed = Subscription.objects.values("plan_id")[:1]
+        plan = Plan.objects.get(Q(pk=Subquery(subscribed)) | ~Exists(subscribed) & Q(code=FREE_PLAN))
     return Limits(
         plan=plan.name,
         monthly_tokens=plan.monthly_tokens,
@@ -80,6 +81,9 @@ def limits_of(organization_id: UUID) -> Limits:
 
 def _locked_period(month: date) -> UsagePeriod:
     """The month's row, locked: whoever holds or settles for this organization waits here."""
+    period: UsagePeriod | None
+    for period in UsagePeriod.objects.select_for_update().filter(month=month):
+        return period
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {UsagePeriod._meta.db_table}"
@@ -87,7 +91,7 @@ def _locked_period(month: date) -> UsagePeriod:
             " ON CONFLICT (organization_id, month) DO NOTHING",
             [uuid7(), current_organization(), month],
         )
-    period: UsagePeriod = UsagePeriod.objects.select_for_update().get(month=month)
+    period = UsagePeriod.objects.select_for_update().get(month=month)
     return period
 
 

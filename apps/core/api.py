@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -10,6 +12,39 @@ from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+from apps.core.errors import ServiceUnavailable
+
+# So many requests of an event loop are worked on at a time. Those who wait hold neither a thread nor a database
+# connection, of which there are few; and they do not take turns at the interpreter with those who are ahead of them.
+AT_ONCE = 6
+# With a database away each of those ahead waits for it as long as DATABASE_PATIENCE_SECONDS.
+TURN_SECONDS = 10.0
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+class Turn:
+    """A request's place among those that are worked on; `leave` it before waiting for anything but the database."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._turns = _turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
+        self._held = False
+
+    async def take(self) -> None:
+        """Waits for a place; raises ServiceUnavailable when none gets free."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise ServiceUnavailable("Too much is being asked at once; try again.", retry_after=1) from None
+        self._held = True
+
+    def leave(self) -> None:
+        if self._held:
+            self._turns.release()
+        self._held = False
 
 
 def _measure(request: HttpRequest) -> None:
@@ -29,27 +64,35 @@ class AsyncAPIView(APIView):
     """
 
     answer_headers: dict[str, str]
+    turn: Turn
 
     async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         self.args, self.kwargs = args, kwargs
         self.answer_headers = {"cache-control": "no-store"}
-        wrapped = await sync_to_async(self.initialize_request)(request, *args, **kwargs)
+        wrapped = self.initialize_request(request, *args, **kwargs)
         self.request = wrapped
         self.headers = self.default_response_headers
+        self.turn = Turn()
         try:
-            _measure(request)
-            await sync_to_async(self.initial)(wrapped, *args, **kwargs)
-            name = (wrapped.method or "").lower()
-            # Where there is no handler, this raises MethodNotAllowed.
-            handler: Any = getattr(self, name, None) if name in self.http_method_names else None
-            handler = handler or self.http_method_not_allowed
-            response: Response = await handler(wrapped, *args, **kwargs)
+            response = await self._answered(wrapped, *args, **kwargs)
         except Exception as error:
             response = await sync_to_async(self.handle_exception)(error)
+        finally:
+            self.turn.leave()
         self.response = self.finalize_response(wrapped, response, *args, **kwargs)
         for name, value in self.answer_headers.items():
             self.response.headers.setdefault(name, value)
         return self.response
+
+    async def _answered(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        _measure(request._request)
+        await self.turn.take()
+        await sync_to_async(self.initial)(request, *args, **kwargs)
+        name = (request.method or "").lower()
+        # Where there is no handler, this raises MethodNotAllowed.
+        handler: Any = getattr(self, name, None) if name in self.http_method_names else None
+        response: Response = await (handler or self.http_method_not_allowed)(request, *args, **kwargs)
+        return response
 
     async def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         return Response({"methods": self.allowed_methods})

@@ -17,6 +17,7 @@ _BEGIN = """
 SELECT set_config('idle_in_transaction_session_timeout', %(patience)s, true),
     set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)
 """
+_ANYTHING = "SELECT EXISTS (SELECT 1 FROM {table} WHERE status = 'queued')"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 # Organizations are found by hops over the index, so that the length of a queue costs nothing. Only those that could
 # have one of the first jobs are looked at further, and of each at most as many jobs as could be among them.
@@ -111,10 +112,17 @@ class Source:
         )
 
 
-def begin(cursor: Any, source: Source, patience_seconds: int) -> None:
-    """Waits until nobody else claims from the table; the rest of the transaction is this claim's alone."""
+def begin(cursor: Any, source: Source, patience_seconds: int) -> bool:
+    """Waits until nobody else claims from the table; the rest of the transaction is this claim's alone.
+
+    False, without waiting, when nothing is queued: most claims are tries, and the choice is dear to plan.
+    """
     cursor.execute(_BEGIN, {"patience": f"{patience_seconds}s"})
+    cursor.execute(_ANYTHING.format(table=source.table))
+    if not cursor.fetchone()[0]:
+        return False
     cursor.execute(_LOCK, [f"claim:{source.table}"])
+    return True
 
 
 def choose(

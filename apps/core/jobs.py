@@ -29,8 +29,13 @@ MAX_CRASHES = 2
 # A job that gets a little further with each worker that it loses ends all the same.
 MAX_ATTEMPTS = 10
 BELL_EXPIRY_SECONDS = 3600
+# As often as workers look anyway.
+BELL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
+
+# By task: until when this process, in `time.monotonic()`, leaves the broker in peace.
+_quiet_until: dict[str, float] = {}
 
 
 class Status(models.TextChoices):
@@ -126,7 +131,8 @@ def claim(model: type[J], worker: str, limit: int, only: dict[str, Sequence[Any]
     source = model.source()
     before = time.monotonic()
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        claims.begin(cursor, source, LEASE_SECONDS)
+        if not claims.begin(cursor, source, LEASE_SECONDS):
+            return []
         picks = _take_fairest(cursor, source, worker, limit, held)
         rows = {row.id: row for row in model.objects.filter(id__in=[pick.job for pick in picks])}
     claimed = [rows[pick.job] for pick in picks]
@@ -246,24 +252,28 @@ def queue_position(job: Job) -> int | None:
 def ring(task: str) -> None:
     """Sounds a worker's doorbell once the transaction has committed.
 
-    A broker that is down loses only the bell: workers look for waiting rows by themselves every second.
+    A broker that is down loses only the bell: workers look for waiting rows by themselves every second. So where some
+    have heard the channel, the broker is given no more than one message in that time: each costs as much as a query.
     """
 
     def send() -> None:
         try:
             # Heard a few milliseconds before the broker's message by workers that listen.
-            quick_redis_client().publish(bell_channel(), task)
+            heard = quick_redis_client().publish(bell_channel(task), "")
+            if heard and time.monotonic() < _quiet_until.get(task, 0.0):
+                return
             # Expiry is by the clocks of two machines, which may differ by more than a bell is worth.
             celery.current_app.send_task(task, expires=BELL_EXPIRY_SECONDS, retry=False)
+            _quiet_until[task] = time.monotonic() + BELL_SECONDS
         except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
             log.warning("doorbell not delivered", extra={"task": task, "reason": str(error)})
 
     transaction.on_commit(lambda: bells.send(task, send))
 
 
-def bell_channel() -> str:
-    """The Redis channel on which the names of tasks that are rung for are published."""
-    return f"{settings.REDIS_PREFIX}:bell"
+def bell_channel(task: str) -> str:
+    """The Redis channel of those who listen for a task's bell themselves."""
+    return f"{settings.REDIS_PREFIX}:bell:{task}"
 
 
 def cancel_channel() -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -161,8 +160,3 @@ def ensure_default_model() -> ModelVersion:
     if alias is None or settings.DEFAULT_MODEL != "house":
         move_alias(DEFAULT_ALIAS, version.name)
     return version
-
-
-def version(id: UUID) -> ModelVersion:
-    """A version by id, also when it is no longer offered: accepted work keeps it."""
-    return ModelVersion.objects.get(pk=id)

@@ -24,7 +24,6 @@ from apps.core import metrics, sse
 from apps.core.errors import NotAuthenticated, ServiceUnavailable
 from apps.core.shutdown import Leaving
 from apps.core.threads import in_database
-from apps.studio.services import get_generation
 from apps.studio.streaming import follow
 
 # Close codes in the range applications may use: the HTTP status they stand for, behind a 4.
@@ -63,7 +62,7 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
     async def _send_frames(self) -> None:
         try:
             generation_id: UUID = self.scope["url_route"]["kwargs"]["id"]
-            actor = await _admit(self.scope, generation_id)
+            actor = await _admit(self.scope)
             query = parse_qs(self.scope["query_string"].decode("latin-1"))
             async with aclosing(follow(actor.organization_id, generation_id, query.get("after", [""])[-1])) as frames:
                 with metrics.open_stream("websocket") as sent:
@@ -95,17 +94,17 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
         """Messages are ignored unread, so that a malformed one cannot end the stream."""
 
 
-async def _admit(scope: dict[str, Any], generation_id: UUID) -> Actor:
-    """Who asks, once it is certain that they may read this generation."""
+async def _admit(scope: dict[str, Any]) -> Actor:
+    """Who asks, once it is certain that they may read generations; which of them, `follow` finds out."""
     try:
-        return await in_database(_reader_of, scope, generation_id)
+        return await in_database(_reader_of, scope)
     except (OperationalError, InterfaceError) as error:
         raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
 
 
-def _reader_of(scope: dict[str, Any], generation_id: UUID) -> Actor:
+def _reader_of(scope: dict[str, Any]) -> Actor:
     actor = _actor_of(scope)
-    get_generation(actor, generation_id)
+    actor.require("generations:read")
     return actor
 
 

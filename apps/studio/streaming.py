@@ -77,7 +77,7 @@ class _Follower:
         # Since when the database has not answered, and until when the stream's last entry is waited for.
         self.database_away: float | None = None
         self.closing: float | None = None
-        self.started = self.finished = False
+        self.finished = False
 
     # ------------------------------------------------------------ the stream
     async def find_place(self, position: str) -> None:
@@ -133,21 +133,30 @@ class _Follower:
             if step is Step.TEXT:
                 text.append(piece.text)
                 id = piece.id
+            elif step is Step.NOTHING and self._begins(piece):
+                frames += [*_delta(text, id), self.now.frame()]
+                text.clear()
             elif step is Step.NOTHING:
-                self._note(piece)
+                pass
             elif step is Step.RESET:
                 text.clear()
-                frames = [{"type": "reset", "id": piece.id}]
+                frames = [*(frame for frame in frames if frame["type"] == "status"), {"type": "reset", "id": piece.id}]
             elif step is Step.END:
                 self.finished = True
             else:
                 return frames + _delta(text, id), pieces[index:]
         return frames + _delta(text, id), ()
 
-    def _note(self, piece: Piece) -> None:
-        if piece.kind == streams.ATTEMPT:
-            # A worker has begun: the row says so now, and not only when it is looked at next.
-            self.started, self.asked = True, None
+    def _begins(self, piece: Piece) -> bool:
+        """Whether a worker has begun an attempt that the row was not yet seen to have: so it runs, without asking."""
+        if piece.kind != streams.ATTEMPT or self.now.ended:
+            return False
+        attempt = streams.attempt_of(piece.id)
+        if attempt <= self.now.attempt:
+            return False
+        # What has been asked may be answered with how the row stood before.
+        self.now, self.asked = Glance(Status.RUNNING, None, attempt), None
+        return True
 
     async def _mend(self, piece: Piece) -> list[Frame]:
         """Behind a hole: the reader forgets its text, and is told the whole if the stream still has it."""
@@ -179,7 +188,7 @@ class _Follower:
         return min(moments)
 
     def _next_look(self) -> float:
-        if self.started or self.now.status == Status.QUEUED or self.database_away is not None:
+        if self.now.status == Status.QUEUED or self.database_away is not None:
             return 0.0
         return max(self.looked, self.heard) + SILENCE_SECONDS
 
@@ -199,10 +208,8 @@ class _Follower:
         return frames
 
     def _ask(self) -> None:
-        """Asks how the row stands: at once when a worker has begun, else together with all who wait."""
-        batch = rows.glances if self.started and self.database_away is None else rows.later_glances
-        self.started = False
-        self.asked = batch.ask(*self.row)
+        """Asks how the row stands, together with all who wait."""
+        self.asked = rows.later_glances.ask(*self.row)
         self.asked.add_done_callback(self.reader.poke)
 
     async def _take_answer(self, asked: asyncio.Future[Glance | None]) -> list[Frame]:

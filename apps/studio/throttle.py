@@ -47,7 +47,8 @@ def accept_within(prepared: Prepared, accept: Callable[[], T], counts: Callable[
 
 def request_generation(actor: Actor, spec: GenerationSpec) -> Generation:
     """A generation within the minute's limits; a refusal leaves nothing behind."""
-    charge(actor, billing.limits_of(actor.organization_id), requests=1, tokens=0)
-    prepared = studio.prepare(actor, spec)
+    limits = billing.limits_of(actor.organization_id)
+    charge(actor, limits, requests=1, tokens=0)
+    prepared = studio.prepare(actor, spec, limits)
     generation, _ = accept_within(prepared, lambda: studio.accept(prepared), lambda _: True)
     return generation

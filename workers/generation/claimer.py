@@ -49,7 +49,8 @@ class Claimer:
         self._stopping = threading.Event()
         self._models: dict[UUID, ModelVersion] = {}
         self._looked = 0.0
-        self._suspects_wait = False
+        # Some are held back until what runs here has shown itself harmless.
+        self.suspects_wait = False
         self._suspects_turn = True
         # Whether the latest claim got all that it asked for, so that asking again may give more.
         self._more = False
@@ -100,7 +101,7 @@ class Claimer:
         """What changes seldom is read when nothing else is to do, and now and then before a claim."""
         if time.monotonic() - self._looked > (BUSY_LOOK_SECONDS if rung else LOOK_SECONDS / 2):
             self._models = {version.pk: version for version in ModelVersion.objects.all()}
-            self._suspects_wait = jobs.suspects_wait(Generation)
+            self.suspects_wait = jobs.suspects_wait(Generation)
             self._looked = time.monotonic()
 
     # ------------------------------------------------------------ claiming
@@ -108,7 +109,7 @@ class Claimer:
         unproven = [active for active in self._table.all() if not active.proven]
         if any(active.suspect for active in unproven):
             return 0
-        if not self._suspects_wait:
+        if not self.suspects_wait:
             return self._claim(suspects=False)
         if self._suspects_turn and unproven:
             return 0

@@ -16,6 +16,7 @@ from apps.core import jobs
 from apps.core.connections import quick_redis_client, writer_client
 from apps.core.views import WORKER_SILENT_SECONDS, worker_key
 from apps.studio.models import Generation
+from apps.studio.services import WAKE
 from workers.generation.table import Table
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Listener:
 
     def _listen(self) -> None:
         with writer_client().pubsub(ignore_subscribe_messages=True) as subscription:
-            subscription.subscribe(jobs.cancel_channel(), jobs.bell_channel())
+            subscription.subscribe(jobs.cancel_channel(), jobs.bell_channel(WAKE))
             self.hears = True
             self._wake()
             while not self._stopping.is_set():

@@ -95,7 +95,8 @@ class GenerationRuntime:
         if active.suspect:
             row = active.generation
             self._settler.submit(active, partial(acquit_generation, row.organization_id, active.id, active.attempt))
-        self.wake()
+        if active.suspect or self._claimer.suspects_wait:
+            self.wake()
 
     def finish(self, active: Active, outcome: Outcome) -> None:
         """The engine has ended it."""

@@ -26,6 +26,9 @@ from workers.generation.active import PROVEN_OUTPUTS, Active
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2
+# Streams are written at most so often, so that several steps of a quick model are one command, and its thread is not
+# disturbed at each. What comes after a pause is written at once, and so is an end.
+WRITE_SECONDS = 0.025
 # The tail of a stream whose text is in its row may be given up: readers then get the text from there.
 TAIL_PATIENCE_SECONDS = 300.0
 STOP_SECONDS = 2.0
@@ -57,19 +60,25 @@ class Writer:
         self._settled_at: dict[str, float] = {}
         self._stop_by: float | None = None
         self._reachable = True
+        self._written = 0.0
+        self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
         self._thread.start()
 
     def put(self, outputs: Sequence[StepOutput]) -> None:
         self._inbox.put(outputs)
+        if any(output.finish_reason for output in outputs):
+            self._ends.set()
 
     def end(self, active: Active) -> None:
         """The row is committed: marks the stream's end."""
         self._inbox.put(active)
+        self._ends.set()
 
     def stop(self) -> None:
         """Writes what is waiting, for a few seconds if need be, and ends."""
         self._inbox.put(None)
+        self._ends.set()
         self._thread.join(timeout=STOP_SECONDS + 2)
 
     # ------------------------------------------------------------ the thread
@@ -89,6 +98,8 @@ class Writer:
         outputs: dict[str, list[StepOutput]] = {}
         try:
             item = self._inbox.get(timeout=RETRY_SECONDS if self._behind else None)
+            self._ends.wait(self._written + WRITE_SECONDS - time.monotonic())
+            self._ends.clear()
             while True:
                 if item is None:
                     self._stop_by = time.monotonic() + STOP_SECONDS
@@ -128,6 +139,7 @@ class Writer:
             return
         writes = [write for active in self._behind.values() for write in active.unsent]
         try:
+            self._written = time.monotonic()
             with metrics.STREAM_WRITE_SECONDS.time():
                 answers = streams.write(writer_client(), writes)
         except (RedisError, OSError) as error:

@@ -54,15 +54,18 @@ def _tell_postgres(value: UUID | Across | None) -> None:
 @contextmanager
 def _enter(value: UUID | Across) -> Iterator[None]:
     before = _current.get()
+    # In a transaction that was told already; should it not have been, PostgreSQL shows no rows rather than others'.
+    again = before == value and connection.in_atomic_block
     with transaction.atomic():
-        _tell_postgres(value)
+        if not again:
+            _tell_postgres(value)
         token = _current.set(value)
         try:
             yield
         finally:
             _current.reset(token)
     # A rolled-back savepoint restores the settings by itself; a released one keeps ours.
-    if connection.in_atomic_block:
+    if connection.in_atomic_block and not again:
         _tell_postgres(before)
 
 

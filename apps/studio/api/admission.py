@@ -8,6 +8,7 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
+from apps.accounts.access import Actor
 from apps.accounts.authentication import api_actor
 from apps.billing import services as billing
 from apps.billing.entitlements import Limits
@@ -52,11 +53,9 @@ class AdmittingView(AsyncAPIView):
     def accept(self, request: Request, spec: GenerationSpec) -> Accepted:
         """Accepts what `spec` asks for, or finds what the same Idempotency-Key was accepted for before."""
         actor = api_actor(request)
-        with tenancy.scope(actor.organization_id):
-            earlier = idempotency.find(*_identity(request))
-        if replayed := self._replayed(earlier):
+        if replayed := self._replayed(_earlier(actor, request)):
             return replayed
-        prepared = studio.prepare(actor, spec)
+        prepared = studio.prepare(actor, spec, self.limits)
         accepted, levels = throttle.accept_within(
             prepared, lambda: self._store(request, prepared), lambda accepted: not accepted.replayed
         )
@@ -79,6 +78,15 @@ class AdmittingView(AsyncAPIView):
             return None
         self.answer_headers["idempotency-replayed"] = "true"
         return Accepted(record.object_id, record.body or {}, replayed=True)
+
+
+def _earlier(actor: Actor, request: Request) -> IdempotencyKey | None:
+    """The committed first use of the request's key; most requests have none, and ask nothing."""
+    key, path, body = _identity(request)
+    if key is None:
+        return None
+    with tenancy.scope(actor.organization_id):
+        return idempotency.find(key, path, body)
 
 
 def _identity(request: Request) -> tuple[str | None, str, bytes]:

@@ -151,6 +151,7 @@ class OpenAIView(AdmittingView):
         await sync_to_async(body.is_valid)(raise_exception=True)
         stays = "idempotency-key" in request.headers
         accepted = await self._accept(request, body.spec(), stays)
+        self.turn.leave()
         frames = frames_for_caller(api_actor(request), accepted.id, stays)
         if body.streamed:
             return await self._streamed(accepted, frames, body.include_usage)

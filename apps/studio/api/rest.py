@@ -24,7 +24,7 @@ from apps.core.rest import CreatedCursorPagination
 from apps.core.schema import IDEMPOTENCY_KEY, READ, WRITE, event_stream, problems
 from apps.core.shutdown import Leaving
 from apps.studio import services as studio
-from apps.studio.api.admission import AdmittingView
+from apps.studio.api.admission import Accepted, AdmittingView
 from apps.studio.api.serializers import CreateGeneration, GenerationBody
 from apps.studio.body import generation_body
 from apps.studio.models import Generation
@@ -68,9 +68,7 @@ class GenerationsView(AdmittingView):
         examples=[EXAMPLE],
     )
     async def post(self, request: Request) -> Response:
-        body = CreateGeneration(data=request.data)
-        await sync_to_async(body.is_valid)(raise_exception=True)
-        accepted = await sync_to_async(self.accept)(request, body.spec())
+        accepted = await sync_to_async(self._checked_and_accepted)(request)
         location = f"/api/v1/generations/{accepted.id}"
         return Response(accepted.body, status=202, headers={"location": location})
 
@@ -88,6 +86,12 @@ class GenerationsView(AdmittingView):
     )
     async def get(self, request: Request) -> Response:
         return await sync_to_async(self._page)(request)
+
+    def _checked_and_accepted(self, request: Request) -> Accepted:
+        # Together, since every change of threads is a wait for the interpreter where many requests are served.
+        body = CreateGeneration(data=request.data)
+        body.is_valid(raise_exception=True)
+        return self.accept(request, body.spec())
 
     # drf-spectacular reads it to give the list its paginated shape.
     pagination_class = CreatedCursorPagination

@@ -55,8 +55,8 @@ def request_generation(actor: Actor, spec: GenerationSpec) -> Generation:
 
 
 @metrics.counting_refusals(QUEUE)
-def prepare(actor: Actor, spec: GenerationSpec) -> Prepared:
-    """Everything that needs no lock: permission, values, model, tokens.
+def prepare(actor: Actor, spec: GenerationSpec, limits: Limits | None = None) -> Prepared:
+    """Everything that needs no lock: permission, values, model, tokens; `limits` where the caller has read them.
 
     Raises DeletionPending, InvalidRequest, ModelNotFound, ContextLengthExceeded or Overloaded.
     """
@@ -72,7 +72,7 @@ def prepare(actor: Actor, spec: GenerationSpec) -> Prepared:
         actor=actor,
         spec=replace(spec, sampling=sampling),
         model=model,
-        limits=billing.limits_of(actor.organization_id),
+        limits=limits or billing.limits_of(actor.organization_id),
         prompt_tokens=prompt_tokens,
         max_tokens=max_tokens,
     )
@@ -134,7 +134,8 @@ def _create(id: UUID, prepared: Prepared) -> Generation:
         api_key_id=prepared.actor.api_key_id,
         request_id=structlog.contextvars.get_contextvars().get("request_id", "")[:64],
     )
-    generation.refresh_from_db(fields=["created_at", "deadline_at"])
+    if spec.deadline_seconds is not None:
+        generation.refresh_from_db(fields=["deadline_at"])
     return generation
 
 

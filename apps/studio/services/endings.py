@@ -20,7 +20,6 @@ from apps.core import events, jobs, metrics, streams, tenancy
 from apps.core.connections import quick_redis_client
 from apps.core.errors import NotFound
 from apps.core.jobs import Status
-from apps.registry import services as registry
 from apps.studio.models import Generation
 
 log = structlog.get_logger(__name__)
@@ -82,6 +81,7 @@ def _locked(id: UUID) -> Any:
     """The row, locked, and by the database's clock whether its lease has lapsed and its deadline passed."""
     return (
         Generation.objects.select_for_update(of=("self",))
+        .select_related("model")
         .annotate(
             lapsed=RawSQL("coalesce(lease_until < clock_timestamp(), false)", [], output_field=BooleanField()),
             late=RawSQL("coalesce(deadline_at <= clock_timestamp(), false)", [], output_field=BooleanField()),
@@ -140,6 +140,7 @@ def finish_generation(organization_id: UUID, id: UUID, attempt: int, outcome: Ou
     with tenancy.scope(organization_id):
         generation: Generation | None = (
             Generation.objects.select_for_update(of=("self",))
+            .select_related("model")
             .filter(pk=id, attempt=attempt, status=Status.RUNNING)
             .first()
         )
@@ -151,12 +152,11 @@ def finish_generation(organization_id: UUID, id: UUID, attempt: int, outcome: Ou
 
 def _end(generation: Generation, outcome: Outcome) -> None:
     """The one place where a generation ends; the caller holds its row lock."""
-    model = registry.version(generation.model_id)
-    for name, value in asdict(outcome).items():
+    model = generation.model
+    ending = asdict(outcome) | {"lease_until": None, "finished_at": Now(), "attempt": generation.attempt}
+    for name, value in ending.items():
         setattr(generation, name, value)
-    generation.lease_until = None
-    generation.finished_at = Now()
-    generation.save()
+    generation.save(update_fields=ending)
     if outcome.completion_tokens or outcome.status == Status.SUCCEEDED:
         charge = billing.Charge(
             prompt_tokens=outcome.prompt_tokens,

@@ -190,7 +190,7 @@ async def test_a_database_that_is_away_says_try_again(
     def away(*args: Any) -> None:
         raise OperationalError("no connection")
 
-    monkeypatch.setattr(consumers, "get_generation", away)
+    monkeypatch.setattr(consumers, "actor_of_header", away)
     # Restored afterwards: the failure is remembered for a moment.
     monkeypatch.setattr(threads._Breaker, "until", 0.0)
     async with connected(finished.pk, **org_a.bearer) as socket:
