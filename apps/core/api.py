@@ -91,7 +91,8 @@ class AsyncAPIView(APIView):
         name = (request.method or "").lower()
         # Where there is no handler, this raises MethodNotAllowed.
         handler: Any = getattr(self, name, None) if name in self.http_method_names else None
-        response: Response = await (handler or self.http_method_not_allowed)(request, *args, **kwargs)
+        handler = handler or self.http_method_not_allowed
+        response: Response = await handler(request, *args, **kwargs)
         return response
 
     async def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
