@@ -32,6 +32,14 @@ def test_signing_up_creates_an_organization_with_its_owner(db: None) -> None:
     assert client.get(reverse("dashboard")).status_code == 200
 
 
+def test_a_short_password_is_refused_in_the_readers_language(db: None) -> None:
+    client = Client(headers={"accept-language": "zh-CN"})
+    form = {"email": "ada@example.com", "password1": "short", "password2": "short"}
+    page = client.post(reverse("account_signup"), form).content.decode()
+    assert "密码长度太短" in page
+    assert "too short" not in page
+
+
 def test_without_a_mail_server_nobody_is_told_to_look_for_mail(db: None, mailoutbox: list[Any]) -> None:
     client, _ = sign_up("ada@example.com")
     page = client.get(reverse("dashboard")).content.decode()
