@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis.exceptions
@@ -15,10 +16,14 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from apps.core import metrics
-from apps.core.connections import redis_client
+from apps.core.connections import quick_redis_client
 from apps.core.errors import InvalidRequest, MillraceError, NotFound, PermissionDenied
 
 WORKER_SILENT_SECONDS = 20
+DATABASE_SILENT_SECONDS = 3
+
+# One thread: while a silent database holds it, later questions wait behind the first and time out as well.
+_database_thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
 
 
 class InternalError(MillraceError):
@@ -80,18 +85,30 @@ async def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def _database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Asks in another thread, because a server that has stopped in mid-connection may never answer."""
+    question = _database_thread.submit(_ask_database)
+    try:
+        question.result(DATABASE_SILENT_SECONDS)
+    finally:
+        question.cancel()
+
+
+def _ask_database() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.close()
 
 
 def _redis() -> None:
-    redis_client().ping()
+    quick_redis_client().ping()
 
 
 def _worker(queue: str) -> Callable[[], None]:
     def check() -> None:
         # Redis forgets a silent worker by itself: the worker's clock and ours may differ.
-        if redis_client().get(worker_key(queue)) is None:
+        if quick_redis_client().get(worker_key(queue)) is None:
             raise LookupError(f"no worker of the queue {queue} has been seen for {WORKER_SILENT_SECONDS} s")
 
     return check

@@ -1,5 +1,6 @@
 """`/healthz` asks nothing; `/readyz` names each part that is down."""
 
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -32,9 +33,27 @@ def no_database(transactional_db: None) -> Iterator[None]:
 
 
 @pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def silent_stores(transactional_db: None, silent: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(views, "DATABASE_SILENT_SECONDS", 0.2)
+    mute = redis_py.Redis(port=silent, socket_timeout=0.2, retry=None)
+    monkeypatch.setattr(views, "quick_redis_client", lambda: mute)
+    port = connection.settings_dict["PORT"]
+    connection.settings_dict["PORT"] = str(silent)
+    yield
+    connection.settings_dict["PORT"] = port
+
+
+@pytest.fixture
 def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = redis_py.Redis(port=1, socket_connect_timeout=0.2, retry=None)
-    monkeypatch.setattr(views, "redis_client", lambda: nobody)
+    monkeypatch.setattr(views, "quick_redis_client", lambda: nobody)
 
 
 def readiness() -> tuple[int, dict[str, str]]:
@@ -70,6 +89,10 @@ def test_a_lost_database_is_named_alone(workers: None, no_database: None) -> Non
 
 def test_without_redis_no_worker_can_be_seen(db: None, no_redis: None) -> None:
     assert down() == {"redis", "worker_generation", "worker_default"}
+
+
+def test_stores_that_take_connections_and_say_nothing_are_named(silent_stores: None) -> None:
+    assert down() == PARTS
 
 
 def test_the_process_is_healthy_while_everything_else_is_down(no_database: None, no_redis: None) -> None:
