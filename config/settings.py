@@ -218,6 +218,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "apps.core.storage.StaticFilesStorage"},
 }
 MEDIA_ROOT = VAR / "media"
+# Where the audit chains stood, hour by hour: outside the database, whose owner could rewrite both.
+AUDIT_ANCHOR_FILE = env.text("AUDIT_ANCHOR_FILE", str(VAR / "audit" / "anchors.jsonl"))
+# Log servers mostly stand in the operator's own network; customers of a shared installation must not reach into it.
+AUDIT_STREAMS_TO_PRIVATE_ADDRESSES = env.flag("AUDIT_STREAMS_TO_PRIVATE_ADDRESSES")
 
 # ---------------------------------------------------------------- API
 REST_FRAMEWORK = {

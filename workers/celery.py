@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import setup_logging
 from kombu import Queue
 
@@ -39,13 +40,16 @@ app.conf.update(
         "socket_timeout": 10,
         "global_keyprefix": "millrace:celery:",
     },
-    imports=["workers.accounts", "workers.core", "workers.generation", "workers.metrics"],
+    imports=["workers.accounts", "workers.audit", "workers.core", "workers.generation", "workers.metrics"],
     beat_schedule={
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "send-letters": {"task": "accounts.send_letters", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-organizations": {"task": "accounts.remove_organizations", "schedule": 300.0},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
+        "anchor-audit": {"task": "audit.anchor", "schedule": 3600.0},
+        "verify-audit": {"task": "audit.verify", "schedule": crontab(hour=3, minute=20)},
+        "stream-audit": {"task": "audit.stream", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "rotate-keys": {"task": "core.rotate_keys", "schedule": 3600.0},
         "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
     },

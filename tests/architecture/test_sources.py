@@ -14,6 +14,11 @@ from tests.helpers.sources import CODE, ROOT, called, calls, files, name_of, tre
 
 # Who may look across organizations, and why. Each new line widens the first wall: review it as such.
 ACROSS_TENANTS = {
+    ("apps/accounts/audit/streaming.py", "_claim", "CLAIM_WORK"),
+    ("apps/accounts/management/commands/audit_verify.py", "_wanted", "OPERATE"),
+    ("apps/accounts/audit/anchors.py", "anchor_everything", "HOUSEKEEPING"),
+    ("apps/accounts/audit/retention.py", "prune_everything", "HOUSEKEEPING"),
+    ("apps/accounts/audit/verification.py", "verify_everything", "HOUSEKEEPING"),
     ("apps/accounts/access.py", "memberships_of", "SIGN_IN"),
     ("apps/accounts/services/keys.py", "find_api_key", "SIGN_IN"),
     ("apps/accounts/services/invitations.py", "find_invitation", "SIGN_IN"),
@@ -33,11 +38,16 @@ ACROSS_TENANTS = {
     ("apps/core/backlog.py", "everywhere", "COUNT_WORK"),
     ("apps/core/jobs.py", "expired", "REAP"),
 }
+# Who may set the application's role aside: only what pseudonymises append-only rows.
+AS_OWNER = {
+    ("apps/accounts/audit/erasure.py", "erase_person", "ERASURE"),
+}
 # Managers without the wall, raw settings and raw roles: only tenancy itself may touch these.
 WALL_BREAKERS = re.compile(
     r"_base_manager|app\.across|app\.org\b|SET (LOCAL )?ROLE|session_replication_role|BYPASSRLS", re.I
 )
 MAY_NAME_THE_WALL = {
+    "apps/core/tenancy/owner.py",
     "apps/core/tenancy/scope.py",
     "apps/core/tenancy/migrations.py",
     "apps/core/tenancy/removal.py",
@@ -54,6 +64,17 @@ def test_looking_across_tenants_is_the_reviewed_list() -> None:
                 assert isinstance(reason, ast.Attribute), f"{name_of(path)}: the reason must be a member of Across"
                 found.add((name_of(path), function, reason.attr))
     assert found == ACROSS_TENANTS
+
+
+def test_working_as_the_owner_is_the_reviewed_list() -> None:
+    found = set()
+    for path in files("*.py", "apps", "config", "workers"):
+        for function, call in calls(path):
+            if called(call) == "as_owner":
+                reason = call.args[0]
+                assert isinstance(reason, ast.Attribute), f"{name_of(path)}: the reason must be a member of AsOwner"
+                found.add((name_of(path), function, reason.attr))
+    assert found == AS_OWNER
 
 
 def test_only_tenancy_handles_the_wall_itself() -> None:

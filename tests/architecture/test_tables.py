@@ -24,7 +24,13 @@ SHARED_TABLES = {
     "registry_modelalias": "the operator's models",
     "registry_modelversion": "the operator's models",
 }
-APPEND_ONLY = {"accounts_auditentry", "billing_ledgerentry", "core_event"}
+APPEND_ONLY = {
+    "accounts_auditanchor",
+    "accounts_auditentry",
+    "accounts_auditverification",
+    "billing_ledgerentry",
+    "core_event",
+}
 pytestmark = pytest.mark.django_db
 
 

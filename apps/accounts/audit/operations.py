@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.migrations.operations.base import Operation
 
+from apps.core.crypto import SealedText
+
 
 class AuditedTable(Operation):
     """Whatever changes the table's rows, inside the application or behind it, leaves an entry (`audit_change`).
@@ -26,7 +28,9 @@ class AuditedTable(Operation):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         meta = to_state.apps.get_model(app_label, self.model_name)._meta
-        table, words = meta.db_table, (meta.label_lower, self.name, ",".join(self.without))
+        # Changing a master key reseals every envelope, which is no news; a forged one does not open.
+        sealed = [str(field.column) for field in meta.local_fields if isinstance(field, SealedText)]
+        table, words = meta.db_table, (meta.label_lower, self.name, ",".join([*self.without, *sealed]))
         arguments = ", ".join(schema_editor.quote_value(word) for word in words)
         schema_editor.execute(
             f"CREATE CONSTRAINT TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON {table}"

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import models
 
-from apps.accounts.access import Actor
+from apps.accounts.access import Actor, ActorKind
 from apps.accounts.models import AuditEntry, User
 from apps.accounts.models.audit import LONGEST_NAME
 
@@ -65,3 +65,8 @@ def _name_of_person(id: Any) -> str:
 def _id_of(target: models.Model) -> UUID:
     """The row's own id; the few libraries' tables that count their rows have the number in the id's last digits."""
     return target.pk if isinstance(target.pk, UUID) else UUID(int=target.pk)
+
+
+def system(organization_id: UUID) -> Actor:
+    """The product itself, acting by a rule that the organization has set."""
+    return Actor(organization_id, frozenset(), name="Millrace", kind=ActorKind.SYSTEM)

@@ -17,6 +17,15 @@ from apps.accounts.models import AuditEntry
 SENTENCES: dict[str, Promise] = {
     "api_key.created": gettext_lazy("%(actor)s created the API key “%(object)s” with the scopes %(scopes)s."),
     "api_key.revoked": gettext_lazy("%(actor)s revoked the API key “%(object)s”."),
+    "audit.exported": gettext_lazy("%(actor)s exported the audit log (%(format)s, %(filters)s)."),
+    "audit.person_erased": gettext_lazy("%(actor)s replaced the name of %(pseudonym)s in %(count)s entries."),
+    "audit.pruned": gettext_lazy("%(count)s entries from before %(until)s were removed, as the retention rule says."),
+    "audit.retention_changed": gettext_lazy(
+        "%(actor)s changed how many days entries of the audit log are kept from %(before_days)s to %(after_days)s."
+    ),
+    "audit.stream_added": gettext_lazy("%(actor)s had the audit log sent to %(object)s."),
+    "audit.stream_changed": gettext_lazy("%(actor)s changed the sending of the audit log to %(object)s: %(what)s."),
+    "audit.stream_removed": gettext_lazy("%(actor)s ended the sending of the audit log to %(object)s."),
     "membership.created": gettext_lazy("%(object)s became a member with the role %(role)s."),
     "membership.role_changed": gettext_lazy("%(actor)s changed the role of %(object)s to %(after_role)s."),
     "membership.removed": gettext_lazy("%(actor)s removed %(object)s; what they owned went to %(moved_to)s."),

@@ -1,6 +1,13 @@
 """People, organizations, who belongs where and as what, invitations, API keys, and the audit trail."""
 
-from apps.accounts.models.audit import AuditEntry, AuditHead
+from apps.accounts.models.audit import (
+    AuditAnchor,
+    AuditEntry,
+    AuditHead,
+    AuditSettings,
+    AuditStream,
+    AuditVerification,
+)
 from apps.accounts.models.invitations import Invitation
 from apps.accounts.models.keys import ApiKey
 from apps.accounts.models.letters import Letter, LetterKind
@@ -13,8 +20,12 @@ from apps.accounts.permissions import Role
 
 __all__ = [
     "ApiKey",
+    "AuditAnchor",
     "AuditEntry",
     "AuditHead",
+    "AuditSettings",
+    "AuditStream",
+    "AuditVerification",
     "CustomRole",
     "Invitation",
     "Letter",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models.keys import ApiKey
 from apps.accounts.models.people import User
+from apps.core.crypto import SealedText
 from apps.core.tenancy import TenantForeignKey, TenantModel
 
 LONGEST_NAME = 254
+SHORTEST_RETENTION_DAYS = 30
 
 
 class AuditEntry(TenantModel):
@@ -66,3 +70,71 @@ class AuditHead(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization"], name="audit_head_of_organization")]
+
+
+class AuditAnchor(TenantModel):
+    """Where a chain stood at some hour, signed; the same line is appended to a file outside the database."""
+
+    sequence = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+    signature = models.CharField(max_length=120)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "sequence"], name="audit_anchor_once")]
+
+
+class AuditVerification(TenantModel):
+    """A look through the whole chain: up to which entry, and what was wrong, each thing in a sentence."""
+
+    first_sequence = models.BigIntegerField()
+    last_sequence = models.BigIntegerField()
+    findings = models.JSONField(default=list)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        indexes = [models.Index(fields=["organization", "-created_at"], name="audit_verification_newest")]
+
+
+class AuditSettings(TenantModel):
+    """How long an organization keeps its entries; None for ever, as without a row."""
+
+    retention_days = models.PositiveIntegerField(null=True, validators=[MinValueValidator(SHORTEST_RETENTION_DAYS)])
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization"], name="audit_settings_once"),
+            models.CheckConstraint(
+                condition=models.Q(retention_days__isnull=True) | models.Q(retention_days__gte=SHORTEST_RETENTION_DAYS),
+                name="audit_retention_not_too_short",
+            ),
+        ]
+
+    @property
+    def audit_name(self) -> str:
+        return str(_("the audit log"))
+
+
+class AuditStream(TenantModel):
+    """A place outside that every entry is sent to, in order.
+
+    `url` is `https://…` for a webhook, `syslog+tls://host:port`, `syslog+tcp://…` or `syslog+udp://…` for a log server.
+    `cursor` is the last entry that was taken there; whoever holds the lease is the only sender.
+    """
+
+    url = models.CharField(_("address"), max_length=500)
+    secret = SealedText()
+    cursor = models.BigIntegerField(default=0)
+    enabled = models.BooleanField(default=True)
+    failures = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=300, blank=True)
+    delivered_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "url"], name="audit_stream_once")]
+
+    def __str__(self) -> str:
+        return self.url

@@ -1,5 +1,11 @@
 """Every write to accounts."""
 
+from apps.accounts.services.audit import (
+    add_audit_stream,
+    remove_audit_stream,
+    set_audit_retention,
+    switch_audit_stream,
+)
 from apps.accounts.services.deletion import cancel_deletion, remove_due, schedule_deletion
 from apps.accounts.services.invitations import (
     accept_invitation,
@@ -36,6 +42,7 @@ __all__ = [
     "accept_invitation",
     "accept_ownership",
     "actor_of_key",
+    "add_audit_stream",
     "add_to_team",
     "cancel_deletion",
     "cancel_transfer",
@@ -63,6 +70,7 @@ __all__ = [
     "open_invitations",
     "owns_address",
     "pending_transfer",
+    "remove_audit_stream",
     "remove_due",
     "remove_from_team",
     "remove_member",
@@ -71,4 +79,6 @@ __all__ = [
     "revoke_invitation",
     "schedule_deletion",
     "send_due",
+    "set_audit_retention",
+    "switch_audit_stream",
 ]
