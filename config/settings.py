@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts import social
 from apps.core import env, keyring
 from apps.core.logs import logging_settings
 
@@ -55,7 +56,6 @@ if problems := _unsafe_settings():
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
@@ -66,6 +66,12 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.microsoft",
+    "allauth.socialaccount.providers.openid_connect",
     "apps.core",
     "apps.accounts",
     "apps.registry",
@@ -123,47 +129,98 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_PREFIX = env.text("REDIS_PREFIX", "millrace")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "apps.core.cache.PatientCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"{REDIS_PREFIX}:cache",
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "apps.accounts.sessions"
 
 # ---------------------------------------------------------------- work
 CELERY_BROKER_URL = REDIS_URL
 
 # ---------------------------------------------------------------- people
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.EmailBackend"]
+# What is stored in the second form is stored anew, in the first, when its owner signs in.
+PASSWORD_HASHERS = ["apps.accounts.hashers.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+# Length, likeness and what attackers try first; of what characters a password is made is nobody's business.
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
-] + [
     {
         "NAME": "apps.accounts.passwords.MinimumLength",
         "OPTIONS": {"min_length": 10},
-    }
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.accounts.passwords.BreachedPasswordValidator"},
+    {"NAME": "apps.accounts.passwords.ContextWordsValidator"},
 ]
+PASSWORD_CONTEXT_WORDS = ["millrace", *(part for part in BASE_URL.partition("://")[2].split(".")[:-1] if len(part) > 3)]
+# A k-anonymity service such as https://api.pwnedpasswords.com/range; none is asked unless it is named here.
+PWNED_PASSWORDS_URL = env.text("PWNED_PASSWORDS_URL")
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "apps.accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "apps.accounts.forms.SignupForm",
+    "reset_password": "apps.accounts.forms.ResetPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if LOCAL else "https"
-# Without a mail server a confirmation would never arrive; with one it is required.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+PASSWORD_RESET_TIMEOUT = 3600
+# How long a sign-in, or its confirmation, is fresh enough for dangerous acts (apps/accounts/sudo.py), in seconds.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Passwords have locks of their own (apps/accounts/signin.py); `login_failed` is left for codes of the second factor.
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "20/m/ip,5/5m/key,30/d/key",
+    "signup": "20/m/ip,200/d/ip",
+    "reset_password": "20/m/ip,100/d/ip,3/10m/key",
+    "reset_password_from_key": "20/m/ip",
+    "confirm_email": "20/m/ip,1/1m/key",
+    "manage_email": "10/m/user,30/d/user",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ADAPTER = "apps.accounts.adapter.MFAAdapter"
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Millrace"
+# Browsers offer passkeys on http://localhost only, and there the origin is not https.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOCAL
+# Other services to sign in with: those that the environment names, and no others.
+_SOCIAL = social.configured()
+SOCIALACCOUNT_ADAPTER = "apps.accounts.adapter.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = {service.id: service.configuration() for service in _SOCIAL}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+# Without a mail server no confirmation arrives: in local mode people are let in at once, and reset links stand in the
+# log, which is a developer's; on a server nobody can sign up unless SIGN_UP allows it.
 EMAIL_URL_HOST = env.text("EMAIL_HOST")
-# The console shows reset links, which belong in no log but a developer's.
 _MAIL = "smtp" if EMAIL_URL_HOST else "console" if LOCAL else "dummy"
-EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
+EMAIL_BACKEND = "apps.core.mail.Outbox"
+MAIL_DELIVERY_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
+MAIL_KINDS = {"password_reset": "apps.accounts.mails.password_reset"}
+EMAIL_TIMEOUT = 20
 EMAIL_HOST = EMAIL_URL_HOST or "localhost"
 EMAIL_PORT = env.number("EMAIL_PORT", 587)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=bool(EMAIL_URL_HOST))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "millrace@localhost")
+MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL_HOST
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL_HOST else "none"
+SIGN_UP = env.flag("SIGN_UP", default=LOCAL or bool(EMAIL_URL_HOST))
 # Behind a proxy the limits on sign-in must count callers, not the proxy.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
 LOGIN_URL = "account_login"
@@ -180,6 +237,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_NAME = "millrace_session" if LOCAL else "__Host-session"
 CSRF_COOKIE_NAME = "millrace_csrf" if LOCAL else "__Host-csrf"
+# A session ends when it was not used for so long, and after so long whatever happens.
+SESSION_IDLE_SECONDS = env.number("SESSION_IDLE_SECONDS", 12 * 3600)
+SESSION_COOKIE_AGE = env.number("SESSION_LIFETIME_SECONDS", 7 * 86_400)
+KNOWN_BROWSER_COOKIE_NAME = "millrace_browser" if LOCAL else "__Host-browser"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [BASE_URL] if BASE_URL else []
@@ -194,7 +255,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF, BASE_URL.replace("http", "ws", 1)] if BASE_URL else [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        "form-action": [SELF, *(service.origin for service in _SOCIAL)],
         "frame-ancestors": [NONE],
     }
 }

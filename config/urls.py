@@ -1,5 +1,6 @@
 """Every address of the product."""
 
+from django.conf import settings
 from django.urls import include, path
 
 from apps.core import views as core
@@ -12,6 +13,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.studio.urls")),
     path("", include("apps.studio.api.urls")),
@@ -20,6 +22,14 @@ urlpatterns = [
     path("api/schema", SchemaView.as_view(), name="api-schema"),
     path("api/docs", DocumentationView.as_view(), name="api-docs"),
 ]
+if settings.SOCIALACCOUNT_PROVIDERS:
+    urlpatterns += [
+        path("accounts/3rdparty/", include("allauth.socialaccount.urls")),
+        *(
+            path("accounts/", include(f"allauth.socialaccount.providers.{provider}.urls"))
+            for provider in settings.SOCIALACCOUNT_PROVIDERS
+        ),
+    ]
 
 handler400 = "apps.core.views.bad_request"
 handler403 = "apps.core.views.permission_denied"

@@ -1,4 +1,4 @@
-"""Mail and removals of organizations, on the default queue."""
+"""Mail and removals of organizations, and housekeeping for accounts, on the default queue."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ def remove_organizations() -> None:
     from apps.accounts.services import remove_due
 
     remove_due()
+
+
+@app.task(name="accounts.forget_loose_secrets")
+def forget_loose_secrets() -> None:
+    """Removes the secrets of second factors that their owners have removed."""
+    from apps.accounts.services import forget_loose_secrets as forget
+
+    forget()

@@ -46,11 +46,13 @@ app.conf.update(
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "send-letters": {"task": "accounts.send_letters", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-organizations": {"task": "accounts.remove_organizations", "schedule": 300.0},
+        "send-mail": {"task": "core.send_mail", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
         "anchor-audit": {"task": "audit.anchor", "schedule": 3600.0},
         "verify-audit": {"task": "audit.verify", "schedule": crontab(hour=3, minute=20)},
         "stream-audit": {"task": "audit.stream", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "rotate-keys": {"task": "core.rotate_keys", "schedule": 3600.0},
+        "forget-loose-secrets": {"task": "accounts.forget_loose_secrets", "schedule": 86_400.0},
         "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
     },
 )

@@ -39,3 +39,11 @@ def rotate_keys() -> None:
     from apps.core.rotation import rotate
 
     rotate(at_most=20_000)
+
+
+@app.task(name="core.send_mail")
+def send_mail() -> None:
+    """Sends the mails that wait."""
+    from apps.core.mail import deliver_due
+
+    deliver_due()

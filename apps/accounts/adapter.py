@@ -1,20 +1,33 @@
-"""What allauth leaves to the product: a new person gets an organization of their own, or has come for another one."""
+"""What allauth leaves to the product: who may sign up and where they then belong, and how often one may guess."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, _build_apps_from_settings
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from apps.accounts import arrivals, services
+from apps.accounts import arrivals, services, signin, sudo
+from apps.accounts.agents import browser_name
 from apps.accounts.models import User
+from apps.core import callers
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    # ------------------------------------------------------------ signing up
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Strangers only where the operator lets them; whoever brings an invitation always."""
+        return bool(settings.SIGN_UP) or arrivals.kept(request) is not None
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """A new person gets an organization of their own, unless an invitation brought them to another one."""
         with transaction.atomic():
             user = super().save_user(request, user, form, commit=commit)
             wanted = form.cleaned_data.get("organization_name", "").strip()
@@ -26,3 +39,79 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Whoever brings an invitation's secret has read the mail of its address."""
         return super().is_email_verified(request, email) or arrivals.is_for(request, email)
+
+    # ------------------------------------------------------------ signing in
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return callers.address_of(request.META) or "0.0.0.0"  # noqa: S104 - a UNIX socket has no address
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Counts the try before it is made, by the address as typed: whether there is such an account is not asked."""
+        self._attempt = signin.attempt_of(request, credentials.get("email", ""))
+        if self._attempt.begin():
+            raise self.validation_error("too_many_login_attempts")
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        if user is not None:
+            self._attempt.was_right()
+        return user
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """After a reset by mail; allauth would empty counts of its own, which are not used."""
+        signin.forgive(request, credentials["email"])
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        self._first_time = user.last_login is None
+        super().login(request, user)
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        """A browser that the account does not know is told to its owner."""
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        if not self._first_time and not signin.knows(request, user.email):
+            browser = browser_name(callers.agent_of(request.META))
+            self.send_notification_mail("account/email/new_sign_in", user, {"browser": browser})
+        signin.remember_browser(request, response, user.email)
+        return response
+
+    # ------------------------------------------------------------ proving oneself again
+    def is_reauthentication_required(self, *, app: str) -> bool:
+        """A sign-in of the last minutes is as fresh as a confirmation."""
+        return super().is_reauthentication_required(app=app) and not sudo.is_recent(self.request)
+
+    def set_password(self, user: User, password: str) -> None:
+        """A changed password signs every other browser out."""
+        super().set_password(user, password)
+        services.end_sessions(user.pk, keep=self.request.session.session_key)
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """Secrets of second factors are sealed in rows of their own."""
+
+    def encrypt(self, text: str) -> str:
+        return services.keep_secret(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return services.secret_of(encrypted_text)
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):
+    def list_apps(self, request: HttpRequest, provider: Any = None, client_id: Any = None) -> list[Any]:
+        """Those of the environment; allauth's table of clients is not used."""
+        found = _build_apps_from_settings(provider=provider, client_id=client_id)
+        return [app for apps in found.values() for app in apps]
+
+    def authenticate_by_email(self, sociallogin: Any) -> Any:
+        """Links by address only where both sides have verified it: here as well as at the other service."""
+        found = super().authenticate_by_email(sociallogin)
+        if found and EmailAddress.objects.filter(user=found[0], email=found[1].lower(), verified=True).exists():
+            return found
+        return None
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
+        """Every new person starts with an organization of their own."""
+        with transaction.atomic():
+            user: User = super().save_user(request, sociallogin, form=form)
+            if not arrivals.is_for(request, user.email):
+                mailbox = user.email.split("@")[0]
+                services.create_organization(user, _("%(name)s's organization") % {"name": mailbox})
+        return user

@@ -5,6 +5,7 @@ from django.urls import path
 from apps.accounts import views
 
 urlpatterns = [
+    path("accounts/sessions/", views.sessions, name="sessions"),
     path("keys/", views.api_keys, name="api-keys"),
     path("keys/<uuid:id>/revoke/", views.revoke_api_key, name="api-key-revoke"),
     path("organizations/switch/", views.switch_organization, name="switch-organization"),

@@ -76,6 +76,12 @@ class PermissionDenied(MillraceError):
     code, status, type = "permission_denied", 403, "permission_error"
 
 
+class ReauthenticationRequired(PermissionDenied):
+    """A dangerous act, and the person's last proof of who they are is too long ago."""
+
+    code = "reauthentication_required"
+
+
 class NotFound(MillraceError):
     """Also the answer for another organization's id: the two must not differ."""
 

@@ -1,10 +1,12 @@
-"""Tables with no product word in them: events, idempotency keys, and whose turn it is in a queue."""
+"""Tables with no product word in them: events, idempotency keys, whose turn it is in a queue, mails to be sent."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
 
+from apps.core.crypto import SealedText
+from apps.core.ids import uuid7
 from apps.core.tenancy import TenantModel
 
 
@@ -62,3 +64,16 @@ class Turn(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization", "queue"], name="turn_once_in_a_queue")]
         indexes = [models.Index(fields=["queue", "-start"], name="turn_clock")]
+
+
+class Mail(models.Model):  # noqa: DJ008 - nothing shows it
+    """A mail that waits to be sent, written in the transaction of what it is about; gone once it has been sent.
+
+    `content` is sealed, since reset links open accounts. `next_at` is also the lease of the worker that sends it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    content = SealedText()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(db_default=Now(), db_index=True)
+    created_at = models.DateTimeField(db_default=Now())

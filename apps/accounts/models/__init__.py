@@ -8,12 +8,14 @@ from apps.accounts.models.audit import (
     AuditStream,
     AuditVerification,
 )
+from apps.accounts.models.factors import FactorSecret
 from apps.accounts.models.invitations import Invitation
 from apps.accounts.models.keys import ApiKey
 from apps.accounts.models.letters import Letter, LetterKind
 from apps.accounts.models.organizations import Membership, Organization
 from apps.accounts.models.people import User
 from apps.accounts.models.roles import CustomRole
+from apps.accounts.models.sessions import BrowserSession
 from apps.accounts.models.teams import Team, TeamMembership
 from apps.accounts.models.transfers import OwnershipTransfer
 from apps.accounts.permissions import Role
@@ -26,7 +28,9 @@ __all__ = [
     "AuditSettings",
     "AuditStream",
     "AuditVerification",
+    "BrowserSession",
     "CustomRole",
+    "FactorSecret",
     "Invitation",
     "Letter",
     "LetterKind",

@@ -7,6 +7,7 @@ from apps.accounts.services.audit import (
     switch_audit_stream,
 )
 from apps.accounts.services.deletion import cancel_deletion, remove_due, schedule_deletion
+from apps.accounts.services.factors import forget_loose_secrets, keep_secret, secret_of
 from apps.accounts.services.invitations import (
     accept_invitation,
     find_invitation,
@@ -22,6 +23,7 @@ from apps.accounts.services.letters import send_due
 from apps.accounts.services.members import change_role, get_member, leave, remove_member
 from apps.accounts.services.organizations import change_organization, create_organization
 from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
+from apps.accounts.services.sessions import end_session, end_sessions, session_handle, sessions_of
 from apps.accounts.services.teams import (
     add_to_team,
     change_team,
@@ -58,13 +60,17 @@ __all__ = [
     "delete_role",
     "delete_team",
     "digest",
+    "end_session",
+    "end_sessions",
     "find_api_key",
     "find_invitation",
+    "forget_loose_secrets",
     "get_invitation",
     "get_member",
     "get_role",
     "get_team",
     "invite",
+    "keep_secret",
     "leave",
     "offer_ownership",
     "open_invitations",
@@ -78,7 +84,10 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "schedule_deletion",
+    "secret_of",
     "send_due",
+    "session_handle",
+    "sessions_of",
     "set_audit_retention",
     "switch_audit_stream",
 ]

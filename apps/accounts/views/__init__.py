@@ -5,6 +5,7 @@ from apps.accounts.views.keys import api_keys, revoke_api_key
 from apps.accounts.views.members import member, members, remove_member
 from apps.accounts.views.organizations import new_organization, switch_organization
 from apps.accounts.views.roles import delete_role, new_role, role, roles
+from apps.accounts.views.sessions import sessions
 from apps.accounts.views.settings import (
     answer_transfer,
     cancel_deletion,
@@ -41,6 +42,7 @@ __all__ = [
     "revoke_invitation",
     "role",
     "roles",
+    "sessions",
     "switch_organization",
     "team",
     "teams",

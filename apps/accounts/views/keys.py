@@ -16,6 +16,7 @@ from apps.accounts import services
 from apps.accounts.access import organization_page
 from apps.accounts.forms import ApiKeyForm, RevokeForm
 from apps.accounts.models import ApiKey
+from apps.accounts.sudo import require_recent
 from apps.core.errors import InvalidRequest, NotFound
 
 MANAGE = "keys:manage"
@@ -28,6 +29,8 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     """The organization's keys. The secret of a new one is in the answer to its creation and nowhere else."""
     form = ApiKeyForm(request.POST or None)
     context: dict[str, Any] = {}
+    if request.method == "POST":
+        require_recent(request)
     if request.method == "POST" and form.is_valid():
         try:
             data = form.cleaned_data
