@@ -15,6 +15,7 @@ from apps.registry.models import Backend, ModelVersion
 from apps.registry.services import local_folder
 from ml.types import Engine, EngineError, StepOutput
 from workers.metrics import ENGINES
+from workers.threads import vital
 
 if TYPE_CHECKING:
     from ml.engine import ModelSpec
@@ -55,7 +56,8 @@ class EngineThread:
         self.failed_at = 0.0
         self._outputs, self._wake = outputs, wake
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"engine-{version.name}", daemon=True)
+        # An engine ends failing requests by itself; if it fails as a whole, so does this process.
+        self._thread = vital(self._run, f"engine-{version.name}")
         self._thread.start()
 
     @property
@@ -71,16 +73,10 @@ class EngineThread:
             return
         finally:
             self._wake()
-        try:
-            while not self._stopping.is_set():
-                outputs = self.engine.step(STEP_WAIT_SECONDS)
-                if outputs:
-                    self._outputs(outputs)
-        except Exception:
-            # An engine ends failing requests by itself. If it fails as a whole, a new process is the honest way on:
-            # leases lapse, and what brought this one down does so once more at most.
-            log.critical("engine of %s failed; this worker ends", self.version.name, exc_info=True)
-            os._exit(1)
+        while not self._stopping.is_set():
+            outputs = self.engine.step(STEP_WAIT_SECONDS)
+            if outputs:
+                self._outputs(outputs)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -13,6 +13,9 @@ import os
 # Before torch loads its threads: how long one waits awake for the others, about 10 µs. The default of a millisecond
 # costs the process that they wait for its core; beside a busy web server the engine wrote at a third of the speed.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+# Prompts come one by one, and tokenizers would start a pool of threads for the first. Where that fails, for want of
+# memory, it is lost to the process for good.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from ml.engine.spec import ModelSpec
 from ml.types import Engine, EngineError

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
+from ml.panics import panics_as_errors
+
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 # PostgreSQL stores no NUL, and no reader expects one in a text.
 NUL = "\0"
@@ -50,7 +52,8 @@ class ByteTable:
 
     def __getitem__(self, token_id: int) -> bytes:
         if token_id not in self._known:
-            symbols = self._backend.id_to_token(token_id) or ""
+            with panics_as_errors():
+                symbols = self._backend.id_to_token(token_id) or ""
             table = _byte_of_symbol()
             # An added token may hold plain text instead of byte symbols.
             plain = any(symbol not in table for symbol in symbols)
@@ -125,11 +128,12 @@ class Detokenizer:
         return WindowPieces(self._decode, list(context)[-CONTEXT_TOKENS:])
 
     def _decode(self, token_ids: Sequence[int]) -> str:
-        if self._backend is not None:
-            return str(self._backend.decode(list(token_ids), skip_special_tokens=True))
-        return str(
-            self._tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
+        with panics_as_errors():
+            if self._backend is not None:
+                return str(self._backend.decode(list(token_ids), skip_special_tokens=True))
+            return str(
+                self._tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            )
 
 
 class TextStream:

@@ -72,9 +72,13 @@ class LocalEngine:
     # ------------------------------------------------------------------ from any thread
 
     def submit(self, request: EngineRequest) -> None:
-        """Queue a request; raises EngineError (`invalid_request`, `context_length_exceeded`) if it cannot be served."""
+        """Queue a request; raises EngineError if it cannot be served.
+
+        Its code is `invalid_request` or `context_length_exceeded` where the request is at fault; otherwise it is that
+        of a failed pass.
+        """
         check_request(request)
-        prompt_ids = tuple(self._encoder.encode(request))
+        prompt_ids = self._encode(request)
         if max(prompt_ids) >= self._vocabulary:  # on a GPU, reading beyond the embeddings would end the process
             raise EngineError("the prompt has tokens that the model does not know", "invalid_request")
         room = self._context - len(prompt_ids)
@@ -95,6 +99,16 @@ class LocalEngine:
                 self._known.add(request.request_id)
                 self._inbox.append(state)
             self._changed.notify()
+
+    def _encode(self, request: EngineRequest) -> tuple[int, ...]:
+        try:
+            return tuple(self._encoder.encode(request))
+        except EngineError:
+            raise
+        except Exception as error:
+            log.exception("encoding the prompt of request %s failed", request.request_id)
+            failure = failure_of(error)
+            raise EngineError(failure.message, failure.code) from error
 
     def cancel(self, request_id: str) -> None:
         """End a request at the next step; unknown ids are ignored, for they may have ended just now."""

@@ -16,6 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from ml.engine.architecture import RUNS, Architecture, describe
 from ml.engine.spec import ModelSpec
+from ml.panics import panics_as_errors
 from ml.types import EngineError, ModelUnavailable
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ def _local_folder(source: str) -> Path | None:
 def unavailable(source: str) -> Iterator[None]:
     """Turn what transformers raises into ModelUnavailable with one line that names the cause."""
     try:
-        yield
+        with panics_as_errors():
+            yield
     except EngineError:
         raise
     except Exception as error:

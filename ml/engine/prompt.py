@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from ml.panics import panics_as_errors
 from ml.types import EngineError, EngineRequest, Message
 
 
@@ -28,7 +29,7 @@ class PromptEncoder:
         texts = [request.prompt or "", *(message.content for message in request.messages)]
         if any(not _is_unicode(text) for text in texts):
             raise EngineError("the prompt is not valid Unicode text", "invalid_request")
-        with self._lock:
+        with self._lock, panics_as_errors():
             if request.prompt is not None:
                 ids = self._encode(request.prompt)
             elif getattr(self._tokenizer, "chat_template", None):

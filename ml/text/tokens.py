@@ -12,6 +12,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
+from ml.panics import panics_as_errors
 from ml.types import Message
 
 _CACHED_FOLDERS = 8
@@ -29,7 +30,8 @@ def count_tokens(model_folder: Path | str, text: str) -> int | None:
     counter = _counter(Path(model_folder))
     if counter is None:
         return None
-    return len(counter.tokenizer.encode(text).ids)
+    with panics_as_errors():
+        return len(counter.tokenizer.encode(text).ids)
 
 
 def count_chat_tokens(model_folder: Path | str, messages: Sequence[Message]) -> int | None:
@@ -46,7 +48,8 @@ def count_chat_tokens(model_folder: Path | str, messages: Sequence[Message]) -> 
         text = counter.template.render(messages=turns, add_generation_prompt=True, **counter.special_tokens)
     except TemplateError as error:
         raise ValueError(f"the model's chat template refuses these messages: {error}") from error
-    return len(counter.tokenizer.encode(text, add_special_tokens=False).ids)
+    with panics_as_errors():
+        return len(counter.tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def _counter(folder: Path) -> _Counter | None:

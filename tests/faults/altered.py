@@ -17,6 +17,7 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from queue import SimpleQueue
 
 from ml.types import Engine, EngineRequest, EngineStats, StepOutput
 
@@ -32,19 +33,27 @@ class AlteredEngine:
         self._pause = float(os.environ.get("ALTER_STEP", "0"))
         self._poisoned: dict[str, int] = {}
         self._hungry: set[str] = set()
+        self._arrived: SimpleQueue[EngineRequest] = SimpleQueue()
 
     def submit(self, request: EngineRequest) -> None:
         text = " ".join(message.content for message in request.messages)
         if (poison := os.environ.get("ALTER_POISON")) and poison in text:
             self._poisoned[request.request_id] = len(request.progress.token_ids)
         if (hungry := os.environ.get("ALTER_HUNGRY")) and hungry in text:
-            self._hungry.add(request.request_id)
+            # Handed on by the thread that steps: the limit holds while the request runs, and not while another thread
+            # takes it apart, or while a step waits for it.
+            self._arrived.put(request)
+            return
         self._engine.submit(request)
 
     def cancel(self, request_id: str) -> None:
         self._engine.cancel(request_id)
 
     def step(self, timeout: float = 0.1) -> Sequence[StepOutput]:
+        while not self._arrived.empty():
+            request = self._arrived.get()
+            self._hungry.add(request.request_id)
+            self._engine.submit(request)
         outputs = self._limited_step(timeout) if self._hungry else self._engine.step(timeout)
         for output in outputs:
             if output.request_id in self._poisoned:

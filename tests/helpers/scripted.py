@@ -9,7 +9,7 @@ from typing import Any
 from apps.core import jobs, streams
 from apps.core.streams import DELTA
 from apps.studio.models import Generation
-from ml.types import EngineRequest, EngineStats, StepOutput
+from ml.types import EngineError, EngineRequest, EngineStats, StepOutput
 from tests.helpers.people import Tenant
 from tests.helpers.studio import reread
 
@@ -18,7 +18,10 @@ WORDS = ["Tea", " is", " warm", "."]
 
 @dataclass
 class ScriptedEngine:
-    """Says WORDS, one each step; while `held` it waits before the third; first fails with each of `failures`."""
+    """Says WORDS, one each step; while `held` it waits before the third.
+
+    First it refuses requests with each of `refusals`, and then fails with each of `failures`.
+    """
 
     held: threading.Event = field(default_factory=threading.Event)
     max_running: int = 4
@@ -26,8 +29,11 @@ class ScriptedEngine:
     cancelled: set[str] = field(default_factory=set)
     said: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
     def submit(self, request: EngineRequest) -> None:
+        if self.refusals:
+            raise EngineError("No.", self.refusals.pop(0))
         self.said[request.request_id] = len(request.progress.token_ids)
         self.requests.append(request)
 

@@ -47,6 +47,20 @@ def test_the_second_failure_is_final_and_keeps_its_code(
     assert (row.status, row.attempt, row.error_code) == (Status.FAILED, 2, "upstream_timeout")
 
 
+def test_memory_that_lacks_already_when_a_request_comes_in_is_asked_for_once_more(
+    org_a: Tenant, worker: Any, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.generation.runtime.RETRY_SECONDS", 0.01)
+    engine.refusals += ["out_of_memory", "out_of_memory", "out_of_memory"]
+    lost, served = ask(org_a), ask(org_a)
+    worker()
+    rows = [ended(org_a, generation) for generation in (lost, served)]
+    assert sorted((row.status, row.attempt, row.crashes, row.error_code) for row in rows) == [
+        (Status.FAILED, 2, 1, "out_of_memory"),
+        (Status.SUCCEEDED, 2, 1, ""),
+    ]
+
+
 def test_a_refusal_is_final_at_once(org_a: Tenant, worker: Any, engine: ScriptedEngine) -> None:
     engine.failures.append("upstream_rejected")
     generation = ask(org_a)

@@ -21,7 +21,6 @@ from redis.exceptions import RedisError
 
 from apps.core import jobs, streams
 from apps.core.connections import writer_client
-from apps.core.errors import MillraceError
 from apps.registry import services as registry
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
@@ -30,6 +29,7 @@ from ml.types import Engine, EngineError
 from workers.generation.active import Active
 from workers.generation.table import Table
 from workers.runtime import Engines
+from workers.threads import vital
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Claimer:
         self._suspects_turn = True
         # Whether the latest claim got all that it asked for, so that asking again may give more.
         self._more = False
-        self._thread = threading.Thread(target=self._run, name="claimer", daemon=True)
+        self._thread = vital(self._run, "claimer")
 
     def start(self) -> None:
         self._thread.start()
@@ -93,7 +93,7 @@ class Claimer:
         """Loads what `default` means before anybody waits for it."""
         try:
             self._engines.of(registry.resolve(registry.DEFAULT_ALIAS))
-        except (MillraceError, DatabaseError) as error:
+        except Exception as error:  # it comes again with the first request, which is told
             log.warning("no model loaded ahead: %s", error)
             connection.close()
 
@@ -155,6 +155,7 @@ class Claimer:
         except streams.Fenced:
             self._table.abandon(active)
         except EngineError as error:
+            active.submitted = True
             self._end(active, active.failure(error.code, str(error)))
         except (DatabaseError, RedisError, OSError):
             # Tried again when they are back; the lease is kept meanwhile.

@@ -18,6 +18,7 @@ from apps.core.views import WORKER_SILENT_SECONDS, worker_key
 from apps.studio.models import Generation
 from apps.studio.services import WAKE
 from workers.generation.table import Table
+from workers.threads import vital
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Keeper:
     def __init__(self, worker: str, table: Table) -> None:
         self._worker, self._table = worker, table
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+        self._thread = vital(self._run, "lease-keeper")
 
     def start(self) -> None:
         self._thread.start()
@@ -92,7 +93,7 @@ class Listener:
         self._table, self._wake = table, wake
         self.hears = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread = vital(self._run, "listener")
 
     def start(self) -> None:
         self._thread.start()

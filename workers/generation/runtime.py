@@ -63,7 +63,7 @@ class GenerationRuntime:
         self.table = Table(self._engines, self.wake)
         self._settler = Settler()
         self._writer = Writer(self)
-        self._claimer = Claimer(self.worker, self.table, self._engines, self.end)
+        self._claimer = Claimer(self.worker, self.table, self._engines, self.conclude)
         self._keeper = Keeper(self.worker, self.table)
         self._listener = Listener(self.table, self.wake)
         for part in (self._claimer, self._keeper, self._listener):
@@ -101,6 +101,11 @@ class GenerationRuntime:
     def finish(self, active: Active, outcome: Outcome) -> None:
         """The engine has ended it."""
         self._watch_engine(outcome)
+        self.conclude(active, outcome)
+
+    # ------------------------------------------------------------ how work ends
+    def conclude(self, active: Active, outcome: Outcome) -> None:
+        """Ends a generation, or tries it once more where that may help."""
         again = outcome.error_code in RETRY_HELPS and not (active.suspect or active.cancel_asked)
         if not again:
             self.end(active, outcome)
@@ -111,9 +116,11 @@ class GenerationRuntime:
         log.warning("generation %s is tried again: %s", active.id, outcome.error_code)
         timer = threading.Timer(RETRY_SECONDS, self._try_again, [active])
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:  # no memory for a thread
+            self._try_again(active)
 
-    # ------------------------------------------------------------ how work ends
     def end(self, active: Active, outcome: Outcome) -> None:
         """Commits the text and its charge, then marks the stream's end."""
         active.ending = True
@@ -145,11 +152,16 @@ class GenerationRuntime:
         if self._faults == MOST_FAULTS and not self._leaving:
             log.critical("%d requests in a row failed in the engine; this worker ends", MOST_FAULTS)
             self._leaving = True
-            threading.Thread(target=self._give_up, name="leaver", daemon=True).start()
+            try:
+                threading.Thread(target=self._give_up, name="leaver", daemon=True).start()
+            except RuntimeError:  # no memory for a thread: leases lapse instead
+                os._exit(1)
 
     def _give_up(self) -> None:
-        self.drain(seconds=0)
-        os._exit(1)
+        try:
+            self.drain(seconds=0)
+        finally:
+            os._exit(1)
 
     def _take(self, outputs: Sequence[StepOutput]) -> None:
         self._writer.put(outputs)

@@ -30,7 +30,10 @@ class Settler:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="settle")
+        # All of them at once, because a process that has run out of memory may not be able to start one.
+        self._in_each(lambda: None)
         self._stopping = threading.Event()
+        self._stopped, self._once = False, threading.Lock()
 
     def settle(self, active: Active, outcome: Outcome, then: Callable[[bool], None]) -> None:
         """Commits in the background; `then` is told whether the end is written, and was ours to write."""
@@ -51,8 +54,23 @@ class Settler:
         """Finishes what can be finished; what the database does not take in time is the reaper's."""
         patience = threading.Timer(seconds, self._stopping.set)
         patience.start()
+        with self._once:
+            if not self._stopped:
+                self._stopped = True
+                self._in_each(lambda: connection.close())  # each thread has its own
         self._threads.shutdown(wait=True)
         patience.cancel()
+
+    def _in_each(self, work: Callable[[], None]) -> None:
+        """Does this in every thread, once what is queued has been done."""
+        together = threading.Barrier(THREADS)
+
+        def meet() -> None:
+            together.wait()
+            work()
+
+        for _ in range(THREADS):
+            self._threads.submit(meet)
 
     def _settle(self, active: Active, outcome: Outcome, then: Callable[[bool], None]) -> None:
         committed = False

@@ -22,6 +22,7 @@ from apps.core.connections import writer_client
 from apps.studio.services import Outcome
 from ml.types import StepOutput
 from workers.generation.active import PROVEN_OUTPUTS, Active
+from workers.threads import vital
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Writer:
         self._reachable = True
         self._written = 0.0
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
+        self._thread = vital(self._run, "stream-writer")
         self._thread.start()
 
     def put(self, outputs: Sequence[StepOutput]) -> None:
@@ -92,6 +93,7 @@ class Writer:
                 log.exception("stream not written")
                 for key in outputs.keys() | self._behind.keys():
                     self._let_go(key)
+        connection.close()
 
     def _collect(self) -> dict[str, list[StepOutput]]:
         """What has come, by request; waits for it, but not long while something is still to be written."""

@@ -17,6 +17,7 @@ from ml.engine.faults import failure_of, run_or_split
 from ml.engine.request import RequestState
 from ml.engine.runner import completes
 from ml.engine.scheduler import Scheduler, Turn
+from ml.types import EngineError
 from tests.ml.engine.driving import advance, drive, raw
 
 POISON = "🙂"
@@ -105,6 +106,29 @@ def test_a_poison_request_ends_alone(
     assert at_rest(engine)
     monkeypatch.undo()
     assert drive(engine, [raw("bad", POISON, max_tokens=3)])["bad"].finish_reason == "length"
+
+
+class PanicException(BaseException):
+    """By its name what a library in Rust raises; that is tested with a real one in tests/ml/test_panics.py."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(MemoryError(), "out_of_memory"), (PanicException("at the tokenizer's"), "engine_error")]
+)
+def test_a_prompt_that_cannot_be_encoded_is_refused_with_a_code(
+    engine_for: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: str
+) -> None:
+    engine = engine_for()
+
+    def fail(text: str) -> list[int]:
+        raise error
+
+    monkeypatch.setattr(engine._encoder, "_encode", fail)
+    with pytest.raises(EngineError) as refused:
+        engine.submit(raw("bad", POISON))
+    assert refused.value.code == code
+    assert "tokenizer's" not in str(refused.value)
+    assert at_rest(engine)
 
 
 @pytest.mark.parametrize("when", range(1, 6))
