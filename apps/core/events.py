@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from django.db import connection
+from django.db.backends.postgresql.psycopg_any import Jsonb
 
 from apps.core.ids import uuid7
-from apps.core.models import Event, EventCounter
+from apps.core.models import Event
 from apps.core.tenancy import current_organization
+
+_RECORD = """
+WITH counter AS (
+    INSERT INTO core_eventcounter (id, organization_id, last) VALUES (%(counter)s, %(organization)s, 1)
+    ON CONFLICT (organization_id) DO UPDATE SET last = core_eventcounter.last + 1 RETURNING last
+)
+INSERT INTO core_event (id, organization_id, position, type, object_id, data)
+SELECT %(id)s, %(organization)s, last, %(type)s, %(object)s, %(data)s FROM counter RETURNING *
+"""
 
 
 def record(type: str, object_id: UUID, data: dict[str, Any]) -> Event:
     """Writes one event of the organization in scope; call it last, its counter row stays locked until commit."""
-    organization_id = current_organization()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {EventCounter._meta.db_table} (id, organization_id, last) VALUES (%s, %s, 1)"
-            " ON CONFLICT (organization_id) DO UPDATE SET last = core_eventcounter.last + 1 RETURNING last",
-            [uuid7(), organization_id],
-        )
-        position = cursor.fetchone()[0]
-    event: Event = Event.objects.create(
-        organization_id=organization_id, position=position, type=type, object_id=object_id, data=data
-    )
-    return event
+    ids = {"id": uuid7(), "counter": uuid7(), "organization": current_organization(), "object": object_id}
+    [event] = Event.objects.raw(_RECORD, ids | {"type": type, "data": Jsonb(data)})
+    return cast(Event, event)

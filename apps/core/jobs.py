@@ -67,6 +67,8 @@ class Job(TenantModel):
     share_sql: ClassVar[str] = "SELECT 1 AS weight, 2147483647 AS max_running"
     cost_sql: ClassVar[str] = "1"
     must_end_by: float | None = None
+    # Its place in the organization's queue, where that has just been counted.
+    place: int | None = None
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0)
@@ -243,8 +245,8 @@ def expired(model: type[J]) -> list[J]:
 
 def queue_position(job: Job) -> int | None:
     """How many of the organization's own jobs run before this one starts, from 1; None when it does not wait."""
-    if job.status != Status.QUEUED:
-        return None
+    if job.status != Status.QUEUED or job.place is not None:
+        return job.place
     earlier = type(job).objects.filter(organization_id=job.organization_id, status=Status.QUEUED)
     return int(earlier.filter(created_at__lt=job.created_at).count()) + 1
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -48,6 +49,10 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
     # end the socket when Redis restarts, and at times outlive it.
     channel_layer_alias = "none"
     sender: asyncio.Task[None] | None = None
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without Channels' change of threads at each message: only `in_database` uses connections, and returns them."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         await self.accept()

@@ -94,6 +94,7 @@ def accept(prepared: Prepared) -> Generation:
             load = backlog.of_organization(Generation, organization_id, waiting, limits.max_queued)
             raise QueueFull(f"{waiting} generations are waiting already.", retry_after=backlog.retry_after(load))
         generation = _create(id, prepared)
+        generation.place = waiting + 1
         events.record("generation.queued", id, {"model": prepared.model.name, "kind": generation.kind})
         jobs.ring(WAKE)
         transaction.on_commit(partial(metrics.count_accepted, QUEUE))
