@@ -122,7 +122,7 @@ def limits_of(organization_id: UUID) -> Limits:
 
 def _locked_usage(month: date) -> Usage:
     """The month's sums, its row locked: whoever holds or settles for this organization waits here."""
-    this = {"organization": current_organization(), "month": month}
+    this: dict[str, Any] = {"organization": current_organization(), "month": month}
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, this)
         if not (found := cursor.fetchone()):

@@ -51,7 +51,7 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
     sender: asyncio.Task[None] | None = None
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Without Channels' change of threads at each message: only `in_database` uses connections, and returns them."""
+        """Without Channels' change of threads at each message: `in_database` itself returns its connections."""
         await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
