@@ -8,6 +8,8 @@ would raise SynchronousOnlyOperation.
 
 from __future__ import annotations
 
+from functools import partial
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -77,7 +79,13 @@ class Csrf(Inline, CsrfViewMiddleware):
 
     async def _checked(self, request: HttpRequest, callback: Any, args: Any, kwargs: Any) -> Any:
         """The check before the view; a form's body has been received by now, and is read from memory or a file."""
-        return super().process_view(request, callback, args, kwargs)
+        answer: Any = super().process_view(request, callback, args, kwargs)
+        return await answer if isawaitable(answer) else answer
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        """The page of the refusal asks the database who is signed in, so it is drawn in a thread."""
+        draw = partial(super()._reject, request, reason)  # type: ignore[misc]
+        return sync_to_async(draw, thread_sensitive=True)() if self.async_mode else draw()
 
 
 class Authentication(Inline, AuthenticationMiddleware):

@@ -13,6 +13,8 @@ from django.middleware.security import SecurityMiddleware
 from django.test import AsyncClient
 from django.utils.module_loading import import_string
 
+from tests.helpers.people import Tenant
+
 
 def test_the_protections_that_djangos_checks_look_for_by_name_are_there() -> None:
     classes = [import_string(path) for path in settings.MIDDLEWARE]
@@ -24,6 +26,15 @@ async def test_a_form_without_its_token_is_refused() -> None:
     client = AsyncClient(enforce_csrf_checks=True)
     response = await client.post("/accounts/login/", {"login": "a@b.example", "password": "x"})
     assert response.status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_signed_in_person_whose_form_has_no_token_is_told_so(org_a: Tenant) -> None:
+    client = AsyncClient(enforce_csrf_checks=True)
+    await client.aforce_login(org_a.owner)
+    response = await client.post("/keys/", {"name": "mine"})
+    assert response.status_code == 403
+    assert "Reload the page" in response.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
