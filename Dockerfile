@@ -30,7 +30,8 @@ COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY --from=assets --chown=root:root /app /app
 # The only folder that the processes write to.
-RUN mkdir -p /app/var/run /app/var/media && chown millrace:millrace /app/var/run /app/var/media
+RUN mkdir -p /app/var/run /app/var/media /app/var/register \
+    && chown millrace:millrace /app/var/run /app/var/media /app/var/register
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.registry",
     "apps.billing",
+    "apps.privacy",
     "apps.studio",
 ]
 
@@ -93,6 +94,7 @@ MIDDLEWARE = [
     "apps.core.inline.XFrameOptions",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.privacy.middleware.ConsentGate",
     "apps.core.middleware.StoreUnavailable",
 ]
 
@@ -283,6 +285,19 @@ MEDIA_ROOT = VAR / "media"
 AUDIT_ANCHOR_FILE = env.text("AUDIT_ANCHOR_FILE", str(VAR / "audit" / "anchors.jsonl"))
 # Log servers mostly stand in the operator's own network; customers of a shared installation must not reach into it.
 AUDIT_STREAMS_TO_PRIVATE_ADDRESSES = env.flag("AUDIT_STREAMS_TO_PRIVATE_ADDRESSES")
+
+# ---------------------------------------------------------------- privacy
+# Whose installation this is, for the data-processing page.
+OPERATOR_NAME = env.text("OPERATOR_NAME")
+OPERATOR_CONTACT = env.text("OPERATOR_CONTACT")
+# A new version of either is put before everybody once; without a version nothing is asked.
+TERMS_VERSION = env.text("TERMS_VERSION")
+TERMS_URL = env.text("TERMS_URL")
+PRIVACY_VERSION = env.text("PRIVACY_VERSION")
+PRIVACY_URL = env.text("PRIVACY_URL")
+# Apart from the database, so that a restored backup does not bring erased people back.
+ERASURE_REGISTER = Path(env.text("ERASURE_REGISTER", str(VAR / "erasures.jsonl")))
+EXPORT_DAYS = 7
 
 # ---------------------------------------------------------------- API
 REST_FRAMEWORK = {

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("apps.studio.api.urls")),
     path("", include("apps.registry.urls")),
     path("", include("apps.billing.urls")),
+    path("", include("apps.privacy.urls")),
     path("api/schema", SchemaView.as_view(), name="api-schema"),
     path("api/docs", DocumentationView.as_view(), name="api-docs"),
 ]

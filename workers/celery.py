@@ -40,7 +40,14 @@ app.conf.update(
         "socket_timeout": 10,
         "global_keyprefix": "millrace:celery:",
     },
-    imports=["workers.accounts", "workers.audit", "workers.core", "workers.generation", "workers.metrics"],
+    imports=[
+        "workers.accounts",
+        "workers.audit",
+        "workers.core",
+        "workers.generation",
+        "workers.metrics",
+        "workers.privacy",
+    ],
     beat_schedule={
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
@@ -51,6 +58,10 @@ app.conf.update(
         "anchor-audit": {"task": "audit.anchor", "schedule": 3600.0},
         "verify-audit": {"task": "audit.verify", "schedule": crontab(hour=3, minute=20)},
         "stream-audit": {"task": "audit.stream", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        # A bell rings for each job; this one is for what a lost bell or a lost worker has left waiting.
+        "look-for-privacy-jobs": {"task": "privacy.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "remove-expired-exports": {"task": "privacy.remove_expired_exports", "schedule": 3600.0},
+        "apply-retention": {"task": "privacy.apply_retention", "schedule": crontab(hour=3, minute=17)},
         "rotate-keys": {"task": "core.rotate_keys", "schedule": 3600.0},
         "forget-loose-secrets": {"task": "accounts.forget_loose_secrets", "schedule": 86_400.0},
         "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},

@@ -36,6 +36,7 @@ PAGES = (
         "sliders",
         ("ownership-transfer", "organization-delete"),
     ),
+    Page("privacy", _("Privacy"), "privacy:read", "shield", ("privacy-requests",)),
 )
 
 

@@ -184,6 +184,7 @@ def _prepare(run_folder: Path) -> list[dict[str, Any]]:
     manage("collectstatic", "--no-input", "--verbosity", "0")
     draft = run_folder / "demo.json.tmp"
     manage("ensure_models")
+    manage("reapply_erasures")
     manage("seed_demo", "--write", str(draft))
     organizations: list[dict[str, Any]] = json.loads(draft.read_text())["organizations"]
     draft.chmod(0o600)

@@ -12,6 +12,8 @@ from apps.accounts import services as accounts
 from apps.accounts.models import CustomRole, Invitation, Membership, Team, User
 from apps.core import tenancy
 from apps.core.jobs import Status
+from apps.privacy import downloads
+from apps.privacy.models import Erasure, Export, Scope
 from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.models import Generation
@@ -43,7 +45,14 @@ PLACES = {
     "uidb36": "user",
     "token": "a secret",
     "pk": "passkey",
+    "person": "member",
+    "export": "export",
+    "erasure": "erasure",
+    "link": "a signed link",
+    "kind": "data",
 }
+# A place that takes the id of something of org_a's.
+OWNED = {"id", "person", "export", "erasure", "link"}
 
 
 def places_of(name: str) -> list[str]:
@@ -91,10 +100,25 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
 
 def address(name: str, org_a: Tenant, theirs: Generation) -> str:
     places = places_of(name)
-    ids = {"name": "default", "key": "x-y", "uidb36": "1", "token": "x" * 43, "pk": 1}
+    ids = {"name": "default", "key": "x-y", "uidb36": "1", "token": "x" * 43, "pk": 1, "kind": "generations"}
+    ids |= _privacy_ids(org_a)
     if "id" in places:
         ids["id"] = _id(name, org_a, theirs)
     return reverse(name, kwargs={place: ids[place] for place in places})
+
+
+def _privacy_ids(org_a: Tenant) -> dict[str, Any]:
+    """An export and an erasure of org_a's, made at first need, and a link that is org_a's owner's."""
+    with tenancy.scope(org_a.id):
+        about = {"organization_id": org_a.id, "requested_by": org_a.owner}
+        export = Export.objects.first() or Export.objects.create(
+            **about, scope=Scope.ORGANIZATION, status=Status.SUCCEEDED, path="exports/none.zip"
+        )
+        erasure = Erasure.objects.first() or Erasure.objects.create(
+            **about, scope=Scope.MEMBER, status=Status.SUCCEEDED, pseudonym="erased-1"
+        )
+    link = downloads.link_to(export, org_a.actor).rpartition("/")[2]
+    return {"person": org_a.member.pk, "export": export.pk, "erasure": erasure.pk, "link": link}
 
 
 def everyone_else(org_b: Tenant, outsider: User) -> Iterator[tuple[str, Client, dict[str, str]]]:
@@ -118,7 +142,7 @@ def assert_nothing_shown(response: Any, what: str, org_a: Tenant, name: str) -> 
     assert response.status_code < 500 or name in MAY_BE_UNAVAILABLE, f"{what}: {response.status_code}"
     for secret in (MARK, org_a.organization.name, org_a.owner.email, org_a.api_key.prefix):
         assert secret not in text, f"{what} shows {secret}"
-    if "id" in ROUTES[name].pattern.regex.groupindex:
+    if OWNED & set(ROUTES[name].pattern.regex.groupindex):
         assert response.status_code not in {200, 201, 202}, f"{what}: {response.status_code}"
 
 
@@ -150,12 +174,14 @@ def _state(tenant: Tenant) -> list[Any]:
 @pytest.mark.parametrize("name", sorted(name for name in ROUTES if name.startswith(("api-", "openai-"))))
 def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: Generation) -> None:
     """Without this, an address that refuses everybody would pass the attack."""
-    if name in {"api-keys", "api-key-revoke"}:
+    # Keys have no scope for privacy.
+    if name in {"api-keys", "api-key-revoke"} or name.startswith("api-privacy"):
         client, headers = Client(), {}
         client.force_login(org_a.owner)
     else:
         client, headers = Client(), org_a.bearer
-    response = client.get(address(name, org_a, theirs), headers=headers)
+    query = {"person": str(org_a.member.pk), "days": "30"} if name.startswith("api-privacy") else {}
+    response = client.get(address(name, org_a, theirs), query, headers=headers)
     assert response.status_code in {200, 405}
     if response.status_code == 405:
         assert "POST" in response["allow"]
@@ -164,6 +190,7 @@ def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: G
 PAGES = ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke"]
 PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
+PAGES += ["privacy", "my-data"]
 
 
 @pytest.mark.parametrize("name", PAGES)

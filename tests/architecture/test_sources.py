@@ -35,6 +35,11 @@ ACROSS_TENANTS = {
     ("apps/core/metrics/stores.py", "_count_work", "COUNT_WORK"),
     ("apps/core/rotation.py", "_rotate_batch", "OPERATE"),
     ("apps/core/rotation.py", "standing", "OPERATE"),
+    ("apps/privacy/services/exports.py", "remove_expired_exports", "HOUSEKEEPING"),
+    ("apps/privacy/services/exports.py", "_remove_strays", "HOUSEKEEPING"),
+    ("apps/privacy/services/people.py", "organizations_about", "PRIVACY"),
+    ("apps/privacy/services/register.py", "known", "OPERATE"),
+    ("apps/privacy/services/retention.py", "apply", "HOUSEKEEPING"),
     ("apps/core/backlog.py", "everywhere", "COUNT_WORK"),
     ("apps/core/jobs.py", "expired", "REAP"),
 }
@@ -117,7 +122,7 @@ def test_every_task_that_is_named_exists() -> None:
             }
     rung = set()
     for path in files("*.py", "apps", "workers"):
-        rung |= set(re.findall(r'^[A-Z_]+ = "((?:generation|core|accounts)\.\w+)"', path.read_text(), re.M))
+        rung |= set(re.findall(r'^[A-Z_]+ = "((?:generation|core|accounts|privacy)\.\w+)"', path.read_text(), re.M))
     scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert rung | scheduled | set(app.conf.task_routes) <= declared
     assert declared

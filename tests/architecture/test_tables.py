@@ -24,6 +24,8 @@ SHARED_TABLES = {
     "django_migrations": "Django",
     "core_mail": "mails to people, sealed until they are sent",
     "mfa_authenticator": "a person's second factors (allauth)",
+    "privacy_consent": "what a person has agreed to, for all organizations alike",
+    "privacy_erasedperson": "the register of erasures: digests, which name nobody",
     "registry_modelalias": "the operator's models",
     "socialaccount_socialaccount": "a person's accounts at other services (allauth)",
     "socialaccount_socialapp": "unused: clients come from the environment (allauth)",
@@ -36,6 +38,7 @@ APPEND_ONLY = {
     "accounts_auditverification",
     "billing_ledgerentry",
     "core_event",
+    "privacy_erasedperson",
 }
 pytestmark = pytest.mark.django_db
 

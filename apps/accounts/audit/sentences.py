@@ -51,6 +51,17 @@ SENTENCES: dict[str, Promise] = {
     "organization.deletion_scheduled": gettext_lazy("%(actor)s scheduled the deletion of “%(object)s”."),
     "organization.deletion_cancelled": gettext_lazy("%(actor)s called the deletion of “%(object)s” off."),
     "organization.removal_started": gettext_lazy("The removal of “%(object)s” began."),
+    "privacy.consent_given": gettext_lazy("%(actor)s agreed to %(document)s, version %(version)s."),
+    "privacy.consent_withdrawn": gettext_lazy("%(actor)s withdrew the consent to %(document)s."),
+    "privacy.erasure_requested": gettext_lazy("%(actor)s asked for an erasure (%(scope)s, texts: %(texts)s)."),
+    "privacy.export_downloaded": gettext_lazy("%(actor)s downloaded an export (%(scope)s)."),
+    "privacy.export_removed": gettext_lazy("The file of an export (%(scope)s) was removed, as its time was over."),
+    "privacy.export_requested": gettext_lazy("%(actor)s asked for an export (%(scope)s)."),
+    "privacy.person_erased": gettext_lazy("The erasure %(object)s was carried out (%(scope)s)."),
+    "privacy.retention_applied": gettext_lazy("%(rows)s rows of %(kind)s older than %(days)s days were removed."),
+    "privacy.retention_changed": gettext_lazy(
+        "%(actor)s changed how many days %(kind)s are kept from %(before_days)s to %(after_days)s."
+    ),
     # What the database's triggers write: a change that went along with an act, or that no service knows of.
     "row.inserted": gettext_lazy("%(actor)s added %(type)s “%(object)s” as part of the same act."),
     "row.updated": gettext_lazy("%(actor)s changed %(type)s “%(object)s” as part of the same act."),

@@ -23,6 +23,7 @@ class Across(StrEnum):
     COUNT_WORK = "how much of all organizations' work waits and runs, as numbers"
     REAP = "work whose worker is gone"
     HOUSEKEEPING = "removing what has expired"
+    PRIVACY = "in which organizations something is stored about one person"
     OPERATE = "a command run by the operator of the installation"
 
 

@@ -1,0 +1,108 @@
+"""The register of erasures: in a table, and in a file beside the database that a restored backup does not undo.
+
+Both hold digests only. Ids have 74 random bits, so nobody finds out from a digest whom it is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from apps.accounts.models import Organization, User
+from apps.core.datakinds import Texts
+from apps.core.tenancy import Across, across_tenants
+from apps.privacy.models import ErasedPerson
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One erasure; `tenant` is empty for a whole account, `erased_at` is when it was asked for, in ISO 8601."""
+
+    person: str
+    tenant: str
+    texts: Texts
+    pseudonym: str
+    erased_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A line whose person, and organization, are in this database."""
+
+    person_id: UUID
+    organization_id: UUID | None
+    line: Line
+
+
+def digest(id: UUID | None) -> str:
+    return hashlib.sha256(id.bytes).hexdigest() if id else ""
+
+
+def note(line: Line) -> None:
+    """Writes the line to the file first and then to the table; noting it again changes nothing."""
+    if line not in set(_lines_of_file()):
+        _append(line)
+    ErasedPerson.objects.get_or_create(
+        person=line.person,
+        tenant=line.tenant,
+        pseudonym=line.pseudonym,
+        defaults={"texts": line.texts, "erased_at": line.erased_at},
+    )
+
+
+def _append(line: Line) -> None:
+    """One write to a file opened for appending is whole, whoever else appends; returns when the disk has it."""
+    path = Path(settings.ERASURE_REGISTER)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, (json.dumps(asdict(line)) + "\n").encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lines_of_file() -> list[Line]:
+    path = Path(settings.ERASURE_REGISTER)
+    if not path.exists():
+        return []
+    found = []
+    for text in path.read_text().splitlines():
+        values = json.loads(text)
+        found.append(Line(**values | {"texts": Texts(values["texts"])}))
+    return found
+
+
+def lines() -> list[Line]:
+    """Every erasure that the file or the table knows."""
+    stored = [
+        Line(row.person, row.tenant, Texts(row.texts), row.pseudonym, row.erased_at.isoformat())
+        for row in ErasedPerson.objects.order_by("erased_at", "id")
+    ]
+    return list(dict.fromkeys([*_lines_of_file(), *stored]))
+
+
+def known(wanted: Iterable[Line]) -> list[Known]:
+    """Those of the lines whose person and organization are here: digests are computed of all ids there are."""
+    wanted = list(wanted)
+    people = _by_digest({line.person for line in wanted}, User.objects.values_list("pk", flat=True).iterator())
+    with across_tenants(Across.OPERATE):
+        ids = list(Organization.objects.values_list("pk", flat=True))
+    organizations = _by_digest({line.tenant for line in wanted}, ids)
+    found = []
+    for line in wanted:
+        person, organization = people.get(line.person), organizations.get(line.tenant)
+        if person and (organization or not line.tenant):
+            found.append(Known(person, organization, line))
+    return found
+
+
+def _by_digest(wanted: set[str], ids: Iterable[UUID]) -> dict[str, UUID]:
+    return {value: id for id in ids if (value := digest(id)) in wanted}
