@@ -16,8 +16,9 @@ from apps.core.streams import Piece
 # What a reader may hold; a client that has not taken this much has stopped reading.
 MOST_HELD = 128
 MOST_HELD_CHARS = 16_384
-# Entries that a reader which is behind takes at once.
-CATCH_UP = 256
+# Entries that a reader which is behind takes at once: about as much text as it may hold, by the length of those before.
+# Each of them is in memory several times until a client that hardly reads has taken it.
+FIRST_CATCH_UP, LEAST_CATCH_UP, MOST_CATCH_UP = 32, 8, 256
 
 
 class Reader:
@@ -30,6 +31,7 @@ class Reader:
         self.work_id, self.key, self.position = work_id, streams.key(work_id).encode(), position
         self._hub, self._loop = hub(), asyncio.get_running_loop()
         self._behind, self._poked = True, False
+        self._catch_up_count = FIRST_CATCH_UP
         self._held: list[Piece] = []
         self._held_chars = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -137,7 +139,7 @@ class Reader:
         joined = self._hub.join(self)
         self._behind = not joined
         try:
-            found = await streams.read(self.work_id, self.position, CATCH_UP)
+            found = await streams.read(self.work_id, self.position, self._catch_up_count)
         except (RedisError, OSError) as error:
             self._hub.failed(error)
             self._fall_behind()
@@ -145,7 +147,9 @@ class Reader:
             return ()
         self._hub.reached()
         fresh = self._new(found)
-        if len(found) >= CATCH_UP:
+        if len(found) >= self._catch_up_count:
+            fitting = MOST_HELD_CHARS * len(found) // max(1, sum(len(piece.text) for piece in found))
+            self._catch_up_count = max(LEAST_CATCH_UP, min(MOST_CATCH_UP, fitting))
             self._fall_behind()
         elif not joined:
             self._behind = not self._hub.open(self)

@@ -11,7 +11,7 @@ from apps.core import hub as hubs
 from apps.core import streams
 from apps.core.connections import stream_client
 from apps.core.hub import hub
-from apps.core.reader import MOST_HELD, MOST_HELD_CHARS, Reader
+from apps.core.reader import FIRST_CATCH_UP, MOST_CATCH_UP, MOST_HELD, MOST_HELD_CHARS, Reader
 from apps.core.streams import DELTA, START, Entry, Piece
 
 
@@ -149,6 +149,23 @@ async def test_a_cancelled_reader_leaves_nothing_behind(redis: Any) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     assert (len(hub()), hub()._channels) == (0, {})
     assert await stream_client().ping()
+
+
+@pytest.mark.parametrize(("chars", "most_chars", "questions"), [(4, 4 * MOST_CATCH_UP, 6), (1000, MOST_HELD_CHARS, 70)])
+async def test_a_reader_that_is_behind_takes_much_at_once_but_never_much_text(
+    redis: Any, chars: int, most_chars: int, questions: int
+) -> None:
+    work, pipe = uuid4(), redis.pipeline()
+    for number in range(1000):
+        streams.append(pipe, work, 1, number + 1, Entry("", DELTA, f"{number:0{chars}d}", (number,), number))
+    pipe.execute()
+    found: list[Piece] = []
+    with Reader(work, START) as reader:
+        for _ in range(questions):
+            taken = await reader.take()
+            assert sum(len(piece.text) for piece in taken) <= (most_chars if found else FIRST_CATCH_UP * chars)
+            found += taken
+    assert numbers(found) == list(range(1000))
 
 
 async def test_a_poke_ends_the_wait_and_the_next_one(redis: Any) -> None:
