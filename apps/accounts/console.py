@@ -29,6 +29,7 @@ PAGES = (
     Page("teams", _("Teams"), "members:read", "layers", ("team",)),
     Page("roles", _("Roles"), "members:read", "shield", ("role", "role-new")),
     Page("api-keys", _("API keys"), "usage:read", "key", ("api-key-revoke",)),
+    Page("audit-log", _("Audit log"), "audit:read", "book", ("audit-settings",)),
     Page(
         "organization-settings",
         _("Settings"),

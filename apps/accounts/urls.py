@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.accounts import views
+from apps.accounts import api, views
 
 urlpatterns = [
     path("accounts/sessions/", views.sessions, name="sessions"),
@@ -28,6 +28,12 @@ urlpatterns = [
     path("settings/roles/new/", views.new_role, name="role-new"),
     path("settings/roles/<uuid:id>/", views.role, name="role"),
     path("settings/roles/<uuid:id>/delete/", views.delete_role, name="role-delete"),
+    path("settings/audit/", views.audit_log, name="audit-log"),
+    path("settings/audit/export/", views.export_audit_log, name="audit-export"),
+    path("settings/audit/settings/", views.audit_settings, name="audit-settings"),
+    path("settings/audit/streams/<uuid:id>/switch/", views.switch_audit_stream, name="audit-stream-switch"),
+    path("settings/audit/streams/<uuid:id>/remove/", views.remove_audit_stream, name="audit-stream-remove"),
+    path("api/v1/audit", api.AuditView.as_view(), name="api-audit"),
     path("settings/organization/", views.organization_settings, name="organization-settings"),
     path("settings/organization/transfer/", views.transfer_ownership, name="ownership-transfer"),
     path("settings/organization/transfer/cancel/", views.cancel_transfer, name="ownership-cancel"),

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from apps.accounts import services as accounts
-from apps.accounts.models import CustomRole, Invitation, Membership, Team, User
+from apps.accounts.models import AuditStream, CustomRole, Invitation, Membership, Team, User
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.privacy import downloads
@@ -83,6 +83,7 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     accounts.create_team(org_a.actor, f"{MARK} team")
     accounts.create_role(org_a.actor, f"{MARK} role", ["models:read"])
     accounts.invite(org_a.actor, f"{MARK}@example.com", "member")
+    accounts.add_audit_stream(org_a.actor, f"https://{MARK}.example/".lower())
     return running
 
 
@@ -93,7 +94,8 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
     if found := next((rows[word] for word in words if word in rows), None):
         return found.pk
     kinds: dict[str, Any] = {"member": Membership, "invitation": Invitation, "team": Team, "role": CustomRole}
-    model = next(kinds[word] for word in ("team", "invitation", "member", "role") if word in words)
+    kinds |= {"audit": AuditStream}
+    model = next(kinds[word] for word in ("audit", "team", "invitation", "member", "role") if word in words)
     with tenancy.scope(org_a.id):
         return model.objects.order_by("id").last().pk
 
@@ -174,8 +176,8 @@ def _state(tenant: Tenant) -> list[Any]:
 @pytest.mark.parametrize("name", sorted(name for name in ROUTES if name.startswith(("api-", "openai-"))))
 def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: Generation) -> None:
     """Without this, an address that refuses everybody would pass the attack."""
-    # Keys have no scope for privacy.
-    if name in {"api-keys", "api-key-revoke"} or name.startswith("api-privacy"):
+    # Keys have no scope for privacy and the audit log.
+    if name in {"api-keys", "api-key-revoke", "api-audit"} or name.startswith("api-privacy"):
         client, headers = Client(), {}
         client.force_login(org_a.owner)
     else:
@@ -188,6 +190,7 @@ def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: G
 
 
 PAGES = ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke"]
+PAGES += ["audit-log", "audit-settings"]
 PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
 PAGES += ["privacy", "my-data"]

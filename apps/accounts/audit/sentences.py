@@ -109,9 +109,9 @@ def _spoken(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return _("none")
     match value:
-        case None | "" | []:
-            return _("none")
         case bool():
             return _("yes") if value else _("no")
         case list():

@@ -1,5 +1,12 @@
 """Pages of accounts."""
 
+from apps.accounts.views.audit import (
+    audit_log,
+    audit_settings,
+    export_audit_log,
+    remove_audit_stream,
+    switch_audit_stream,
+)
 from apps.accounts.views.invitations import invitation, invitations, resend_invitation, revoke_invitation
 from apps.accounts.views.keys import api_keys, revoke_api_key
 from apps.accounts.views.members import member, members, remove_member
@@ -21,12 +28,15 @@ from apps.accounts.views.teams import change_team_members, delete_team, team, te
 __all__ = [
     "answer_transfer",
     "api_keys",
+    "audit_log",
+    "audit_settings",
     "cancel_deletion",
     "cancel_transfer",
     "change_team_members",
     "delete_organization",
     "delete_role",
     "delete_team",
+    "export_audit_log",
     "invitation",
     "invitations",
     "leave_organization",
@@ -36,6 +46,7 @@ __all__ = [
     "new_organization",
     "new_role",
     "organization_settings",
+    "remove_audit_stream",
     "remove_member",
     "resend_invitation",
     "revoke_api_key",
@@ -43,6 +54,7 @@ __all__ = [
     "role",
     "roles",
     "sessions",
+    "switch_audit_stream",
     "switch_organization",
     "team",
     "teams",
