@@ -5,12 +5,14 @@ from django.urls import include, path
 
 from apps.core import views as core
 from apps.core.documentation import DocumentationView, SchemaView
+from apps.core.media import media
 from apps.core.metrics import web as metrics
 
 urlpatterns = [
     path("healthz", core.healthz, name="healthz"),
     path("readyz", core.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
+    path("media/<str:token>/", media, name="media"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, _build_apps_from_settings
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -73,10 +74,24 @@ class AccountAdapter(DefaultAccountAdapter):
         signin.remember_browser(request, response, user.email)
         return response
 
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """To the address that the person signs in with, whether they have confirmed it or not."""
+        super().send_notification_mail(template_prefix, user, context, email or user.email)
+
     # ------------------------------------------------------------ proving oneself again
     def is_reauthentication_required(self, *, app: str) -> bool:
         """A sign-in of the last minutes is as fresh as a confirmation."""
         return super().is_reauthentication_required(app=app) and not sudo.is_recent(self.request)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Between wish and confirmation somebody else may have come with the same address."""
+        if services.is_taken(email_address.email, email_address.user):
+            text = "account/messages/email_confirmation_failed.txt"
+            self.add_message(request, messages.ERROR, text, {"email": email_address.email})
+            return False
+        return bool(super().confirm_email(request, email_address))
 
     def set_password(self, user: User, password: str) -> None:
         """A changed password signs every other browser out."""

@@ -22,6 +22,7 @@ from apps.accounts.services.keys import actor_of_key, create_api_key, digest, fi
 from apps.accounts.services.letters import send_due
 from apps.accounts.services.members import change_role, get_member, leave, remove_member
 from apps.accounts.services.organizations import change_organization, create_organization
+from apps.accounts.services.people import is_taken
 from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
 from apps.accounts.services.sessions import end_session, end_sessions, session_handle, sessions_of
 from apps.accounts.services.teams import (
@@ -70,6 +71,7 @@ __all__ = [
     "get_role",
     "get_team",
     "invite",
+    "is_taken",
     "keep_secret",
     "leave",
     "offer_ownership",
