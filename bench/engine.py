@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import shapes
+from bench import output, shapes
 from bench.speed import machine, scenarios
 from bench.speed.exact import exact
 from bench.speed.lineup import ENGINE, GRAPHS, NAMES, Lineup, lineup
@@ -117,7 +116,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mixed-requests", type=int, help="default 64")
     parser.add_argument("--mixed-clients", type=int, help="requests in flight in the mixed traffic; default 32")
     parser.add_argument("--quick", action="store_true", help="a tiny model and few tokens: does it all run?")
-    parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "engine.json")))
+    parser.add_argument("--json", type=Path, default=output("engine"))
     options = parser.parse_args(arguments)
     on_gpu = machine.device() == "cuda"
     options.ways = options.ways or [name for name in NAMES if on_gpu or name != GRAPHS]

@@ -1,8 +1,10 @@
 """The whole product beside its bare engine: the same model, prompts and lengths, in one run, in rounds that alternate.
 
-`python -m bench.product --json FILE`, with `--model FOLDER` for another model than the house's. A web process, a
-generation worker, a default worker and the schedule as the Procfile has them, PostgreSQL and Redis, and the customers:
-all on this machine, so that they take their part of its processors. Medians are reported.
+`python -m bench.product --json FILE` measures a Llama shape of 135 million parameters with random weights, and the
+house model, which is so small that on few processors everybody else's work shows; `--model FOLDER` measures another. A
+web process, a generation worker, a default worker and the schedule as the Procfile has them, PostgreSQL and Redis, and
+the customers: all on this machine, so that they take their part of its processors. Each customer asks for some texts,
+one after the other. Medians are reported, and what each process used of a processor for a token.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any
 import psutil
 from honcho.environ import parse_procfile
 
+from bench import output, shapes
 from bench.speed import machine
 from deploy.local.ports import free_port
 from deploy.local.processes import die_with_parent
@@ -48,6 +51,10 @@ class Side:
             preexec_fn=die_with_parent(9),
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def answer(self) -> str:
         assert self._process.stdout
         if not (line := self._process.stdout.readline()):
@@ -67,7 +74,9 @@ class Side:
 
 
 @contextlib.contextmanager
-def running(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Side, Side, dict[str, psutil.Process]]]:
+def running(
+    options: argparse.Namespace, model: str, folder: Path
+) -> Iterator[tuple[Side, Side, dict[str, psutil.Process]]]:
     """Both sides, ready: the bare engine and the customers of the product; and the product's processes."""
     (folder / "run").mkdir()
     with contextlib.ExitStack() as stack:
@@ -78,7 +87,7 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Side, S
         environment = _environment(folder, postgres.url, redis.url, port, options.streams)
         migrate = [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"]
         subprocess.run(migrate, cwd=ROOT, env=environment | {"DATABASE_ROLE": ""}, check=True)
-        prepare = [sys.executable, "-m", "bench.throughput.prepare", *([options.model] if options.model else [])]
+        prepare = [sys.executable, "-m", "bench.throughput.prepare", *([model] if model else [])]
         found = json.loads(
             subprocess.run(prepare, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE).stdout
         )
@@ -90,7 +99,8 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Side, S
         if bare.answer() != "ready":
             raise RuntimeError("the bare engine did not start")
         _wait_until_ready(port, folder)
-        yield bare, customers, found_processes | {"redis": psutil.Process(redis.pid)}
+        others = {"redis": redis.pid, "customers": customers.pid, "bare engine": bare.pid}
+        yield bare, customers, found_processes | {name: psutil.Process(pid) for name, pid in others.items()}
 
 
 def _environment(folder: Path, database: str, redis: str, port: int, streams: int) -> dict[str, str]:
@@ -141,25 +151,26 @@ def throughput(options: argparse.Namespace, sides: dict[str, Side], parts: dict[
     """Tokens a second at so many streams, each round on both sides; a first round only warms up."""
     speeds: dict[str, list[float]] = {name: [] for name in sides}
     begun: list[float] = []
-    used: dict[str, list[float]] = {name: [] for name in parts}
+    used: dict[str, list[float]] = {}
     for round_number in range(options.rounds + 1):
         for name in sorted(sides, reverse=round_number % 2 == 0):
             before = {part: _seconds(process) for part, process in parts.items()}
-            found = sides[name].ask("batch", options.streams, options.tokens, round_number)
+            found = sides[name].ask("batch", options.streams, options.tokens, options.texts, round_number)
             if round_number == 0:
                 continue
             speeds[name].append(found["tokens"] / found["seconds"])
-            if name == "product":
-                begun.append(found["all_begun"])
-                for part, process in parts.items():
-                    used[part].append((_seconds(process) - before[part]) / found["seconds"])
+            begun += [found["all_begun"]] if name == "product" else []
+            for part, process in parts.items():
+                if (part == "bare engine") == (name == "engine"):
+                    spent = (_seconds(process) - before[part]) / found["tokens"]
+                    used.setdefault(part, []).append(spent * 1_000_000)
             print(name, round(speeds[name][-1], 1), flush=True)
     medians = {name: round(statistics.median(values), 1) for name, values in speeds.items()}
     return {
         "tokens_per_second": medians,
         "ratio": round(statistics.median(p / e for p, e in zip(speeds["product"], speeds["engine"], strict=True)), 3),
         "all_begun_seconds": round(statistics.median(begun), 3),
-        "cores_used": {part: round(statistics.median(values), 2) for part, values in used.items()},
+        "cpu_microseconds_a_token": {part: round(statistics.median(values), 1) for part, values in used.items()},
         "rounds": speeds,
     }
 
@@ -182,51 +193,71 @@ def _seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def measured(options: argparse.Namespace, name: str, folder: str) -> dict[str, Any]:
+    """What was found with one model; `folder` is empty for the house's."""
+    with (
+        tempfile.TemporaryDirectory(prefix="millrace-bench-", ignore_cleanup_errors=True) as run,
+        running(options, folder, Path(run)) as (bare, customers, parts),
+    ):
+        sides = {"engine": bare, "product": customers}
+        found = {"first_token": first_tokens(options, sides), "throughput": throughput(options, sides, parts)}
+    print(name, json.dumps(found, indent=2), flush=True)
+    return {"model": name, **found}
+
+
+def _models(options: argparse.Namespace) -> dict[str, str]:
+    """Folders by what the figures call them."""
+    if options.model:
+        return {Path(options.model).name: options.model}
+    return {"Llama shape 135m, random weights": str(shapes.build("135m")), "house model": ""}
+
+
 def _tables(result: dict[str, Any]) -> list[dict[str, Any]]:
-    speed, first = result["throughput"], result["first_token"]
-    rows = [
+    rows = [row for found in result["models"] for row in _rows(result["streams"], found)]
+    note = f"Each of {result['streams']} customers asks for {result['texts']} texts of {result['tokens']} tokens,"
+    note += " one after the other; web, workers, PostgreSQL, Redis and customers share the processors with the engine."
+    return [{"columns": ["", "bare engine", "through the product", ""], "rows": rows, "note": note}]
+
+
+def _rows(streams: int, found: dict[str, Any]) -> list[list[Any]]:
+    speed, first = found["throughput"], found["first_token"]
+    tokens, waits = speed["tokens_per_second"], first["p50_ms"]
+    return [
         [
-            f"{result['streams']} streams, tokens/s",
-            speed["tokens_per_second"]["engine"],
-            speed["tokens_per_second"]["product"],
+            f"{found['model']}: {streams} streams, tokens/s",
+            tokens["engine"],
+            tokens["product"],
             f"{speed['ratio']:.1%}",
         ],
         [
-            "first token when idle, p50",
-            f"{first['p50_ms']['engine']} ms",
-            f"{first['p50_ms']['product']} ms",
+            f"{found['model']}: first token when idle, p50",
+            f"{waits['engine']} ms",
+            f"{waits['product']} ms",
             f"+{first['added_p50_ms']} ms",
         ],
     ]
-    return [{"columns": ["", "bare engine", "through the product", ""], "rows": rows, "note": result["model"]}]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="", help="a folder with a Hugging Face model; the house model without")
+    parser.add_argument("--model", default="", help="a folder with a Hugging Face model, instead of both")
     parser.add_argument("--streams", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=256, help="tokens of each answer")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=3, help="for each customer, one after the other")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--firsts", type=int, default=30, help="how often the first token is waited for")
-    parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "product.json")))
+    parser.add_argument("--json", type=Path, default=output("product"))
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="millrace-bench-", ignore_cleanup_errors=True) as folder,
-        running(options, Path(folder)) as (bare, customers, parts),
-    ):
-        sides = {"engine": bare, "product": customers}
-        result: dict[str, Any] = {
-            "name": "product",
-            "model": options.model or "ml/house/text",
-            "machine": machine.describe(),
-            "streams": options.streams,
-            "tokens": options.tokens,
-            "first_token": first_tokens(options, sides),
-            "throughput": throughput(options, sides, parts),
-        }
+    result: dict[str, Any] = {
+        "name": "product",
+        "machine": machine.describe(),
+        "streams": options.streams,
+        "tokens": options.tokens,
+        "texts": options.texts,
+        "models": [measured(options, name, folder) for name, folder in _models(options).items()],
+    }
     result["tables"] = _tables(result)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps({name: result[name] for name in ("first_token", "throughput")}, indent=2))
     return 0
 
 

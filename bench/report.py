@@ -12,17 +12,16 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import FIGURES
 from bench.speed.tables import engine_section, table, where_and_when
 
 ROOT = Path(__file__).resolve().parents[1]
-FIGURES = Path(os.environ.get("MILLRACE_VAR") or ROOT / "var") / "bench"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

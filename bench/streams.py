@@ -26,6 +26,7 @@ import psutil
 from honcho.environ import parse_procfile
 from redis import Redis
 
+from bench import output
 from bench.speed.machine import device_name
 from deploy.local.ports import free_port
 from deploy.local.services import start_postgres, start_redis
@@ -209,7 +210,7 @@ def main() -> int:
     parser.add_argument("--readers", type=int, default=2, help="processes that read")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=["product", "group"], default="")
-    parser.add_argument("--json", type=Path, default=Path(os.environ.get("BENCH_OUTPUT", "streams.json")))
+    parser.add_argument("--json", type=Path, default=output("streams"))
     options = parser.parse_args()
     ways = {
         "product": ("Millrace", "config.asgi", "config.settings", int(options.sse * options.streams)),

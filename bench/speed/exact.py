@@ -16,8 +16,9 @@ from bench.speed.machine import device
 from bench.speed.scenarios import Sizes, say
 from bench.speed.work import Job, Prompts, Trace
 
-# The small cache holds this many of the longest requests while more want to run, so requests are preempted.
-SMALL_CACHE = 2
+# The small cache holds this many of the longest requests. More run while they are short, and as they grow some are
+# preempted.
+SMALL_CACHE = 1
 
 
 def exact(source: str, sizes: Sizes) -> dict[str, Any]:

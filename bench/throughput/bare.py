@@ -1,7 +1,7 @@
 """The engine alone: `python -m bench.throughput.bare FOLDER CONTEXT STREAMS`, one order a line on standard input.
 
-`batch NUMBER TOKENS ROUND` writes so many texts at once and prints their tokens and the seconds they took; `first
-ROUND` prints the seconds from a request to its first output.
+`batch NUMBER TOKENS TEXTS ROUND` keeps NUMBER texts running until each of as many customers has had TEXTS of them, and
+prints their tokens and the seconds they took; `first ROUND` prints the seconds from a request to its first output.
 """
 
 from __future__ import annotations
@@ -15,27 +15,32 @@ from ml.engine import ModelSpec, load_engine
 from ml.types import Engine, EngineRequest, SamplingParams
 
 
-def submit(engine: Engine, count: int, tokens: int, round_number: int) -> None:
+def submit(engine: Engine, number: int, tokens: int, round_number: int) -> None:
     sampling = SamplingParams(max_tokens=tokens, min_tokens=tokens, temperature=0)
-    for number in range(count):
-        text = prompt(number, round_number)
-        engine.submit(EngineRequest(request_id=f"{round_number}:{number}", sampling=sampling, prompt=text))
+    text = prompt(number, round_number)
+    engine.submit(EngineRequest(request_id=f"{round_number}:{number}", sampling=sampling, prompt=text))
 
 
-def batch(engine: Engine, count: int, tokens: int, round_number: int) -> dict[str, float]:
+def batch(engine: Engine, count: int, tokens: int, texts: int, round_number: int) -> dict[str, float]:
     began = time.monotonic()
-    submit(engine, count, tokens, round_number)
-    written = ended = 0
-    while ended < count:
+    for number in range(count):
+        submit(engine, number, tokens, round_number)
+    asked, written, ended = count, 0, 0
+    while ended < count * texts:
         for output in engine.step():
             written += len(output.token_ids)
-            ended += output.finish_reason is not None
+            if output.finish_reason is None:
+                continue
+            ended += 1
+            if asked < count * texts:
+                submit(engine, asked, tokens, round_number)
+                asked += 1
     return {"tokens": written, "seconds": time.monotonic() - began}
 
 
 def first(engine: Engine, round_number: int) -> dict[str, float]:
     began = time.monotonic()
-    submit(engine, 1, 4, round_number)
+    submit(engine, 0, 4, round_number)
     taken = None
     while True:
         for output in engine.step():

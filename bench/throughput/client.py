@@ -63,7 +63,7 @@ class Customers:
 
     async def write(self, number: int, tokens: int, round_number: int) -> Follower:
         body = {"prompt": prompt(number, round_number), "temperature": 0, "max_tokens": tokens, "min_tokens": tokens}
-        accepted = await self.posters[number].post(body)
+        accepted = await self.posters[number % len(self.posters)].post(body)
         handshake = request(accepted["id"], self.port, self.key, sse=False)
         _, follower = await asyncio.get_running_loop().create_connection(
             lambda: Follower(handshake), "127.0.0.1", self.port
@@ -72,13 +72,18 @@ class Customers:
         follower.transport.close()
         return follower
 
-    async def batch(self, count: int, tokens: int, round_number: int) -> dict[str, float]:
+    async def batch(self, count: int, tokens: int, texts: int, round_number: int) -> dict[str, float]:
         await self._connect(count)
         began = time.monotonic()
-        followers = await asyncio.gather(*(self.write(number, tokens, round_number) for number in range(count)))
+
+        async def customer(place: int) -> list[Follower]:
+            return [await self.write(place + count * turn, tokens, round_number) for turn in range(texts)]
+
+        followed = await asyncio.gather(*(customer(place) for place in range(count)))
         seconds = time.monotonic() - began
-        written = sum(follower.done.result()["usage"]["completion_tokens"] for follower in followers)
-        last_first = max(follower.first for follower in followers) - began
+        usages = [follower.done.result()["usage"] for followers in followed for follower in followers]
+        written = sum(usage["completion_tokens"] for usage in usages)
+        last_first = max(followers[0].first for followers in followed) - began
         return {"tokens": written, "seconds": seconds, "all_begun": last_first}
 
     async def first(self, round_number: int) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# A pass with a part of a prompt may take this many usual ones: the promise is 3, and estimates err.
-MOST_STEPS = 2.2
+# A pass with a part of a prompt may take this many usual ones: the promise is 3, and the worst of many passes takes
+# half as long again as was estimated.
+MOST_STEPS = 1.8
 LEAST_TOKENS, STEP_TOKENS = 16, 16
 # Weight of a new measurement, and how far it counts beyond what was expected: when the system puts a thread aside, one
 # pass takes a hundred times as long, and the next parts would be as much too large or too small.

@@ -36,11 +36,19 @@ async def test_a_failed_stream_fails_the_benchmark() -> None:
 def test_the_tables_show_both_sides_and_their_ratio() -> None:
     result = {
         "streams": 32,
-        "model": "m",
-        "throughput": {"tokens_per_second": {"engine": 400.0, "product": 390.0}, "ratio": 0.975},
-        "first_token": {"p50_ms": {"engine": 7.5, "product": 30.0}, "added_p50_ms": 22.5},
+        "tokens": 256,
+        "texts": 3,
+        "models": [
+            {
+                "model": name,
+                "throughput": {"tokens_per_second": {"engine": 400.0, "product": 390.0}, "ratio": 0.975},
+                "first_token": {"p50_ms": {"engine": 7.5, "product": 30.0}, "added_p50_ms": 22.5},
+            }
+            for name in ("large", "small")
+        ],
     }
     [table] = product._tables(result)
+    assert [row[0].split(":")[0] for row in table["rows"]] == ["large", "large", "small", "small"]
     assert table["rows"][0][1:] == [400.0, 390.0, "97.5%"]
     assert table["rows"][1][-1] == "+22.5 ms"
     json.dumps(table)
