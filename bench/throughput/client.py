@@ -77,7 +77,13 @@ class Customers:
         began = time.monotonic()
 
         async def customer(place: int) -> list[Follower]:
-            return [await self.write(place + count * turn, tokens, round_number) for turn in range(texts)]
+            found = []
+            for turn in range(texts):
+                if turn:
+                    self.posters[place].writer.close()
+                    self.posters[place] = await self._open()
+                found.append(await self.write(place + count * turn, tokens, round_number))
+            return found
 
         followed = await asyncio.gather(*(customer(place) for place in range(count)))
         seconds = time.monotonic() - began
@@ -93,11 +99,13 @@ class Customers:
         return {"seconds": follower.first - began}
 
     async def _connect(self, count: int) -> None:
-        """New ones for each order: the server closes what is idle for some seconds."""
         for poster in self.posters:
             poster.writer.close()
-        opened = [await asyncio.open_connection("127.0.0.1", self.port) for _ in range(count)]
-        self.posters = [Poster(self.key, reader, writer) for reader, writer in opened]
+        self.posters = [await self._open() for _ in range(count)]
+
+    async def _open(self) -> Poster:
+        """A new one for each text: the server closes what is idle for some seconds."""
+        return Poster(self.key, *await asyncio.open_connection("127.0.0.1", self.port))
 
 
 async def serve(port: int, key: str) -> None:
