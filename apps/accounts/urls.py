@@ -1,8 +1,11 @@
-"""Pages of accounts; signing in and out is allauth's."""
+"""Pages of accounts, and the API of organizations; signing in and out is allauth's."""
 
 from django.urls import path
 
-from apps.accounts import api, views
+from apps.accounts import views
+from apps.accounts.api import audit, members, organization, teams
+
+API = "api/v1/organization"
 
 urlpatterns = [
     path("accounts/sessions/", views.sessions, name="sessions"),
@@ -33,10 +36,31 @@ urlpatterns = [
     path("settings/audit/settings/", views.audit_settings, name="audit-settings"),
     path("settings/audit/streams/<uuid:id>/switch/", views.switch_audit_stream, name="audit-stream-switch"),
     path("settings/audit/streams/<uuid:id>/remove/", views.remove_audit_stream, name="audit-stream-remove"),
-    path("api/v1/audit", api.AuditView.as_view(), name="api-audit"),
+    path("api/v1/audit", audit.AuditView.as_view(), name="api-audit"),
     path("settings/organization/", views.organization_settings, name="organization-settings"),
     path("settings/organization/transfer/", views.transfer_ownership, name="ownership-transfer"),
     path("settings/organization/transfer/cancel/", views.cancel_transfer, name="ownership-cancel"),
     path("settings/organization/delete/", views.delete_organization, name="organization-delete"),
     path("settings/organization/delete/cancel/", views.cancel_deletion, name="organization-keep"),
+    path(API, organization.OrganizationView.as_view(), name="api-organization"),
+    path(f"{API}/deletion", organization.DeletionView.as_view(), name="api-organization-deletion"),
+    path(f"{API}/leave", organization.LeaveView.as_view(), name="api-organization-leave"),
+    path(f"{API}/transfer", organization.TransferView.as_view(), name="api-organization-transfer"),
+    path(f"{API}/transfer/accept", organization.AcceptTransferView.as_view(), name="api-organization-accept"),
+    path(f"{API}/transfer/decline", organization.DeclineTransferView.as_view(), name="api-organization-decline"),
+    path(f"{API}/members", members.MembersView.as_view(), name="api-organization-members"),
+    path(f"{API}/members/<str:id>", members.MemberView.as_view(), name="api-organization-member"),
+    path(f"{API}/invitations", members.InvitationsView.as_view(), name="api-organization-invitations"),
+    path(f"{API}/invitations/<str:id>", members.InvitationView.as_view(), name="api-organization-invitation"),
+    path(f"{API}/invitations/<str:id>/resend", members.ResendView.as_view(), name="api-organization-invitation-resend"),
+    path(f"{API}/teams", teams.TeamsView.as_view(), name="api-organization-teams"),
+    path(f"{API}/teams/<str:id>", teams.TeamView.as_view(), name="api-organization-team"),
+    path(f"{API}/teams/<str:id>/members", teams.TeamMembersView.as_view(), name="api-organization-team-members"),
+    path(
+        f"{API}/teams/<str:id>/members/<str:member>",
+        teams.TeamMemberView.as_view(),
+        name="api-organization-team-member",
+    ),
+    path(f"{API}/roles", teams.RolesView.as_view(), name="api-organization-roles"),
+    path(f"{API}/roles/<str:id>", teams.RoleView.as_view(), name="api-organization-role"),
 ]

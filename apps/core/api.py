@@ -1,9 +1,12 @@
-"""The base of asynchronous API views."""
+"""The base of asynchronous API views, and what their handlers share."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
@@ -13,7 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.errors import ServiceUnavailable
+from apps.core.errors import NotFound, ServiceUnavailable
+
+Handler = Callable[..., Response]
 
 # So many requests of an event loop are worked on at a time. Those who wait hold neither a thread nor a database
 # connection, of which there are few; and they do not take turns at the interpreter with those who are ahead of them.
@@ -97,3 +102,21 @@ class AsyncAPIView(APIView):
 
     async def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         return Response({"methods": self.allowed_methods})
+
+
+def in_thread(handler: Handler) -> Callable[..., Awaitable[Response]]:
+    """A handler that asks the database and nothing slower, written without `await`, run in a thread."""
+
+    @wraps(handler)
+    async def answer(*args: Any, **kwargs: Any) -> Response:
+        return await sync_to_async(handler)(*args, **kwargs)
+
+    return answer
+
+
+def parse_id(value: str, message: str) -> UUID:
+    """The id in a path; what cannot be an id is answered like one that does not exist."""
+    try:
+        return UUID(value)
+    except ValueError:
+        raise NotFound(message) from None

@@ -20,12 +20,17 @@ class KeysetPage:
 
 def page_of(rows: Any, before: str | None, limit: int = PAGE_ROWS) -> KeysetPage:
     """The rows below an id, with one query; what is no id begins at the newest."""
-    try:
-        below = UUID(before or "")
-    except ValueError:
-        below = None
-    if below is not None:
-        rows = rows.filter(id__lt=below)
+    last = below(before)
+    if last is not None:
+        rows = rows.filter(id__lt=last)
     found = list(rows.order_by("-id")[: limit + 1])
     more = len(found) > limit
     return KeysetPage(found[:limit], found[limit - 1].pk if more else None)
+
+
+def below(cursor: str | None) -> UUID | None:
+    """The id that a cursor stands for; None for what is none."""
+    try:
+        return UUID(cursor or "")
+    except ValueError:
+        return None

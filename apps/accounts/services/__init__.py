@@ -21,7 +21,7 @@ from apps.accounts.services.invitations import (
 from apps.accounts.services.keys import actor_of_key, create_api_key, digest, find_api_key, revoke_api_key
 from apps.accounts.services.letters import send_due
 from apps.accounts.services.members import change_role, get_member, leave, remove_member
-from apps.accounts.services.organizations import change_organization, create_organization
+from apps.accounts.services.organizations import change_organization, create_organization, get_organization
 from apps.accounts.services.people import is_taken
 from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
 from apps.accounts.services.sessions import end_session, end_sessions, session_handle, sessions_of
@@ -68,6 +68,7 @@ __all__ = [
     "forget_loose_secrets",
     "get_invitation",
     "get_member",
+    "get_organization",
     "get_role",
     "get_team",
     "invite",

@@ -50,6 +50,12 @@ def locked(organization_id: UUID) -> Organization:
     return found
 
 
+def get_organization(actor: Actor) -> Organization:
+    """The actor's own organization; whoever acts in it may know what it is called."""
+    with tenancy.scope(actor.organization_id):
+        return Organization.objects.get(pk=actor.organization_id)
+
+
 def change_organization(
     actor: Actor, *, name: str | None = None, slug: str | None = None, language: str | None = None
 ) -> Organization:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +34,7 @@ def members(request: HttpRequest) -> HttpResponse:
     if role in Role.values:
         rows = rows.filter(role=role)
     page = page_of(rows, request.GET.get("before"))
-    teams = teams_of(page.rows)
+    teams = TeamMembership.objects.teams_of(page.rows)
     context = {
         "page": page,
         "entries": [(member, teams.get(member.pk, [])) for member in page.rows],
@@ -45,15 +44,6 @@ def members(request: HttpRequest) -> HttpResponse:
         "may_manage": MANAGE in actor.permissions,
     }
     return render(request, "accounts/members.html", context)
-
-
-def teams_of(members: Iterable[Membership]) -> dict[UUID, list[str]]:
-    """The names of the teams of these members, with one query."""
-    found = dict[UUID, list[str]]()
-    rows = TeamMembership.objects.filter(membership__in=[member.pk for member in members])
-    for id, name in rows.order_by("team__name").values_list("membership_id", "team__name"):
-        found.setdefault(id, []).append(name)
-    return found
 
 
 def may_change(actor: Actor, member: Membership) -> bool:
@@ -77,7 +67,7 @@ def member(request: HttpRequest, id: UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "member": found,
         "form": form,
-        "teams": teams_of([found]).get(found.pk, []),
+        "teams": TeamMembership.objects.teams_of([found]).get(found.pk, []),
         "may": [(name, text, name in found.permissions) for name, text in PERMISSIONS.items()],
         "is_self": found.user_id == actor.user_id,
     }

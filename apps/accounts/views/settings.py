@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts import services
 from apps.accounts.access import SESSION_KEY, Actor, organization_page
+from apps.accounts.models import TeamMembership
 from apps.accounts.organization_forms import OfferForm, OrganizationForm, TypedForm, attempt, first_errors
 from apps.accounts.permissions import PERMISSIONS
-from apps.accounts.views.members import teams_of
 
 MANAGE, TRANSFER, DELETE = "organization:manage", "ownership:transfer", "organization:delete"
 
@@ -117,7 +117,7 @@ def membership(request: HttpRequest) -> HttpResponse:
     transfer = services.pending_transfer(actor)
     context = {
         "own": own,
-        "teams": teams_of([own]).get(own.pk, []),
+        "teams": TeamMembership.objects.teams_of([own]).get(own.pk, []),
         "may": [(name, text, name in actor.permissions) for name, text in PERMISSIONS.items()],
         "transfer": transfer if transfer and transfer.member_id == own.pk else None,
     }
