@@ -219,7 +219,10 @@ EMAIL_URL_HOST = env.text("EMAIL_HOST")
 _MAIL = "smtp" if EMAIL_URL_HOST else "console" if LOCAL else "dummy"
 EMAIL_BACKEND = "apps.core.mail.Outbox"
 MAIL_DELIVERY_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
-MAIL_KINDS = {"password_reset": "apps.accounts.mails.password_reset"}
+MAIL_KINDS = {
+    kind: f"apps.accounts.mails.{kind}"
+    for kind in ("password_reset", "invitation", "ownership_offer", "organization_deletion")
+}
 EMAIL_TIMEOUT = 20
 EMAIL_HOST = EMAIL_URL_HOST or "localhost"
 EMAIL_PORT = env.number("EMAIL_PORT", 587)

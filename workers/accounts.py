@@ -5,14 +5,6 @@ from __future__ import annotations
 from workers.celery import app
 
 
-@app.task(name="accounts.send_letters")
-def send_letters() -> None:
-    """The doorbell of mail; the schedule rings it as well, for bells that were lost and for second tries."""
-    from apps.accounts.services import send_due
-
-    send_due()
-
-
 @app.task(name="accounts.remove_organizations")
 def remove_organizations() -> None:
     """Removes the organizations whose waiting period is over."""

@@ -51,7 +51,6 @@ app.conf.update(
     beat_schedule={
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
-        "send-letters": {"task": "accounts.send_letters", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-organizations": {"task": "accounts.remove_organizations", "schedule": 300.0},
         "send-mail": {"task": "core.send_mail", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},

@@ -1,8 +1,9 @@
-"""Mails whose content depends on who has an account, composed by a worker so that no request tells."""
+"""Mails that a worker composes: no request tells who has an account, and no table holds an invitation's secret."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -11,7 +12,9 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from apps.accounts.models import User
+from apps.accounts.models import Invitation, Organization, OwnershipTransfer, User
+from apps.accounts.services.tokens import token_of
+from apps.core import tenancy
 
 
 def password_reset(to: str) -> EmailMessage:
@@ -22,6 +25,37 @@ def password_reset(to: str) -> EmailMessage:
     key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
     path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"}).replace("UID-KEY", key)
     return _mail("account/email/password_reset_key", to, password_reset_url=f"{settings.BASE_URL}{path}")
+
+
+def invitation(to: str, organization: str, id: str) -> EmailMessage | None:
+    """The link that makes its reader a member; nothing, if the invitation is over by now."""
+    with tenancy.scope(UUID(organization)):
+        rows = Invitation.objects.open().select_related("organization", "custom_role")
+        found: Invitation | None = rows.filter(pk=UUID(id)).first()
+    if found is None or found.status != "pending":
+        return None
+    url = settings.BASE_URL + reverse("invitation", args=[token_of(found)])
+    return _mail("accounts/email/invitation", to, organization=found.organization, invitation=found, url=url)
+
+
+def ownership_offer(to: str, organization: str, id: str) -> EmailMessage | None:
+    """Who wants to hand the organization over; nothing, if that is over by now."""
+    with tenancy.scope(UUID(organization)):
+        rows = OwnershipTransfer.objects.pending().select_related("organization", "offered_by")
+        found: OwnershipTransfer | None = rows.filter(pk=UUID(id)).first()
+    if found is None:
+        return None
+    values = {"organization": found.organization, "transfer": found, "url": _address("membership")}
+    return _mail("accounts/email/transfer", to, **values)
+
+
+def organization_deletion(to: str, organization: str, id: str) -> EmailMessage | None:
+    """When the organization will be gone; nothing, if that was called off."""
+    with tenancy.scope(UUID(organization)):
+        found = Organization.objects.filter(pk=UUID(id), deletes_at__isnull=False).first()
+    if found is None:
+        return None
+    return _mail("accounts/email/deletion", to, organization=found, url=_address("organization-settings"))
 
 
 def _address(name: str) -> str:

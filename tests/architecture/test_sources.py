@@ -22,7 +22,6 @@ ACROSS_TENANTS = {
     ("apps/accounts/access.py", "memberships_of", "SIGN_IN"),
     ("apps/accounts/services/keys.py", "find_api_key", "SIGN_IN"),
     ("apps/accounts/services/invitations.py", "find_invitation", "SIGN_IN"),
-    ("apps/accounts/services/letters.py", "_claim", "CLAIM_WORK"),
     ("apps/accounts/services/deletion.py", "remove_due", "HOUSEKEEPING"),
     ("apps/accounts/management/commands/seed_demo.py", "_seed", "OPERATE"),
     ("apps/core/idempotency.py", "forget_expired", "HOUSEKEEPING"),

@@ -19,6 +19,7 @@ from apps.accounts.api.bodies import (
     transfer_body,
 )
 from apps.accounts.authentication import api_actor
+from apps.accounts.sudo import require_recent
 from apps.core.api import AsyncAPIView, in_thread
 from apps.core.schema import READ, WRITE, problems
 
@@ -66,6 +67,7 @@ class DeletionView(AsyncAPIView):
     @in_thread
     def post(self, request: Request) -> Response:
         name = checked(TypedName, request, "organization:delete")["name"]
+        require_recent(request._request)
         return Response(organization_body(services.schedule_deletion(api_actor(request), name)))
 
     @extend_schema(
@@ -122,6 +124,7 @@ class TransferView(AsyncAPIView):
     @in_thread
     def post(self, request: Request) -> Response:
         values = checked(OfferOwnership, request, "ownership:transfer")
+        require_recent(request._request)
         transfer = services.offer_ownership(api_actor(request), values["member"], values["name"])
         return Response(transfer_body(transfer), status=201)
 

@@ -86,33 +86,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Letter",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("invitation", "Invitation"), ("transfer", "Transfer"), ("deletion", "Deletion")],
-                        max_length=20,
-                    ),
-                ),
-                ("recipient", models.EmailField(max_length=254)),
-                ("object_id", models.UUIDField()),
-                ("language", models.CharField(max_length=10)),
-                ("attempts", models.PositiveSmallIntegerField(default=0)),
-                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True)),
-                ("sent_at", models.DateTimeField(null=True)),
-            ],
-            options={
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.CreateModel(
             name="OwnershipTransfer",
             fields=[
                 (
@@ -251,13 +224,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="letter",
-            name="organization",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.organization"
-            ),
-        ),
-        migrations.AddField(
             model_name="ownershiptransfer",
             name="member",
             field=apps.core.tenancy.models.TenantForeignKey(
@@ -339,10 +305,6 @@ class Migration(migrations.Migration):
                 name="invitation_open_once",
             ),
         ),
-        migrations.AddIndex(
-            model_name="letter",
-            index=models.Index(condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="letter_due"),
-        ),
         migrations.AddConstraint(
             model_name="ownershiptransfer",
             constraint=models.UniqueConstraint(
@@ -370,7 +332,6 @@ class Migration(migrations.Migration):
         TenantWall("CustomRole"),
         TenantReference("Membership", "custom_role"),
         TenantWall("Invitation"),
-        TenantWall("Letter"),
         TenantWall("OwnershipTransfer"),
         TenantWall("Team"),
         TenantWall("TeamMembership"),

@@ -11,7 +11,6 @@ from apps.accounts.models.audit import (
 from apps.accounts.models.factors import FactorSecret
 from apps.accounts.models.invitations import Invitation
 from apps.accounts.models.keys import ApiKey
-from apps.accounts.models.letters import Letter, LetterKind
 from apps.accounts.models.organizations import Membership, Organization
 from apps.accounts.models.people import User
 from apps.accounts.models.roles import CustomRole
@@ -32,8 +31,6 @@ __all__ = [
     "CustomRole",
     "FactorSecret",
     "Invitation",
-    "Letter",
-    "LetterKind",
     "Membership",
     "Organization",
     "OwnershipTransfer",

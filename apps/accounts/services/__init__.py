@@ -19,7 +19,6 @@ from apps.accounts.services.invitations import (
     revoke_invitation,
 )
 from apps.accounts.services.keys import actor_of_key, create_api_key, digest, find_api_key, revoke_api_key
-from apps.accounts.services.letters import send_due
 from apps.accounts.services.members import change_role, get_member, leave, remove_member
 from apps.accounts.services.organizations import change_organization, create_organization, get_organization
 from apps.accounts.services.people import is_taken
@@ -88,7 +87,6 @@ __all__ = [
     "revoke_invitation",
     "schedule_deletion",
     "secret_of",
-    "send_due",
     "session_handle",
     "sessions_of",
     "set_audit_retention",

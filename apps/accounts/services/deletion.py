@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, ActorKind
-from apps.accounts.models import LetterKind, Membership, Organization, Role
-from apps.accounts.services import letters
+from apps.accounts.models import Membership, Organization, Role
+from apps.accounts.services import notices
 from apps.accounts.services.organizations import locked
 from apps.accounts.services.transfers import require_typed
 from apps.core import events, tenancy
@@ -47,7 +47,7 @@ def schedule_deletion(actor: Actor, typed_name: str) -> Organization:
         )
         owners = Membership.objects.filter(role=Role.OWNER).select_related("user").order_by("id")[:MOST_TOLD]
         for owner in owners:
-            letters.post(LetterKind.DELETION, owner.user.email, organization.pk)
+            notices.tell(notices.DELETION, owner.user.email, organization.pk)
         events.record("organization.deletion_scheduled", organization.pk, {"deletes_at": moment})
     return organization
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, actor_of_membership
-from apps.accounts.models import Invitation, LetterKind, Membership, Team, TeamMembership, User
-from apps.accounts.services import letters
+from apps.accounts.models import Invitation, Membership, Team, TeamMembership, User
+from apps.accounts.services import notices
 from apps.accounts.services.grants import grant, require_at_most, role_facts
 from apps.accounts.services.keys import digest
 from apps.accounts.services.members import add_member
@@ -65,7 +65,7 @@ def invite(
         invitation.save(force_insert=True)
         after = given.facts | {"email": email, "teams": [str(id) for id in invitation.teams]}
         audit.record(actor, "invitation.created", invitation, after=after)
-        letters.post(LetterKind.INVITATION, email, invitation.pk)
+        notices.tell(notices.INVITATION, email, invitation.pk)
         events.record("invitation.created", invitation.pk, {"email": email, **given.facts})
     return invitation
 
@@ -88,7 +88,7 @@ def resend_invitation(actor: Actor, id: UUID) -> Invitation:
         invitation.save(update_fields=["serial", "digest", "sent_at", "expires_at"])
         after = {"expires_at": invitation.expires_at.isoformat()}
         audit.record(actor, "invitation.resent", invitation, before=before, after=after, email=invitation.email)
-        letters.post(LetterKind.INVITATION, invitation.email, invitation.pk)
+        notices.tell(notices.INVITATION, invitation.email, invitation.pk)
     return invitation
 
 

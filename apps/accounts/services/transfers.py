@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
-from apps.accounts.models import LetterKind, Membership, OwnershipTransfer, Role
-from apps.accounts.services import letters
+from apps.accounts.models import Membership, OwnershipTransfer, Role
+from apps.accounts.services import notices
 from apps.accounts.services.grants import role_facts
 from apps.accounts.services.members import NO_MEMBER
 from apps.accounts.services.organizations import locked
@@ -46,7 +46,7 @@ def offer_ownership(actor: Actor, member_id: UUID, typed_name: str) -> Ownership
         )
         transfer.refresh_from_db(fields=["created_at"])
         audit.record(actor, "ownership.offered", transfer, to=member.user.email)
-        letters.post(LetterKind.TRANSFER, member.user.email, transfer.pk)
+        notices.tell(notices.OWNERSHIP_OFFER, member.user.email, transfer.pk)
         events.record("ownership.offered", transfer.pk, {"to": str(member.user_id)})
     return transfer
 

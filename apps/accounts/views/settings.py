@@ -16,6 +16,7 @@ from apps.accounts.access import SESSION_KEY, Actor, organization_page
 from apps.accounts.models import TeamMembership
 from apps.accounts.organization_forms import OfferForm, OrganizationForm, TypedForm, attempt, first_errors
 from apps.accounts.permissions import PERMISSIONS
+from apps.accounts.sudo import recently_authenticated
 
 MANAGE, TRANSFER, DELETE = "organization:manage", "ownership:transfer", "organization:delete"
 
@@ -47,6 +48,7 @@ def _dangerous(request: HttpRequest) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "POST"])
+@recently_authenticated
 @organization_page
 def transfer_ownership(request: HttpRequest) -> HttpResponse:
     """Asks for the member and the organization's name, then offers it to them."""
@@ -84,6 +86,7 @@ def answer_transfer(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@recently_authenticated
 @organization_page
 def delete_organization(request: HttpRequest) -> HttpResponse:
     """Asks for the organization's name, then schedules the deletion."""

@@ -14,6 +14,7 @@ from apps.accounts import services
 from apps.accounts.models import AuditEntry, Organization, Role
 from apps.core import tenancy
 from apps.core.errors import Conflict, DeletionPending, InvalidRequest, NotFound, PermissionDenied
+from apps.core.mail import deliver_due
 from apps.core.tenancy.removal import children_first, remove_rows, removing
 from apps.registry.models import ModelVersion
 from apps.studio import services as studio
@@ -150,7 +151,7 @@ def test_only_an_owner_who_types_the_name_deletes(org_a: Tenant, org_b: Tenant) 
 def test_the_owners_are_told_by_mail(org_a: Tenant) -> None:
     second = add_person(org_a, "second", Role.OWNER)
     schedule(org_a)
-    services.send_due()
+    deliver_due()
     assert {message.to[0] for message in mail.outbox} == {org_a.owner.email, second.email}
     assert "/settings/organization/" in mail.outbox[0].body
 

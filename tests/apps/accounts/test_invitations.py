@@ -22,6 +22,7 @@ from apps.core.errors import (
     PermissionDenied,
     RateLimitExceeded,
 )
+from apps.core.mail import deliver_due
 from tests.helpers.people import Tenant, acting, actor_of, add_person, audit_of, events_of, make_user, verify
 from tests.helpers.threads import together
 
@@ -31,7 +32,7 @@ ADA = "ada@example.com"
 def posted() -> list[str]:
     """Sends what waits and returns the tokens in it."""
     mail.outbox.clear()
-    services.send_due()
+    deliver_due()
     return [re.search(r"/invitations/([\w-]{43})/", message.body)[1] for message in mail.outbox]  # type: ignore[index]
 
 
