@@ -117,17 +117,6 @@ KINDS = (
         erase=erase_invitations,
     ),
     DataKind(
-        name="letters",
-        label=_("Messages"),
-        model="accounts.Letter",
-        what=_("That a message about an invitation, a transfer or a deletion was sent to an address; not its text."),
-        why=_("Messages are sent once, also when a mail server is away."),
-        basis=Basis.CONTRACT,
-        retention=FOREVER,
-        addresses=("recipient",),
-        erasure=OnErasure.DELETE,
-    ),
-    DataKind(
         name="transfers",
         label=_("Changes of ownership"),
         model="accounts.OwnershipTransfer",
