@@ -81,6 +81,7 @@ class Retention:
     most: int = 0
     since: str = "created_at"
     only: Mapping[str, Any] = field(default_factory=dict)
+    append_only: bool = False
 
     @property
     def adjustable(self) -> bool:

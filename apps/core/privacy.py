@@ -14,7 +14,8 @@ KINDS = (
         what=_("What happened to keys, members and generations: kind, time, id and a few facts."),
         why=_("Webhooks and event streams read them."),
         basis=Basis.CONTRACT,
-        retention=FOREVER,
+        # Readers of the stream may be away for a week.
+        retention=Retention(least=7, most=3650, append_only=True),
     ),
     DataKind(
         name="event_counters",

@@ -18,6 +18,7 @@ from apps.core.errors import InvalidRequest
 from apps.core.schema import READ, WRITE, problems
 from apps.privacy import services
 from apps.privacy.api.serializers import ChangeTerm, DataBody, DueBody, TermBody, TermsBody, parsed
+from apps.privacy.services.retention import LONGEST_DAYS
 
 TAGS = ["Privacy"]
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH)
@@ -91,14 +92,18 @@ class TermView(AsyncAPIView):
         operation_id="preview_retention",
         summary="Count what a term would remove",
         tags=TAGS,
-        parameters=[KIND, OpenApiParameter("days", int, required=True)],
-        responses={200: DueBody, **problems(*READ, 400)},
+        parameters=[
+            KIND,
+            OpenApiParameter("days", {"type": "integer", "minimum": 0, "maximum": LONGEST_DAYS}, required=True),
+        ],
+        responses={200: DueBody, **problems(*READ, 400, 404)},
     )
     async def get(self, request: Request, kind: str) -> Response:
-        days = request.query_params.get("days", "")
+        actor, days = api_actor(request), request.query_params.get("days", "")
+        actor.require("privacy:read")
         if not (days.isascii() and days.isdigit() and len(days) <= 5):
             raise InvalidRequest("Give days, a whole number.", param="days")
-        due = await sync_to_async(services.preview_term)(api_actor(request), kind, int(days))
+        due = await sync_to_async(services.preview_term)(actor, kind, int(days))
         return Response({"kind": kind, "days": int(days), "due": due})
 
     @extend_schema(
@@ -108,7 +113,7 @@ class TermView(AsyncAPIView):
         tags=TAGS,
         parameters=[KIND],
         request=ChangeTerm,
-        responses={200: TermBody, **problems(*WRITE)},
+        responses={200: TermBody, **problems(*WRITE, 404)},
     )
     async def put(self, request: Request, kind: str) -> Response:
         return Response(await sync_to_async(self._choose)(request, kind))

@@ -16,13 +16,15 @@ from apps.accounts.access import Actor, ActorKind
 from apps.accounts.models import Organization
 from apps.core import tenancy
 from apps.core.datakinds import DataKind, kind, kinds
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.tenancy import Across, across_tenants
+from apps.core.tenancy.removal import removing
 from apps.privacy.models import RetentionRule
 from apps.privacy.services.exports import MANAGE, SYSTEM
 
 # Rows of one transaction: their locks are held for some tens of milliseconds.
 BATCH = 500
+LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def terms(organization_id: UUID) -> list[Term]:
 
 
 def set_term(actor: Actor, name: str, days: int | None) -> Term:
-    """Chooses how long a kind is kept; raises InvalidRequest outside its bounds."""
+    """Chooses how long a kind is kept; raises NotFound for one without a choice, InvalidRequest outside its bounds."""
     actor.require(MANAGE)
     found = _adjustable(name)
     if days is not None and not found.retention.least <= days <= found.retention.most:
@@ -69,7 +71,7 @@ def _adjustable(name: str) -> DataKind:
     found = kind(name)
     if found is None or not found.retention.adjustable:
         known = ", ".join(each.name for each in kinds() if each.retention.adjustable)
-        raise InvalidRequest(f"There is no term to choose for {name[:40]!r}; there is one for: {known}.", param="kind")
+        raise NotFound(f"There is no term to choose for {name[:40]!r}; there is one for: {known}.", param="kind")
     return found
 
 
@@ -79,8 +81,8 @@ def preview(actor: Actor, name: str, days: int | None) -> int:
     found = _adjustable(name)
     if days is None:
         return 0
-    if days < 0 or days > 36_500:
-        raise InvalidRequest("Days are a number from 0 to 36500.", param="days")
+    if not 0 <= days <= LONGEST_DAYS:
+        raise InvalidRequest(f"Days are a number from 0 to {LONGEST_DAYS}.", param="days")
     with tenancy.scope(actor.organization_id):
         return due(found, days).count()
 
@@ -109,7 +111,7 @@ def apply(seconds: float) -> bool:
 def _remove(organization_id: UUID, found: DataKind, days: int, until: float) -> bool:
     removed, more = 0, True
     while more and time.monotonic() < until:
-        with tenancy.scope(organization_id):
+        with removing(organization_id) if found.retention.append_only else tenancy.scope(organization_id):
             ids = list(due(found, days).order_by("pk").values_list("pk", flat=True)[:BATCH])
             found.rows().filter(pk__in=ids).delete()
         removed += len(ids)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import organization_page
 from apps.core.datakinds import kind, kinds, recipients
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.privacy import services
 from apps.privacy.forms import TermForm
 
@@ -61,7 +61,7 @@ def set_term(request: HttpRequest) -> HttpResponse:
     actor.require(services.MANAGE)
     shown = kind(request.POST.get("kind", ""))
     if shown is None:
-        raise InvalidRequest(_("There is no such kind of data."))
+        raise NotFound(_("There is no such kind of data."))
     form = TermForm(request.POST, shown=shown)
     if not form.is_valid():
         raise InvalidRequest(" ".join(map(str, form.errors.get("days", []))) or _("Choose a number of days."))

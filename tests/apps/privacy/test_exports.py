@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -19,7 +22,7 @@ from apps.core import jobs, tenancy
 from apps.core.datakinds import kinds
 from apps.core.errors import Conflict, NotFound, PermissionDenied
 from apps.core.jobs import Status
-from apps.privacy import archive, exporting, services
+from apps.privacy import exporting, services
 from apps.privacy.models import Export, Scope
 from apps.registry.models import ModelVersion
 from tests.helpers.people import Tenant
@@ -182,29 +185,41 @@ def lapse(job: Any) -> None:
         type(job).objects.filter(pk=job.pk).update(lease_until=timezone.now() - timezone.timedelta(seconds=1))
 
 
-class Killed(BaseException):
-    """What SIGKILL leaves: no line of ours runs any more."""
+def die_while_writing(job: Export, told: int) -> None:
+    """In a process of its own: begins the archive, says so, and waits for SIGKILL."""
+    connection.close()
+
+    def said() -> None:
+        if services.part_path(job).exists():
+            os.write(told, b"x")
+            signal.pause()
+
+    exporting.write(job, services.part_path(job), said)
 
 
 @pytest.fixture
-def killed_in_the_middle(org_a: Tenant, monkeypatch: pytest.MonkeyPatch) -> Export:
-    """An export whose worker is gone, half a file on the disk."""
+def killed_in_the_middle(transactional_db: None, org_a: Tenant) -> Export:
+    """An export whose worker was killed by the system, half a file on the disk."""
     services.request_export(org_a.actor, Scope.ORGANIZATION)
-    job = claimed()
-
-    def die() -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(archive.Archive, "abandon", lambda self: self._file.flush())
-        exporting.write(job, services.part_path(job), die)
+    job: Export = claimed()
+    connection.close()
+    heard, told = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            die_while_writing(job, told)
+        finally:
+            os._exit(1)
+    os.close(told)
+    assert os.read(heard, 1) == b"x"
+    os.close(heard)
+    os.kill(child, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
     lapse(job)
     return job
 
 
-def test_half_an_archive_is_offered_to_nobody(
-    org_a: Tenant, killed_in_the_middle: Export, folders: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_an_archive_is_offered_to_nobody(org_a: Tenant, killed_in_the_middle: Export, folders: Path) -> None:
     assert files(folders) == [f"{killed_in_the_middle.pk}.1.part"]
     assert not reread(killed_in_the_middle).downloadable
     worker.wake()
@@ -294,8 +309,6 @@ def test_a_file_is_removed_after_its_days_and_audited(org_a: Tenant, folders: Pa
 
 
 def test_strays_go_after_a_day(org_a: Tenant, folders: Path) -> None:
-    import os
-
     export = exported(org_a.actor, Scope.ORGANIZATION)
     kept, stray = services.file_of(export), services.file_of(export).with_name("x.1.part")
     stray.touch()

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from apps.accounts.models import AuditEntry
 from apps.core import tenancy
-from apps.core.errors import InvalidRequest, PermissionDenied
+from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
 from apps.core.jobs import Status
+from apps.core.models import Event
 from apps.privacy import services
 from apps.privacy.models import RetentionRule
 from apps.privacy.services import retention
@@ -36,9 +37,30 @@ def test_nothing_goes_until_somebody_chooses(org_a: Tenant, model: ModelVersion)
     aged(org_a, model, days=4000)
     worker.apply_retention()
     assert left(org_a) == 1
-    assert [(term.kind.name, term.days, term.chosen) for term in services.terms(org_a.id)] == [
-        ("generations", None, False)
-    ]
+    assert {(term.kind.name, term.days, term.chosen) for term in services.terms(org_a.id)} == {
+        ("generations", None, False),
+        ("events", None, False),
+    }
+
+
+def test_events_go_too_though_the_application_may_only_add_them(org_a: Tenant, org_b: Tenant) -> None:
+    for tenant in (org_a, org_b):
+        with tenancy.scope(tenant.id):
+            Event.objects.create(
+                organization_id=tenant.id,
+                position=1000,
+                type="old",
+                object_id=tenant.id,
+                created_at=timezone.now() - timedelta(days=8),
+            )
+    services.set_term(org_a.actor, "events", 7)
+    assert services.preview_term(org_a.actor, "events", 7) == 1
+    worker.apply_retention()
+    for tenant, gone in ((org_a, True), (org_b, False)):
+        with tenancy.scope(tenant.id):
+            found = list(Event.objects.values_list("type", flat=True))
+            assert ("old" not in found) == gone
+            assert "organization.created" in found, "what is younger stays"
 
 
 def test_a_term_is_carried_out_for_that_organization_alone(
@@ -88,7 +110,7 @@ def test_bounds_hold(org_a: Tenant, days: int) -> None:
 
 @pytest.mark.parametrize("name", ["ledger", "audit_heads", "nothing", ""])
 def test_what_has_no_term_gets_none(org_a: Tenant, name: str) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(NotFound):
         services.set_term(org_a.actor, name, 30)
 
 
