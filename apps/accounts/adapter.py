@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts import arrivals, services, signin, sudo
@@ -26,6 +27,12 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Strangers only where the operator lets them; whoever brings an invitation always."""
         return bool(settings.SIGN_UP) or arrivals.kept(request) is not None
+
+    def new_user(self, request: HttpRequest) -> User:
+        """With the time of joining, which the database would add: a sign-up may wait in the session, as JSON."""
+        user: User = super().new_user(request)
+        user.date_joined = timezone.now()
+        return user
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """A new person gets an organization of their own, unless an invitation brought them to another one."""
@@ -101,6 +108,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
 class MFAAdapter(DefaultMFAAdapter):
     """Secrets of second factors are sealed in rows of their own."""
+
+    def generate_authenticator_name(self, user: User, type: Any) -> str:
+        """What the owner will recognize it by, to begin with: the browser in which it was made."""
+        return browser_name(callers.agent_of(self.request.META))
 
     def encrypt(self, text: str) -> str:
         return services.keep_secret(text)

@@ -6,6 +6,8 @@ from typing import Any
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn import forms
+from django.forms import BooleanField
+from django.utils.translation import gettext_lazy as _
 
 
 class Tolerant:
@@ -19,6 +21,13 @@ class Tolerant:
 
 
 class AddForm(forms.AddWebAuthnForm):
+    passwordless = BooleanField(
+        label=_("Sign in with it alone, without a password"),
+        help_text=_("It then asks for finger, face or PIN. Without this it is a second factor beside the password."),
+        required=False,
+        initial=True,
+    )
+
     def clean(self) -> dict[str, Any]:
         try:
             cleaned: dict[str, Any] = super().clean()

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_safe
 from apps.core.errors import NotFound
 from apps.core.views import error_response
 
-SALT = "core.media"
+SALT = "signed link to a file"
 LONGEST_SECONDS = 7 * 86_400
 PIECE = 64 * 1024
 
