@@ -73,7 +73,7 @@ def signed_in(open_browser: Callable[..., BrowserContext], stack: Stack) -> Open
         page.goto("/accounts/login/")
         page.locator("[name=login]").fill(person.owner_email)
         page.locator("[name=password]").fill(person.owner_password)
-        page.locator(".entrance-card button[type=submit]").click()
+        page.locator(".entrance-card button[type=submit]").first.click()
         page.wait_for_url("**/dashboard/")
         return page
 

@@ -66,7 +66,7 @@ def test_a_newcomer_signs_up_and_sees_what_to_do(open_browser: Callable[..., Bro
     page.locator("[name=organization_name]").fill("Willow & Sons <b>")
     for field in ("password1", "password2"):
         page.locator(f"[name={field}]").fill("a quiet mill by the river")
-    page.locator(".entrance-card button[type=submit]").click()
+    page.locator(".entrance-card button[type=submit]").first.click()
     page.wait_for_url("**/dashboard/")
     expect(page.locator("main")).to_contain_text("Willow & Sons <b>")
     expect(page.locator("main")).to_contain_text("Nothing written yet")
