@@ -10,6 +10,7 @@ from apps.core.tenancy import TenantModel
 
 # Tables of the operator and of libraries that hold nothing about a person or a customer.
 NOTHING_ABOUT_ANYBODY = {
+    "accounts.InstallationEntry",
     "auth.Group",
     "auth.Permission",
     "billing.Plan",

@@ -9,6 +9,7 @@ from tests.helpers.tenancy import assert_walled, tenant_models
 
 # No organization's rows: people, the operator's own tables, and Django's. A new line needs a reason.
 SHARED_TABLES = {
+    "accounts_installationentry": "what happened to the operator's plans and staff; names nobody",
     "accounts_browsersession": "a browser, keyed by its secret; the person may be in several organizations",
     "accounts_factorsecret": "a person's second factor, sealed",
     "accounts_user": "a person may belong to several organizations",
@@ -33,6 +34,7 @@ SHARED_TABLES = {
     "registry_modelversion": "the operator's models",
 }
 APPEND_ONLY = {
+    "accounts_installationentry",
     "accounts_auditanchor",
     "accounts_auditentry",
     "accounts_auditverification",

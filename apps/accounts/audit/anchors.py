@@ -18,11 +18,13 @@ from django.conf import settings
 from django.db.models import F, Max, OuterRef, Q, Subquery
 
 from apps.accounts.audit import signing
-from apps.accounts.models import AuditAnchor, AuditHead
+from apps.accounts.models import AuditAnchor, AuditHead, InstallationEntry
 from apps.core import tenancy
 from apps.core.tenancy import Across, across_tenants
 
 ANCHOR = "anchor"
+# Stands for the chain that belongs to no organization.
+INSTALLATION = UUID(int=0)
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +47,7 @@ def anchor_everything() -> int:
         heads = AuditHead.objects.annotate(anchored=anchored)
         grown = heads.filter(Q(anchored=None) | Q(anchored__lt=F("sequence")), sequence__gt=0)
         organizations = list(grown.values_list("organization_id", flat=True))
-    return sum(anchor(organization_id) for organization_id in organizations)
+    return sum(anchor(organization_id) for organization_id in organizations) + _anchor_installation()
 
 
 def anchor(organization_id: UUID) -> bool:
@@ -61,18 +63,22 @@ def anchor(organization_id: UUID) -> bool:
             defaults={"hash": head.hash, "signature": signature},
         )
         if new:
-            _publish(row)
+            _publish(organization_id, row.sequence, row.hash, row.signature)
     return new
 
 
-def _publish(row: AuditAnchor) -> None:
+def _anchor_installation() -> bool:
+    """The chain of the operator's own tables, once for each end that it had; only outside the database."""
+    last = InstallationEntry.objects.order_by("-sequence").first()
+    if last is None or any(claim.sequence == last.sequence for claim in _in_file(INSTALLATION)):
+        return False
+    _publish(INSTALLATION, last.sequence, last.hash, signing.sign(ANCHOR, INSTALLATION, last.sequence, last.hash))
+    return True
+
+
+def _publish(organization_id: UUID, sequence: int, hash: str, signature: str) -> None:
     """One line, appended: to the file, which a backup or another machine may take away, and to the log."""
-    line = {
-        "organization": str(row.organization_id),
-        "sequence": row.sequence,
-        "hash": row.hash,
-        "signature": row.signature,
-    }
+    line = {"organization": str(organization_id), "sequence": sequence, "hash": hash, "signature": signature}
     log.info("audit anchor", **line)
     if not settings.AUDIT_ANCHOR_FILE:
         return
@@ -84,8 +90,13 @@ def _publish(row: AuditAnchor) -> None:
 
 def claims(organization_id: UUID) -> Iterator[Anchor]:
     """What the table and the file say about one chain; call it in the organization's scope."""
-    for row in AuditAnchor.objects.order_by("sequence"):
-        yield Anchor("table", row.sequence, row.hash, row.signature)
+    if organization_id != INSTALLATION:
+        for row in AuditAnchor.objects.order_by("sequence"):
+            yield Anchor("table", row.sequence, row.hash, row.signature)
+    yield from _in_file(organization_id)
+
+
+def _in_file(organization_id: UUID) -> Iterator[Anchor]:
     path = Path(settings.AUDIT_ANCHOR_FILE or os.devnull)
     if not path.is_file():
         return

@@ -48,3 +48,35 @@ class AuditedTable(Operation):
 
     def describe(self) -> str:
         return f"Audit what changes {self.model_name}"
+
+
+class AuditedInstallationTable(Operation):
+    """The same for a table of no organization: only the named columns are watched, and nothing else is kept of a row.
+
+    With `only_if`, columns of which one must be true, rows come and go without an entry as long as none is.
+    """
+
+    reversible = True
+
+    def __init__(self, model_name: str, columns: Sequence[str], name: str = "", only_if: Sequence[str] = ()) -> None:
+        self.model_name, self.columns, self.name, self.only_if = model_name, tuple(columns), name, tuple(only_if)
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Django's state knows nothing of triggers."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        meta = to_state.apps.get_model(app_label, self.model_name)._meta
+        words = (meta.label_lower, self.name, ",".join(self.columns), ",".join(self.only_if))
+        arguments = ", ".join(schema_editor.quote_value(word) for word in words)
+        schema_editor.execute(
+            f"CREATE CONSTRAINT TRIGGER installation_change AFTER INSERT OR UPDATE OR DELETE ON {meta.db_table}"
+            f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION installation_change({arguments})",
+            params=None,
+        )
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        table = from_state.apps.get_model(app_label, self.model_name)._meta.db_table
+        schema_editor.execute(f"DROP TRIGGER installation_change ON {table}")
+
+    def describe(self) -> str:
+        return f"Audit what changes {self.model_name}, for the installation"

@@ -9,7 +9,7 @@ import structlog
 from django.db import models
 
 from apps.accounts.access import Actor, ActorKind
-from apps.accounts.models import AuditEntry, User
+from apps.accounts.models import AuditEntry, InstallationEntry, User
 from apps.accounts.models.audit import LONGEST_NAME
 
 
@@ -50,6 +50,22 @@ def record(
         request_id=context.get("request_id", ""),
     )
     return entry
+
+
+def record_installation(
+    action: str, target: models.Model, *, before: dict[str, Any], after: dict[str, Any], by: str
+) -> InstallationEntry:
+    """The same for what belongs to no organization; `by` is a command or a role, never a person's name."""
+    return InstallationEntry.objects.create(
+        actor_kind=ActorKind.SYSTEM,
+        actor_name=by,
+        action=action,
+        object_type=target._meta.label_lower,
+        object_id=_id_of(target),
+        object_name=name_of(target),
+        before=before,
+        after=after,
+    )
 
 
 def name_of(target: models.Model) -> str:

@@ -62,6 +62,7 @@ SENTENCES: dict[str, Promise] = {
     "privacy.retention_changed": gettext_lazy(
         "%(actor)s changed how many days %(kind)s are kept from %(before_days)s to %(after_days)s."
     ),
+    "plan.changed": gettext_lazy("%(actor)s changed the plan %(object)s."),
     # What the database's triggers write: a change that went along with an act, or that no service knows of.
     "row.inserted": gettext_lazy("%(actor)s added %(type)s “%(object)s” as part of the same act."),
     "row.updated": gettext_lazy("%(actor)s changed %(type)s “%(object)s” as part of the same act."),

@@ -12,9 +12,10 @@ import structlog
 from django.db import connection
 
 from apps.accounts.audit import anchors, chain, signing
+from apps.accounts.audit.anchors import INSTALLATION
 from apps.accounts.audit.chain import Link
 from apps.accounts.audit.signing import Signature
-from apps.accounts.models import AuditEntry, AuditHead, AuditVerification
+from apps.accounts.models import AuditEntry, AuditHead, AuditVerification, InstallationEntry
 from apps.core import tenancy
 from apps.core.tenancy import Across, across_tenants
 
@@ -24,7 +25,23 @@ BATCH = 2000
 # What a report holds; a chain that is broken everywhere needs no longer list.
 MOST_FINDINGS = 50
 _JSON = {"before", "after", "detail"}
-_COLUMNS = ", ".join(f"{each.name}::text" if each.name in _JSON else each.name for each in fields(Link))
+_COLUMNS = [f"{each.name}::text" if each.name in _JSON else each.name for each in fields(Link)]
+# What the installation's chain does without: it belongs to no organization, and names nobody.
+_ABSENT = {
+    "organization_id": f"'{INSTALLATION}'::uuid",
+    "user_id": "NULL::uuid",
+    "api_key_id": "NULL::uuid",
+    "impersonator_id": "NULL::uuid",
+    "impersonator_name": "''",
+    "agent": "''",
+    "request_id": "''",
+    "erasure": "NULL::bigint",
+}
+_TENANT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM {AuditEntry._meta.db_table} WHERE organization_id = %s"
+_INSTALLATION_ROWS = (
+    f"SELECT {', '.join(_ABSENT.get(name, name) for name in _COLUMNS)} FROM {InstallationEntry._meta.db_table}"
+    f" WHERE %s::uuid = '{INSTALLATION}'"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -54,15 +71,8 @@ def verify(organization_id: UUID) -> AuditVerification:
     with tenancy.scope(organization_id):
         hold_still(organization_id)
         head = AuditHead.objects.first()
-        walk = _Walk(_claims(organization_id))
-        for link in links(organization_id):
-            _check(walk, link)
-        _check_beginning(walk)
+        walk = _walk(organization_id)
         _check_end(walk, head)
-        _check_what_is_anchored_beyond(walk, organization_id)
-        for sequences in walk.erased.values():
-            for sequence in sequences:
-                walk.find(f"Entry {sequence} was edited: its names are gone, and no entry says who was erased.")
         result: AuditVerification = AuditVerification.objects.create(
             organization_id=organization_id,
             first_sequence=walk.first.sequence if walk.first else 0,
@@ -75,12 +85,34 @@ def verify(organization_id: UUID) -> AuditVerification:
     return result
 
 
+def verify_installation() -> list[str]:
+    """What is wrong with the chain of the operator's own tables; its end is known from anchors alone."""
+    findings = _walk(INSTALLATION).findings
+    if findings:
+        log.error("audit chain broken", organization="", findings=findings)
+    return findings
+
+
+def _walk(organization_id: UUID) -> _Walk:
+    """From the first entry to the last, with what the anchors say; call it in the organization's scope."""
+    walk = _Walk(_claims(organization_id))
+    for link in links(organization_id):
+        _check(walk, link)
+    _check_beginning(walk)
+    _check_what_is_anchored_beyond(walk, organization_id)
+    for sequences in walk.erased.values():
+        for sequence in sequences:
+            walk.find(f"Entry {sequence} was edited: its names are gone, and no entry says who was erased.")
+    return walk
+
+
 def verify_everything() -> int:
-    """Every organization's chain; returns how many are broken."""
+    """Every organization's chain and the installation's; returns how many are broken."""
     with across_tenants(Across.HOUSEKEEPING):
         organizations = set(AuditHead.objects.values_list("organization_id", flat=True))
         organizations |= set(AuditEntry.objects.order_by().values_list("organization_id", flat=True).distinct())
-    return sum(bool(verify(organization_id).findings) for organization_id in sorted(organizations))
+    broken = sum(bool(verify(organization_id).findings) for organization_id in sorted(organizations))
+    return broken + bool(verify_installation())
 
 
 def hold_still(organization_id: UUID) -> None:
@@ -98,11 +130,11 @@ def _claims(organization_id: UUID) -> dict[int, list[anchors.Anchor]]:
 
 def links(organization_id: UUID, after: int | None = None, through: int | None = None) -> Iterator[Link]:
     """The entries as they lie in the table, the first first."""
+    rows_of = _INSTALLATION_ROWS if organization_id == INSTALLATION else _TENANT_ROWS
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {_COLUMNS} FROM {AuditEntry._meta.db_table} WHERE organization_id = %s"
-                " AND (%s::bigint IS NULL OR sequence > %s) AND (%s::bigint IS NULL OR sequence <= %s)"
+                f"{rows_of} AND (%s::bigint IS NULL OR sequence > %s) AND (%s::bigint IS NULL OR sequence <= %s)"
                 " ORDER BY sequence LIMIT %s",
                 [organization_id, after, after, through, through, BATCH],
             )

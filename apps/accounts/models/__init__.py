@@ -7,6 +7,7 @@ from apps.accounts.models.audit import (
     AuditSettings,
     AuditStream,
     AuditVerification,
+    InstallationEntry,
 )
 from apps.accounts.models.factors import FactorSecret
 from apps.accounts.models.invitations import Invitation
@@ -30,6 +31,7 @@ __all__ = [
     "BrowserSession",
     "CustomRole",
     "FactorSecret",
+    "InstallationEntry",
     "Invitation",
     "Membership",
     "Organization",

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models.keys import ApiKey
 from apps.accounts.models.people import User
 from apps.core.crypto import SealedText
+from apps.core.ids import uuid7
 from apps.core.tenancy import TenantForeignKey, TenantModel
 
 LONGEST_NAME = 254
@@ -60,6 +61,39 @@ class AuditEntry(TenantModel):
             models.Index(fields=["organization", "object_id", "-sequence"], name="audit_by_object"),
             models.Index(fields=["organization", "user", "-sequence"], name="audit_by_user"),
         ]
+
+
+class InstallationEntry(models.Model):
+    """What happened to the operator's own tables: plans, and who is staff. A chain of its own, of no organization.
+
+    It names nobody: people are ids, and `detail` refers to the entry of an organization in whose act it happened.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    actor_kind = models.CharField(max_length=20)
+    actor_name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    action = models.CharField(max_length=80)
+    object_type = models.CharField(max_length=60)
+    object_id = models.UUIDField()
+    object_name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    detail = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+    sequence = models.BigIntegerField(default=0)
+    transaction_id = models.BigIntegerField(default=0)
+    salt = models.CharField(max_length=32, blank=True)
+    content_digest = models.CharField(max_length=64, blank=True)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sequence"], name="installation_sequence")]
+        indexes = [models.Index(fields=["object_id"], name="installation_by_object")]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.action}"
 
 
 class AuditHead(TenantModel):

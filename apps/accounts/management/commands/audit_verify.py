@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.accounts.audit.verification import verify
+from apps.accounts.audit.verification import verify, verify_installation
 from apps.accounts.models import Organization
 from apps.core.tenancy import Across, across_tenants
 
@@ -31,8 +31,18 @@ class Command(BaseCommand):
             )
             for finding in result.findings:
                 self.stdout.write(f"  {finding}")
+        if not options["organization"]:
+            broken += self._installation()
         if broken:
             raise CommandError(f"{broken} audit chain(s) are broken.")
+
+    def _installation(self) -> bool:
+        """The chain of plans and staff flags, which belongs to no organization."""
+        findings = verify_installation()
+        self.stdout.write(f"(installation): {'BROKEN' if findings else 'whole'}")
+        for finding in findings:
+            self.stdout.write(f"  {finding}")
+        return bool(findings)
 
     def _wanted(self, slug: str | None) -> list[Organization]:
         with across_tenants(Across.OPERATE):

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
+from apps.accounts import audit
 from apps.billing.models import Plan
 
 LIMITS = ("monthly_tokens", "requests_per_minute", "tokens_per_minute", "max_queued", "weight", "max_running")
@@ -25,6 +27,7 @@ class Command(BaseCommand):
         if plan is None:
             known = ", ".join(Plan.objects.order_by("code").values_list("code", flat=True))
             raise CommandError(f"There is no plan {options['code']!r}; known: {known}.")
+        before = _limits(plan)
         for limit in LIMITS:
             if options[limit] is not None:
                 if options[limit] < 0:
@@ -36,5 +39,19 @@ class Command(BaseCommand):
             raise CommandError(
                 "; ".join(f"{name}: {' '.join(said)}" for name, said in error.message_dict.items())
             ) from error
-        plan.save()
+        _save(plan, before)
         self.stdout.write(f"{plan.code}: " + ", ".join(f"{limit} {getattr(plan, limit)}" for limit in LIMITS))
+
+
+def _limits(plan: Plan) -> dict[str, int]:
+    return {limit: getattr(plan, limit) for limit in LIMITS}
+
+
+@transaction.atomic
+def _save(plan: Plan, before: dict[str, int]) -> None:
+    """Records what is different, and nothing when nothing is."""
+    after = {limit: value for limit, value in _limits(plan).items() if value != before[limit]}
+    if after:
+        plan.save(update_fields=list(after))
+        old = {limit: before[limit] for limit in after}
+        audit.record_installation("plan.changed", plan, before=old, after=after, by="manage.py plan")

@@ -229,7 +229,7 @@ def test_a_chain_is_anchored_once_until_it_grows(anchored: Tenant, settings: Any
 
 def test_the_command_names_what_is_wrong_and_fails(anchored: Tenant, org_b: Tenant) -> None:
     call_command("audit_verify", stdout=(out := StringIO()))
-    assert out.getvalue().count("whole") == 2
+    assert out.getvalue().count("whole") == 3
     tamper(anchored, "DELETE FROM accounts_auditentry WHERE sequence = 5")
     with pytest.raises(CommandError, match="1 audit chain"):
         call_command("audit_verify", "--organization", "org-a", stdout=(out := StringIO()))
