@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "apps.core",
     "apps.accounts",
+    "apps.sso",
     "apps.registry",
     "apps.billing",
     "apps.privacy",
@@ -137,6 +138,9 @@ CACHES = {
     }
 }
 SESSION_ENGINE = "apps.accounts.sessions"
+
+# Identity providers and other servers that customers name may lie in the operator's own network.
+OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE")
 
 # ---------------------------------------------------------------- work
 CELERY_BROKER_URL = REDIS_URL

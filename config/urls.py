@@ -17,6 +17,7 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.sso.urls")),
     path("", include("apps.studio.urls")),
     path("", include("apps.studio.api.urls")),
     path("", include("apps.registry.urls")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,10 +12,15 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
 
-from apps.accounts.models import Membership, Organization, User
+from apps.accounts.assurance import missing, proofs_of
+from apps.accounts.models import Membership, Organization, SecurityPolicy, User
 from apps.core import tenancy
-from apps.core.errors import DeletionPending, MillraceError, NotFound, PermissionDenied
+from apps.core.errors import DeletionPending, MillraceError, NotFound, PermissionDenied, StepUpRequired
 from apps.core.tenancy import Across, across_tenants
 from apps.core.views import error_response
 
@@ -60,24 +66,41 @@ class Actor:
             raise DeletionPending("This organization is about to be deleted; it takes on no new work.")
 
 
-def memberships_of(user: User) -> list[Membership]:
-    """The user's memberships with their organizations, oldest first: the one look across tenants that sign-in needs."""
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """A person's memberships, oldest first, and what the security policies of those organizations demand."""
+
+    memberships: list[Membership]
+    policies: dict[UUID, SecurityPolicy]
+
+
+def belonging_of(user: User) -> Belonging:
+    """The one look across tenants that sign-in needs: two queries, however many organizations there are."""
     with across_tenants(Across.SIGN_IN):
         rows = Membership.objects.filter(user_id=user.pk).select_related("organization", "custom_role")
-        return list(rows.order_by("created_at", "id"))
+        memberships = list(rows.order_by("created_at", "id"))
+        policies = SecurityPolicy.objects.filter(organization_id__in=[m.organization_id for m in memberships])
+        return Belonging(memberships, {policy.organization_id: policy for policy in policies})
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """The user's memberships with their organizations, oldest first."""
+    return belonging_of(user).memberships
 
 
 def actor_of_session(request: HttpRequest) -> Actor | None:
     """The signed-in person in the organization chosen last, or in their first one; None for strangers.
 
-    The membership is read on every request, so that a removed member is out at once.
+    The membership and the organization's security policy are read on every request, so that a removed member is out at
+    once. Raises StepUpRequired where the session has not proved what the policy demands.
     """
     user = request.user
     if not isinstance(user, User):
         return None
-    if not hasattr(request, "memberships"):
-        request.memberships = memberships_of(user)  # type: ignore[attr-defined]
-    memberships: list[Membership] = request.memberships  # type: ignore[attr-defined]
+    if not hasattr(request, "belonging"):
+        request.belonging = belonging_of(user)  # type: ignore[attr-defined]
+    belonging: Belonging = request.belonging  # type: ignore[attr-defined]
+    memberships = belonging.memberships
     chosen = request.session.get(SESSION_KEY)
     membership = next((m for m in memberships if str(m.organization_id) == chosen), None)
     membership = membership or next(iter(memberships), None)
@@ -85,6 +108,10 @@ def actor_of_session(request: HttpRequest) -> Actor | None:
         return None
     request.organization = membership.organization  # type: ignore[attr-defined]
     request.membership = membership  # type: ignore[attr-defined]
+    policy = belonging.policies.get(membership.organization_id)
+    lacking = missing(policy, proofs_of(request, user, membership.organization_id), timezone.now())
+    if lacking is not None:
+        raise lacking
     return actor_of_membership(membership, user)
 
 
@@ -114,20 +141,33 @@ def organization_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
             request.actor = actor  # type: ignore[attr-defined]
             with tenancy.scope(actor.organization_id):
                 return view(request, *args, **kwargs)
+        except StepUpRequired:
+            return step_up(request)
         except MillraceError as error:
             return error_response(request, error)
 
     return page
 
 
+def step_up(request: HttpRequest) -> HttpResponse:
+    """Leads to the page that says what the organization demands; after it a page that was read is read again."""
+    back = f"?{urlencode({'next': request.get_full_path()})}" if request.method == "GET" else ""
+    target = reverse("step-up") + back
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": target})
+    return redirect(target)
+
+
 def organization_context(request: HttpRequest) -> dict[str, Any]:
     """For templates: the organization in use and those one may switch to."""
     organization: Organization | None = getattr(request, "organization", None)
     if organization is None and getattr(request, "user", None) is not None and request.user.is_authenticated:
-        actor_of_session(request)
+        with contextlib.suppress(StepUpRequired):
+            actor_of_session(request)
         organization = getattr(request, "organization", None)
+    belonging: Belonging | None = getattr(request, "belonging", None)
     return {
         "organization": organization,
         "membership": getattr(request, "membership", None),
-        "organizations": [m.organization for m in getattr(request, "memberships", [])],
+        "organizations": [m.organization for m in belonging.memberships] if belonging else [],
     }

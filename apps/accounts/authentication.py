@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.services import actor_of_key, find_api_key
-from apps.core.errors import InvalidApiKey, NotAuthenticated
+from apps.core.errors import InvalidApiKey, NotAuthenticated, SsoRequired
 
 
 class Program(AnonymousUser):
@@ -30,6 +30,8 @@ def actor_of_header(header: str) -> Actor | None:
     key = find_api_key(secret.strip())
     if key is None:
         raise InvalidApiKey("This API key is not valid: it is mistyped or has been revoked.")
+    if key.maker_stays_away:  # type: ignore[attr-defined]  # annotated by the query
+        raise SsoRequired("Whoever made this key must sign in through single sign-on again.")
     return actor_of_key(key)
 
 

@@ -38,6 +38,8 @@ PAGES = (
         ("ownership-transfer", "organization-delete"),
     ),
     Page("privacy", _("Privacy"), "privacy:read", "shield", ("privacy-requests",)),
+    Page("sso-overview", _("Single sign-on"), "sso:manage", "shield", ("sso-new", "sso-connection", "sso-remove")),
+    Page("security-policy", _("Sign-in rules"), "security:manage", "sliders", ("owner-codes",)),
 )
 
 

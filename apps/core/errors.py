@@ -82,6 +82,32 @@ class ReauthenticationRequired(PermissionDenied):
     code = "reauthentication_required"
 
 
+class StepUpRequired(PermissionDenied):
+    """The organization demands more of the session than it has; a page leads to where that is made good."""
+
+    code = "step_up_required"
+
+
+class SsoRequired(StepUpRequired):
+    code = "sso_required"
+
+
+class MfaRequired(StepUpRequired):
+    code = "mfa_required"
+
+
+class OwnSignInRequired(StepUpRequired):
+    """A session that one organization's identity provider made opens no other organization."""
+
+    code = "own_sign_in_required"
+
+
+class SsoRefused(PermissionDenied):
+    """An identity provider's answer that proves nothing, or is about somebody whom it may not vouch for."""
+
+    code = "sso_refused"
+
+
 class NotFound(MillraceError):
     """Also the answer for another organization's id: the two must not differ."""
 

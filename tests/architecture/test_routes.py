@@ -15,6 +15,8 @@ from apps.core.jobs import Status
 from apps.privacy import downloads
 from apps.privacy.models import Erasure, Export, Scope
 from apps.registry.models import ModelVersion
+from apps.sso import services as sso
+from apps.sso.models import Connection, Domain, GroupRule
 from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
@@ -51,6 +53,7 @@ PLACES = {
     "link": "a signed link",
     "kind": "data",
     "member": "member",
+    "protocol": "oidc",
 }
 # A place that takes the id of something of org_a's.
 OWNED = {"id", "person", "export", "erasure", "link"}
@@ -60,6 +63,11 @@ def places_of(name: str) -> list[str]:
     """What an address has to be told, in its own part or in those before it."""
     [(_path, places), *_], *_rest = get_resolver().reverse_dict.getlist(name)[0]
     return list(places)
+
+
+# Where people come in through a connection: open to everybody who knows its id, like the sign-in page. What comes of a
+# wrong answer is in tests/apps/sso; here they get an id that is no connection's.
+DOORS = {"sso-start", "sso-oidc-callback", "sso-saml-acs", "sso-saml-finish", "sso-saml-metadata"}
 
 
 def test_every_route_has_a_name_of_its_own() -> None:
@@ -85,6 +93,10 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     accounts.create_role(org_a.actor, f"{MARK} role", ["models:read"])
     accounts.invite(org_a.actor, f"{MARK}@example.com", "member")
     accounts.add_audit_stream(org_a.actor, f"https://{MARK}.example/".lower())
+    sso.claim_domain(org_a.actor, f"{MARK}.example")
+    sso.create_rule(org_a.actor, f"{MARK} group", "member")
+    with tenancy.scope(org_a.id):
+        Connection.objects.create(organization=org_a.organization, kind="saml", name=MARK, issuer=MARK)
     return running
 
 
@@ -92,11 +104,14 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
     """The id of org_a that belongs into the address of this name."""
     words = set(name.split("-"))
     rows = {"key": org_a.api_key, "generation": theirs, "studio": theirs}
+    if name in DOORS:
+        return theirs.pk
     if found := next((rows[word] for word in words if word in rows), None):
         return found.pk
     kinds: dict[str, Any] = {"member": Membership, "invitation": Invitation, "team": Team, "role": CustomRole}
-    kinds |= {"audit": AuditStream}
-    model = next(kinds[word] for word in ("audit", "team", "invitation", "member", "role") if word in words)
+    kinds |= {"audit": AuditStream, "domain": Domain, "rule": GroupRule, "sso": Connection}
+    order = ("audit", "domain", "rule", "sso", "team", "invitation", "member", "role")
+    model = next(kinds[word] for word in order if word in words)
     with tenancy.scope(org_a.id):
         return model.objects.order_by("id").last().pk
 
@@ -104,6 +119,7 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
 def address(name: str, org_a: Tenant, theirs: Generation) -> str:
     places = places_of(name)
     ids = {"name": "default", "key": "x-y", "uidb36": "1", "token": "x" * 43, "pk": 1, "kind": "generations"}
+    ids |= {"protocol": "oidc"}
     ids |= _privacy_ids(org_a)
     if "member" in places:
         ids["member"] = _id("member", org_a, theirs)
@@ -198,6 +214,7 @@ PAGES += ["audit-log", "audit-settings"]
 PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
 PAGES += ["privacy", "my-data"]
+PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -63,6 +63,27 @@ SENTENCES: dict[str, Promise] = {
         "%(actor)s changed how many days %(kind)s are kept from %(before_days)s to %(after_days)s."
     ),
     "plan.changed": gettext_lazy("%(actor)s changed the plan %(object)s."),
+    "security.policy_changed": gettext_lazy(
+        "%(actor)s changed what the organization demands: single sign-on from %(after_sso_required_from)s, "
+        "a second factor from %(after_mfa_required_from)s."
+    ),
+    "security.owner_codes_renewed": gettext_lazy("%(actor)s made %(count)s new owner codes; the old ones ended."),
+    "security.owner_code_used": gettext_lazy(
+        "%(actor)s came in with an owner code, past single sign-on; %(left)s codes are left."
+    ),
+    "security.owner_code_refused": gettext_lazy("%(actor)s tried to come in with an owner code and was refused."),
+    "sso.connection_created": gettext_lazy("%(actor)s made the single sign-on connection “%(object)s”."),
+    "sso.connection_changed": gettext_lazy("%(actor)s changed the single sign-on connection “%(object)s”."),
+    "sso.connection_enabled": gettext_lazy("%(actor)s switched the single sign-on connection “%(object)s” on."),
+    "sso.connection_disabled": gettext_lazy("%(actor)s switched the single sign-on connection “%(object)s” off."),
+    "sso.connection_deleted": gettext_lazy("%(actor)s removed the single sign-on connection “%(object)s”."),
+    "sso.domain_claimed": gettext_lazy("%(actor)s claimed the domain %(object)s."),
+    "sso.domain_verified": gettext_lazy("%(actor)s verified the domain %(object)s."),
+    "sso.domain_removed": gettext_lazy("%(actor)s gave the domain %(object)s up."),
+    "sso.rule_created": gettext_lazy("%(actor)s gave the group “%(object)s” the role %(after_role)s."),
+    "sso.rule_deleted": gettext_lazy("%(actor)s took the role %(before_role)s from the group “%(object)s”."),
+    "sso.signed_in": gettext_lazy("%(actor)s signed in through “%(object)s”."),
+    "sso.refused": gettext_lazy("A sign-in through “%(object)s” was refused (%(reason)s)."),
     # What the database's triggers write: a change that went along with an act, or that no service knows of.
     "row.inserted": gettext_lazy("%(actor)s added %(type)s “%(object)s” as part of the same act."),
     "row.updated": gettext_lazy("%(actor)s changed %(type)s “%(object)s” as part of the same act."),

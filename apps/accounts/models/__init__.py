@@ -15,6 +15,7 @@ from apps.accounts.models.keys import ApiKey
 from apps.accounts.models.organizations import Membership, Organization
 from apps.accounts.models.people import User
 from apps.accounts.models.roles import CustomRole
+from apps.accounts.models.security import OwnerCode, SecurityPolicy, SingleSignOn
 from apps.accounts.models.sessions import BrowserSession
 from apps.accounts.models.teams import Team, TeamMembership
 from apps.accounts.models.transfers import OwnershipTransfer
@@ -35,8 +36,11 @@ __all__ = [
     "Invitation",
     "Membership",
     "Organization",
+    "OwnerCode",
     "OwnershipTransfer",
     "Role",
+    "SecurityPolicy",
+    "SingleSignOn",
     "Team",
     "TeamMembership",
     "User",

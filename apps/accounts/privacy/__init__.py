@@ -1,5 +1,5 @@
 """What accounts store."""
 
-from apps.accounts.privacy import audit, organizations, people
+from apps.accounts.privacy import audit, organizations, people, security
 
-KINDS = (*people.KINDS, *organizations.KINDS, *audit.KINDS)
+KINDS = (*people.KINDS, *organizations.KINDS, *audit.KINDS, *security.KINDS)

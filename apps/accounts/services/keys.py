@@ -15,6 +15,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor, ActorKind
 from apps.accounts.models import ApiKey
 from apps.accounts.permissions import KEY_SCOPES
+from apps.accounts.services.security import maker_stays_away
 from apps.core import events, tenancy
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.tenancy import Across, across_tenants
@@ -71,9 +72,8 @@ def digest(secret: str) -> str:
 def find_api_key(secret: str) -> ApiKey | None:
     """The usable key with this secret, noting its use; None for unknown and revoked keys alike."""
     with across_tenants(Across.SIGN_IN):
-        key: ApiKey | None = (
-            ApiKey.objects.usable().select_related("organization").filter(digest=digest(secret)).first()
-        )
+        usable = ApiKey.objects.usable().select_related("organization").annotate(maker_stays_away=maker_stays_away())
+        key: ApiKey | None = usable.filter(digest=digest(secret)).first()
         if key is None:
             return None
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=timezone.now() - LAST_USED_PRECISION)

@@ -1,0 +1,102 @@
+"""What single sign-on and directories store."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.datakinds import FOREVER, Basis, DataKind, OnErasure, Retention
+
+KINDS = (
+    DataKind(
+        name="sso_connections",
+        label=_("Single sign-on connections"),
+        model="sso.Connection",
+        what=_("The identity provider's addresses, certificates and settings; its secret, sealed."),
+        why=_("The organization's own provider signs its people in."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+    ),
+    DataKind(
+        name="sso_domains",
+        label=_("Domains"),
+        model="sso.Domain",
+        what=_("A domain of the organization, and since when it is verified."),
+        why=_("A provider may speak only for addresses in it."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+        secret=("token",),
+    ),
+    DataKind(
+        name="sso_rules",
+        label=_("Group rules"),
+        model="sso.GroupRule",
+        what=_("The role that a group of the provider gives."),
+        why=_("Members get their role by it."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+    ),
+    DataKind(
+        name="sso_identities",
+        label=_("Identities"),
+        model="sso.Identity",
+        what=_("By which name and address a connection knows a person, and when they last came."),
+        why=_("The same person is known again."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+        people=("user",),
+        addresses=("email",),
+        erasure=OnErasure.DELETE,
+    ),
+    DataKind(
+        name="sso_used_assertions",
+        label=_("Used assertions"),
+        model="sso.UsedAssertion",
+        what=_("A hash of a SAML assertion that was accepted."),
+        why=_("It is never accepted again."),
+        basis=Basis.INTEREST,
+        retention=Retention(words=_("until it would have expired, a day at most")),
+        secret=("digest",),
+    ),
+    DataKind(
+        name="directory_tokens",
+        label=_("Directory tokens"),
+        model="sso.DirectoryToken",
+        what=_("First letters and a hash of the secret, who made it and when it was last used."),
+        why=_("The organization's directory proves itself with it."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+        people=("created_by",),
+        secret=("digest",),
+        erasure=OnErasure.DETACH,
+    ),
+    DataKind(
+        name="directory_users",
+        label=_("Directory users"),
+        model="sso.DirectoryUser",
+        what=_("Names, address and state of a person as the organization's directory has them."),
+        why=_("Accounts follow the directory."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+        people=("user",),
+        addresses=("user_name",),
+        erasure=OnErasure.DELETE,
+    ),
+    DataKind(
+        name="directory_groups",
+        label=_("Directory groups"),
+        model="sso.DirectoryGroup",
+        what=_("A group of the organization's directory."),
+        why=_("Roles and teams follow it."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+    ),
+    DataKind(
+        name="directory_members",
+        label=_("Members of directory groups"),
+        model="sso.DirectoryGroupMember",
+        what=_("Who is in which group; it goes with either."),
+        why=_("Roles and teams follow it."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+    ),
+)
