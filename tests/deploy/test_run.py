@@ -44,9 +44,10 @@ client = redis.Redis.from_url(os.environ["REDIS_URL"])
 client.incr("starts")
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        starts = client.get("starts")  # fails while Redis is away, and then there is no answer at all
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(client.get("starts"))
+        self.wfile.write(starts)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
