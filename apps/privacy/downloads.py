@@ -1,23 +1,20 @@
-"""Links to an export's file that expire, and sending it in small pieces."""
+"""Links to an export: each is one person's, its use is audited, and it leads to a link to the file."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from uuid import UUID
 
 from django.core import signing
-from django.http import StreamingHttpResponse
 from django.urls import reverse
 
 from apps.accounts.access import Actor
-from apps.core import tenancy
+from apps.core import media, tenancy
 from apps.core.errors import NotFound
+from apps.privacy import services
 from apps.privacy.models import Export
 
 LINK_SECONDS = 900
-CHUNK_BYTES = 1 << 18
+FILE_SECONDS = 60
 _SALT = "link to an export"
 
 
@@ -43,23 +40,9 @@ def export_of(token: str, user_id: UUID | None) -> Export:
     return found
 
 
-def sent(path: Path, name: str) -> StreamingHttpResponse:
-    """The file as a download; raises NotFound when it is not on this machine."""
-    if not path.is_file():
+def file_link(export: Export) -> str:
+    """Where the file itself is for a minute; raises NotFound when it is not on this machine."""
+    if not services.file_of(export).is_file():
         raise NotFound("The file is not there any more. Ask for a new export.")
-    response = StreamingHttpResponse(_pieces(path), content_type="application/zip")
-    response.headers["content-disposition"] = f'attachment; filename="{name}"'
-    response.headers["content-length"] = str(path.stat().st_size)
-    response.headers["cache-control"] = "private, no-store"
-    response.headers["x-content-type-options"] = "nosniff"
-    return response
-
-
-async def _pieces(path: Path) -> AsyncGenerator[bytes]:
-    # A synchronous iterator would be read into memory as a whole.
-    file = await asyncio.to_thread(lambda: path.open("rb"))
-    try:
-        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            yield piece
-    finally:
-        file.close()
+    name = f"millrace-{export.scope}-{export.created_at:%Y-%m-%d}.zip"
+    return media.link_to(export.organization_id, export.path, seconds=FILE_SECONDS, name=name)

@@ -53,7 +53,8 @@ class Request(Job):
 class Export(Request):
     """A ZIP of everything about an organization or a person.
 
-    `path` is relative to MEDIA_ROOT and set only when the file is whole; after `expires_at` the file is removed.
+    `path` is within the organization's folder (`apps.core.media`) and set only when the file is whole; after
+    `expires_at` the file is removed.
     """
 
     path = models.CharField(max_length=200, blank=True)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, ActorKind
-from apps.core import events, jobs, tenancy
+from apps.core import events, jobs, media, tenancy
 from apps.core.errors import Conflict, NotFound, PermissionDenied
 from apps.core.jobs import Status
 from apps.core.tenancy import Across, across_tenants
@@ -74,12 +74,12 @@ def get_export(actor: Actor, id: UUID) -> Export:
 
 
 def file_of(export: Export) -> Path:
-    return Path(settings.MEDIA_ROOT) / export.path
+    return media.folder_of(export.organization_id) / export.path
 
 
 def part_path(export: Export) -> Path:
     """Where one attempt writes; no other attempt touches it."""
-    return Path(settings.MEDIA_ROOT) / "exports" / f"{export.pk}.{export.attempt}.part"
+    return media.folder_of(export.organization_id) / "exports" / f"{export.pk}.{export.attempt}.part"
 
 
 def finish_export(export: Export, written: Written) -> bool:
@@ -91,7 +91,7 @@ def finish_export(export: Export, written: Written) -> bool:
         mine = Export.objects.filter(pk=export.pk, attempt=export.attempt, status=Status.RUNNING)
         finished = mine.update(
             status=Status.SUCCEEDED,
-            path=path.relative_to(settings.MEDIA_ROOT).as_posix(),
+            path=f"{path.parent.name}/{path.name}",
             size=written.size,
             rows=written.rows,
             sha256=written.sha256,
@@ -144,11 +144,10 @@ def remove_expired_exports() -> int:
 def _remove_strays() -> None:
     """Files that no row names: a worker was killed between writing and telling, or a backup was restored."""
     old = timezone.now().timestamp() - timedelta(days=1).total_seconds()
-    folder = Path(settings.MEDIA_ROOT) / "exports"
-    for path in folder.glob("*") if folder.is_dir() else ():
+    for path in Path(settings.MEDIA_ROOT).glob("organizations/*/exports/*"):
         if path.stat().st_mtime > old:
             continue
         with across_tenants(Across.HOUSEKEEPING):
-            named = Export.objects.filter(path=path.relative_to(settings.MEDIA_ROOT).as_posix(), removed_at=None)
+            named = Export.objects.filter(path=f"{path.parent.name}/{path.name}", removed_at=None)
             if not named.exists():
                 path.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -87,15 +86,15 @@ def erase_member(request: HttpRequest, person: UUID) -> HttpResponse:
 
 
 @require_GET
-def download(request: HttpRequest, link: str) -> HttpResponseBase:
+def download(request: HttpRequest, link: str) -> HttpResponse:
     """The file behind a signed link; who took it stands in the audit log."""
     try:
         user = request.user if isinstance(request.user, User) else None
         export = downloads.export_of(link, user.pk if user else None)
-        response = downloads.sent(services.file_of(export), f"millrace-{export.scope}-{export.created_at:%Y-%m-%d}.zip")
+        address = downloads.file_link(export)
         name = user.email if user else _("a signed link")
         taker = Actor(export.organization_id, frozenset(), user.pk if user else None, name=name)
         services.note_download(taker, export)
-        return response
+        return redirect(address)
     except MillraceError as error:
         return error_response(request, error)

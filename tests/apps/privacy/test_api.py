@@ -35,7 +35,7 @@ def test_an_export_from_asking_to_its_file(org_a: Tenant, client_of: SignIn) -> 
     worker.wake()
     body = client.get(f"{ROOT}/exports/{body['id']}").json()
     assert body["status"] == "succeeded"
-    assert client.get(urlsplit(body["download_url"]).path).status_code == 200
+    assert client.get(urlsplit(body["download_url"]).path, follow=True).status_code == 200
     assert [row["id"] for row in client.get(f"{ROOT}/exports").json()["data"]] == [body["id"]]
 
 

@@ -172,7 +172,7 @@ def test_a_fourth_export_waits_for_the_others(org_a: Tenant) -> None:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "media" / "exports").glob("*"))
+    return sorted(path.name for path in (folder / "media").glob("organizations/*/exports/*"))
 
 
 def claimed(model: Any = Export) -> Any:
