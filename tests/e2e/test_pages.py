@@ -14,7 +14,20 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
 PUBLIC = ("/", "/api/docs", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
-PRIVATE = ("/dashboard/", "/studio/", "/history/", "/keys/", "/accounts/email/", "/accounts/password/change/")
+PRIVATE = (
+    "/dashboard/",
+    "/studio/",
+    "/history/",
+    "/keys/",
+    "/accounts/email/",
+    "/accounts/password/change/",
+    "/accounts/sessions/",
+    "/accounts/2fa/",
+    "/accounts/2fa/totp/activate/",
+    "/accounts/2fa/webauthn/",
+    "/accounts/2fa/webauthn/add/",
+    "/accounts/reauthenticate/",
+)
 Open = Callable[..., Page]
 
 # Cut off by their own scroll area, wide content may be; the page itself may not.
