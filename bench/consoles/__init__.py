@@ -1,0 +1,1 @@
+"""The parts of bench/console.py: each fills an organization's tables and names the pages to ask for."""
