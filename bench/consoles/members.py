@@ -57,6 +57,7 @@ def pages(owner: psycopg.Connection[Any], organization_id: UUID, rows: int) -> d
         "search: everybody": f"{page}?search=example",
         "search: one letter": f"{page}?search=m",
         "search: nobody": f"{page}?search=zzz",
+        "search: many, all elsewhere": f"{page}?search=other1x",
         "API, first page of 100": f"{api}?limit=100",
         "API, a search": f"{api}?search=ada&limit=100",
     }

@@ -17,7 +17,7 @@ from apps.accounts.permissions import ROLE_PERMISSIONS, Role
 from apps.core.ids import uuid7
 from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 
-FEW_PEOPLE = 2_000
+FEW_PEOPLE = 500
 
 
 class Organization(models.Model):
