@@ -16,8 +16,7 @@ from apps.privacy import downloads
 from apps.privacy.models import Erasure, Export, Scope
 from apps.registry.models import ModelVersion
 from apps.sso import services as sso
-from apps.sso.models import Connection, DirectoryGroup, DirectoryToken, DirectoryUser, Domain, GroupRule
-from apps.sso.services.tokens import create_token
+from apps.sso.models import Connection, Domain, GroupRule
 from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
@@ -96,10 +95,7 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     accounts.add_audit_stream(org_a.actor, f"https://{MARK}.example/".lower())
     sso.claim_domain(org_a.actor, f"{MARK}.example")
     sso.create_rule(org_a.actor, f"{MARK} group", "member")
-    create_token(org_a.actor)
     with tenancy.scope(org_a.id):
-        DirectoryUser.objects.create(organization=org_a.organization, user=org_a.member, user_name=MARK)
-        DirectoryGroup.objects.create(organization=org_a.organization, name=MARK)
         Connection.objects.create(organization=org_a.organization, kind="saml", name=MARK, issuer=MARK)
     return running
 
@@ -114,8 +110,7 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
         return found.pk
     kinds: dict[str, Any] = {"member": Membership, "invitation": Invitation, "team": Team, "role": CustomRole}
     kinds |= {"audit": AuditStream, "domain": Domain, "rule": GroupRule, "sso": Connection}
-    kinds |= {"token": DirectoryToken, "person": DirectoryUser, "group": DirectoryGroup}
-    order = ("audit", "domain", "rule", "token", "person", "group", "sso", "team", "invitation", "member", "role")
+    order = ("audit", "domain", "rule", "sso", "team", "invitation", "member", "role")
     model = next(kinds[word] for word in order if word in words)
     with tenancy.scope(org_a.id):
         return model.objects.order_by("id").last().pk
@@ -219,7 +214,7 @@ PAGES += ["audit-log", "audit-settings"]
 PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
 PAGES += ["privacy", "my-data"]
-PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy", "sso-directory"]
+PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy"]
 
 
 @pytest.mark.parametrize("name", PAGES)

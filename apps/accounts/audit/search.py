@@ -8,9 +8,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Func, Q, TextField, Value
-from django.db.models.functions import Cast
-from django.db.models.lookups import IContains
+from django.db.models import Q, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.accounts.models import AuditEntry
@@ -18,20 +18,6 @@ from apps.core.errors import InvalidRequest
 
 LONGEST_VALUE = 200
 PAGE_ROWS = 50
-# Searched as one text, so that a row is looked at once.
-_SEARCHED = (
-    "action",
-    "actor_name",
-    "impersonator_name",
-    "object_type",
-    "object_name",
-    "address",
-    "agent",
-    "request_id",
-    "detail",
-    "before",
-    "after",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +69,22 @@ def _moment(name: str, given: str, end: bool = False) -> datetime | None:
 
 def matching(filters: Filters) -> Any:
     """The entries in scope that the filters leave, newest first."""
-    rows = AuditEntry.objects.order_by("-sequence")
+    rows = AuditEntry.objects.defer("words").order_by("-sequence")
     if filters.action:
         rows = rows.filter(Q(action=filters.action) | Q(action__startswith=f"{filters.action}."))
     if filters.actor:
         id = _uuid(filters.actor)
         named = Q(actor_name__icontains=filters.actor) | Q(impersonator_name__icontains=filters.actor)
-        rows = rows.filter(Q(user_id=id) | Q(api_key_id=id) | Q(impersonator_id=id) if id else named)
+        is_it = Q(user_id=id) | Q(api_key_id=id) | Q(impersonator_id=id)
+        rows = rows.filter(is_it if id else named & _has(filters.actor))
     if filters.target:
         id = _uuid(filters.target)
         named = Q(object_name__icontains=filters.target) | Q(object_type=filters.target)
-        rows = rows.filter(Q(object_id=id) if id else named)
+        rows = rows.filter(Q(object_id=id) if id else named & _has(filters.target))
     if filters.address:
         rows = rows.filter(address=filters.address)
     if filters.text:
-        rows = rows.filter(IContains(_all_text(), filters.text))
+        rows = rows.filter(_has(filters.text))
     if filters.since:
         rows = rows.filter(created_at__gte=filters.since)
     if filters.until:
@@ -105,9 +92,12 @@ def matching(filters: Filters) -> Any:
     return rows
 
 
-def _all_text() -> Any:
-    parts = [Cast(name, TextField()) if name in {"detail", "before", "after"} else F(name) for name in _SEARCHED]
-    return Func(Value(" "), *parts, function="concat_ws", output_field=TextField())
+def _has(text: str) -> Q:
+    """Whether the entry has the text anywhere: cheap, so that dearer questions are asked of few entries.
+
+    PostgreSQL's strpos skips ahead where LIKE looks at every character, and takes half the time.
+    """
+    return Q(GreaterThan(StrIndex("words", Value(text.lower())), 0))
 
 
 def _uuid(text: str) -> UUID | None:

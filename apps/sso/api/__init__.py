@@ -1,1 +1,0 @@
-"""The directory's API, SCIM 2.0."""
