@@ -82,6 +82,12 @@ class ReauthenticationRequired(PermissionDenied):
     code = "reauthentication_required"
 
 
+class ConsentRequired(PermissionDenied):
+    """The person has not accepted the operator's documents in their present versions; a page asks for that."""
+
+    code = "consent_required"
+
+
 class StepUpRequired(PermissionDenied):
     """The organization demands more of the session than it has; a page leads to where that is made good."""
 

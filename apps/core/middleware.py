@@ -58,6 +58,15 @@ def request_id(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
     return named
 
 
+STORE_ERRORS = (OperationalError, InterfaceError, RedisConnectionError, RedisTimeout)
+
+
+def store_unavailable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The answer when a store does not; also for a middleware's own questions, which no middleware catches."""
+    log.error("store unavailable", exc_info=exception)
+    return error_response(request, ServiceUnavailable("A data store does not answer; try again.", retry_after=5))
+
+
 class StoreUnavailable:
     """Turns a lost database or Redis into a 503 in the interface's convention, instead of a 500."""
 
@@ -72,7 +81,4 @@ class StoreUnavailable:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        if not isinstance(exception, OperationalError | InterfaceError | RedisConnectionError | RedisTimeout):
-            return None
-        log.error("store unavailable", exc_info=exception)
-        return error_response(request, ServiceUnavailable("A data store does not answer; try again.", retry_after=5))
+        return store_unavailable(request, exception) if isinstance(exception, STORE_ERRORS) else None

@@ -25,6 +25,7 @@ from apps.core import metrics, sse
 from apps.core.errors import NotAuthenticated, ServiceUnavailable
 from apps.core.shutdown import Leaving
 from apps.core.threads import in_database
+from apps.privacy.services import require_accepted
 from apps.studio.streaming import follow
 
 # Close codes in the range applications may use: the HTTP status they stand for, behind a 4.
@@ -128,7 +129,9 @@ def _actor_of(scope: dict[str, Any]) -> Actor:
         request = HttpRequest()
         request.session = _session_of(headers.get(b"cookie", b"").decode("latin-1"))
         request.user = get_user(request)
-        actor = actor_of_session(request) if request.user.is_authenticated else None
+        if request.user.is_authenticated:
+            require_accepted(request.user.pk)
+            actor = actor_of_session(request)
     if actor is None:
         raise NotAuthenticated("Sign in, or send `Authorization: Bearer KEY` with the handshake.")
     return actor

@@ -1,6 +1,6 @@
 """Every write to privacy: exports, erasures, retention, consents."""
 
-from apps.privacy.services.consents import accept, choose_mail, pending, required, wants_mail
+from apps.privacy.services.consents import accept, choose_mail, pending, require_accepted, required, wants_mail
 from apps.privacy.services.erasures import (
     Fate,
     StillRunning,
@@ -55,6 +55,7 @@ __all__ = [
     "remove_expired_exports",
     "request_erasure",
     "request_export",
+    "require_accepted",
     "required",
     "set_term",
     "terms",

@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import tenancy
-from apps.core.errors import InvalidRequest
+from apps.core.errors import ConsentRequired, InvalidRequest
 from apps.privacy.models import Consent, Document
 
 
@@ -30,6 +30,12 @@ def pending(person_id: UUID) -> dict[Document, str]:
         Consent.objects.filter(person_id=person_id, document__in=wanted, given=True).values_list("document", "version")
     )
     return {document: version for document, version in wanted.items() if (document.value, version) not in given}
+
+
+def require_accepted(person_id: UUID) -> None:
+    """Raises ConsentRequired while something is not accepted in its present version."""
+    if pending(person_id):
+        raise ConsentRequired("Accept the present terms and privacy notice first: the page /consent/ shows them.")
 
 
 def wants_mail(person_id: UUID) -> bool:

@@ -13,9 +13,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from apps.accounts.access import actor_of_session
+from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.models import User
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, StepUpRequired
 from apps.core.views import error_response
 from apps.privacy import services
 from apps.privacy.models import Document
@@ -31,7 +31,7 @@ def consent(request: HttpRequest) -> HttpResponse:
         accepted = {
             document: version for document in missing if (version := request.POST.get(document.value, "")) != ""
         }
-        actor = actor_of_session(request)
+        actor = _actor(request)
         try:
             services.accept(person, accepted, actor)
         except InvalidRequest as error:
@@ -45,6 +45,14 @@ def consent(request: HttpRequest) -> HttpResponse:
     documents = [(document, version, urls[document]) for document, version in missing.items()]
     context = {"documents": documents, "next": _next(request)}
     return render(request, "privacy/consent.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _actor(request: HttpRequest) -> Actor | None:
+    """In whose audit log it stands; none where the session may not act there yet, which accepting must not wait for."""
+    try:
+        return actor_of_session(request)
+    except StepUpRequired:
+        return None
 
 
 def _next(request: HttpRequest) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 
-from apps.accounts.models import AuditEntry, User
+from apps.accounts.models import AuditEntry, SecurityPolicy, User
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.privacy import services
@@ -86,7 +88,43 @@ def test_what_needs_no_consent_stays_open(org_a: Tenant, client_of: SignIn, term
     for path in ("/privacy/", "/healthz", "/accounts/logout/"):
         assert client.get(path).status_code == 200, path
     assert Client().get("/").status_code == 200, "strangers are not asked"
+    assert client.get("/settings/my-data/").status_code == 200, "whoever refuses may still take or erase their data"
+    assert client.get("/sso/step-up/").status_code == 302, "what the organization demands is told as ever"
+
+
+def test_a_session_is_asked_over_the_api_too_and_a_key_is_not(
+    org_a: Tenant, client_of: SignIn, terms: None
+) -> None:
+    client = client_of(org_a.owner)
+    refused = client.get("/api/v1/models")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "consent_required")
+    assert Client(headers=org_a.bearer).get("/api/v1/models").status_code == 200
+    client.post("/consent/", {"terms": "2026-01"})
     assert client.get("/api/v1/models").status_code == 200
+
+
+def test_the_gate_answers_503_when_the_database_does_not(
+    org_a: Tenant, client_of: SignIn, terms: None, settings: Any
+) -> None:
+    client = client_of(org_a.owner)
+    with connection.execute_wrapper(unreachable):
+        assert client.get("/history/").status_code == 503
+        assert client.get("/api/v1/models").json()["error"]["code"] == "service_unavailable"
+
+
+def unreachable(*_: Any) -> Any:
+    raise OperationalError("the server closed the connection unexpectedly")
+
+
+def test_accepting_does_not_wait_for_what_an_organization_demands(
+    org_a: Tenant, client_of: SignIn, terms: None
+) -> None:
+    with tenancy.scope(org_a.id):
+        SecurityPolicy.objects.create(organization_id=org_a.id, mfa_required_from=timezone.now())
+    client = client_of(org_a.owner)
+    assert client.post("/consent/", {"terms": "2026-01"}).status_code == 302
+    assert given(org_a.owner) == [("terms", "2026-01", True)]
+    assert client.get("/dashboard/").url.startswith("/sso/step-up/")
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])

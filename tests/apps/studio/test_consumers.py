@@ -115,6 +115,16 @@ async def test_a_member_reads_with_the_session(org_a: Tenant, finished: Generati
     assert (told(frames), code) == (TEXT, 1000)
 
 
+async def test_a_session_that_has_not_accepted_the_terms_reads_nothing(
+    org_a: Tenant, finished: Generation, settings: Any
+) -> None:
+    settings.TERMS_VERSION = "2026-01"
+    cookie = await sync_to_async(cookie_of)(org_a.member)
+    async with connected(finished.pk, cookie=cookie, origin="http://testserver") as socket:
+        [frame], code = await socket.everything()
+    assert (frame["error"]["code"], code) == ("consent_required", 4403)
+
+
 async def test_a_reader_comes_back_behind_what_it_has_seen(org_a: Tenant, finished: Generation) -> None:
     async with connected(finished.pk, "after=1-1", **org_a.bearer) as socket:
         frames, _ = await socket.everything()
