@@ -8,6 +8,12 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()
 
+from django.conf import settings  # noqa: E402
+
+from apps.core import patience  # noqa: E402
+
+patience.bound(settings.DATABASE_ANSWER_SECONDS)
+
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (models need Django set up first)
 from django.urls import re_path  # noqa: E402
 

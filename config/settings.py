@@ -127,6 +127,8 @@ TEMPLATES = [
 DATABASE_ROLE = env.text("DATABASE_ROLE", "millrace_app")
 DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 20)
 DATABASE_PATIENCE_SECONDS = env.number("DATABASE_PATIENCE_SECONDS", 2)
+# Of a web process only (config/asgi.py); a worker waits.
+DATABASE_ANSWER_SECONDS = env.number("DATABASE_ANSWER_SECONDS", 8)
 DATABASES = {"default": env.database(DATABASE_URL, DATABASE_ROLE, DATABASE_POOL_SIZE, DATABASE_PATIENCE_SECONDS)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_PREFIX = env.text("REDIS_PREFIX", "millrace")

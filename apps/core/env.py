@@ -10,6 +10,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from apps.core.patience import PatientConnection
+
 
 def text(name: str, default: str = "") -> str:
     """The value of NAME, else the stripped content of the file NAME_FILE names, else `default`."""
@@ -78,7 +80,13 @@ def database(url: str, role: str, pool_size: int, patience: int = 2) -> dict[str
     if pool_size:
         # Attempts to connect again are given up as soon, and begun anew by the next caller: they would otherwise come
         # at ever longer intervals, long after the server is back.
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": patience, "reconnect_timeout": patience}
+        options["pool"] = {
+            "min_size": 1,
+            "max_size": pool_size,
+            "timeout": patience,
+            "reconnect_timeout": patience,
+            "connection_class": PatientConnection,
+        }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.get("dbname", ""),

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,21 @@ class Product:
             self.kill(name)
         yield
         self.restart(*names)
+
+    @contextmanager
+    def frozen_database(self) -> Iterator[None]:
+        """The block runs with every process of PostgreSQL stopped: connections stay open, and nobody answers."""
+        with self.database() as database:
+            own, rows = database.info.backend_pid, database.execute("SELECT pid FROM pg_stat_activity").fetchall()
+        pids = [self.pid("postgres"), *(row["pid"] for row in rows if row["pid"] != own)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def wait_until_up(self, name: str) -> None:
         checks: dict[str, Callable[[], bool]] = {

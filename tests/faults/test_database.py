@@ -44,6 +44,17 @@ def test_with_the_database_away_streams_go_on_and_everything_is_charged_once(pro
     product.assert_charged_once(rows)
 
 
+def test_a_frozen_database_is_answered_with_503_and_work_goes_on_after_it(product: Product) -> None:
+    wait_for(lambda: submits(product), 60, "the first answer")
+    with product.frozen_database(), product.client() as web:
+        codes = [web.post("/api/v1/generations", json=product.body(), timeout=60) for _ in range(2)]
+    assert [(code.status_code, code.json()["error"]["code"]) for code in codes] == [(503, "service_unavailable")] * 2
+    wait_for(lambda: submits(product), 60, "the web process's return")
+    [id] = product.submit(1, 50)
+    [row] = product.finished([id])
+    assert (row["status"], row["attempt"]) == ("succeeded", 1)
+
+
 def lengths_of(product: Product, ids: list[str]) -> list[int]:
     client = product.redis()
     return [int(client.xlen(f"millrace:stream:{id}")) for id in ids]  # type: ignore[arg-type]

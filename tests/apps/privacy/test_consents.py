@@ -92,9 +92,7 @@ def test_what_needs_no_consent_stays_open(org_a: Tenant, client_of: SignIn, term
     assert client.get("/sso/step-up/").status_code == 302, "what the organization demands is told as ever"
 
 
-def test_a_session_is_asked_over_the_api_too_and_a_key_is_not(
-    org_a: Tenant, client_of: SignIn, terms: None
-) -> None:
+def test_a_session_is_asked_over_the_api_too_and_a_key_is_not(org_a: Tenant, client_of: SignIn, terms: None) -> None:
     client = client_of(org_a.owner)
     refused = client.get("/api/v1/models")
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "consent_required")
