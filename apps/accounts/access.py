@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from apps.accounts.assurance import missing, proofs_of
-from apps.accounts.models import Membership, Organization, SecurityPolicy, User
+from apps.accounts.models import ClosedSession, Membership, Organization, SecurityPolicy, User
+from apps.accounts.sessions import session_handle
 from apps.core import tenancy
-from apps.core.errors import DeletionPending, MillraceError, NotFound, PermissionDenied, StepUpRequired
+from apps.core.errors import (
+    DeletionPending,
+    MillraceError,
+    NotFound,
+    PermissionDenied,
+    SessionEnded,
+    StepUpRequired,
+)
 from apps.core.tenancy import Across, across_tenants
 from apps.core.views import error_response
 
@@ -39,6 +49,21 @@ class ActorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """By what an actor was admitted to an organization; whoever keeps a stream open is asked again whether it counts.
+
+    A key with the address it was used from, or a browser's session. `owner_id` is the person behind either.
+    """
+
+    organization_id: UUID
+    owner_id: UUID | None = None
+    api_key_id: UUID | None = None
+    address: str = ""
+    # The cookie itself, which no log shows.
+    session_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Whoever acts within one organization; `name` is for logs and pages.
 
@@ -54,6 +79,7 @@ class Actor:
     kind: ActorKind = ActorKind.USER
     impersonator_id: UUID | None = None
     closing: bool = False
+    credential: Credential | None = field(default=None, compare=False)
 
     def require(self, permission: str) -> None:
         """Raises PermissionDenied unless the actor has the permission."""
@@ -68,16 +94,21 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """A person's memberships, oldest first, and what the security policies of those organizations demand."""
+    """A person's memberships, oldest first, and what the security policies of those organizations demand.
+
+    `closed_here` says of each membership whether the organization has ended the session in question for itself.
+    """
 
     memberships: list[Membership]
     policies: dict[UUID, SecurityPolicy]
 
 
-def belonging_of(user: User) -> Belonging:
+def belonging_of(user: User, session_key: str = "") -> Belonging:
     """The one look across tenants that sign-in needs: two queries, however many organizations there are."""
+    ended = {"organization_id": OuterRef("organization_id"), "handle": session_handle(session_key)}
     with across_tenants(Across.SIGN_IN):
         rows = Membership.objects.filter(user_id=user.pk).select_related("organization", "custom_role")
+        rows = rows.annotate(closed_here=Exists(ClosedSession.objects.filter(**ended)))
         memberships = list(rows.order_by("created_at", "id"))
         policies = SecurityPolicy.objects.filter(organization_id__in=[m.organization_id for m in memberships])
         return Belonging(memberships, {policy.organization_id: policy for policy in policies})
@@ -98,21 +129,28 @@ def actor_of_session(request: HttpRequest) -> Actor | None:
     if not isinstance(user, User):
         return None
     if not hasattr(request, "belonging"):
-        request.belonging = belonging_of(user)  # type: ignore[attr-defined]
+        request.belonging = belonging_of(user, request.session.session_key or "")  # type: ignore[attr-defined]
     belonging: Belonging = request.belonging  # type: ignore[attr-defined]
     memberships = belonging.memberships
     chosen = request.session.get(SESSION_KEY)
     membership = next((m for m in memberships if str(m.organization_id) == chosen), None)
-    membership = membership or next(iter(memberships), None)
+    membership = membership or next((m for m in memberships if not m.closed_here), next(iter(memberships), None))
     if membership is None:
         return None
+    if membership.closed_here:
+        raise SessionEnded(
+            _("An administrator of %(name)s has ended this session. Sign out, and in again to go on.")
+            % {"name": membership.organization.name}
+        )
     request.organization = membership.organization  # type: ignore[attr-defined]
     request.membership = membership  # type: ignore[attr-defined]
     policy = belonging.policies.get(membership.organization_id)
     lacking = missing(policy, proofs_of(request, user, membership.organization_id), timezone.now())
     if lacking is not None:
         raise lacking
-    return actor_of_membership(membership, user)
+    session_key = request.session.session_key or ""
+    credential = Credential(membership.organization_id, owner_id=user.pk, session_key=session_key)
+    return replace(actor_of_membership(membership, user), credential=credential)
 
 
 def actor_of_membership(membership: Membership, user: User) -> Actor:
@@ -162,7 +200,7 @@ def organization_context(request: HttpRequest) -> dict[str, Any]:
     """For templates: the organization in use and those one may switch to."""
     organization: Organization | None = getattr(request, "organization", None)
     if organization is None and getattr(request, "user", None) is not None and request.user.is_authenticated:
-        with contextlib.suppress(StepUpRequired):
+        with contextlib.suppress(StepUpRequired, SessionEnded):
             actor_of_session(request)
         organization = getattr(request, "organization", None)
     belonging: Belonging | None = getattr(request, "belonging", None)

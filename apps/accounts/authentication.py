@@ -10,8 +10,9 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from apps.accounts.access import Actor, actor_of_session
-from apps.accounts.services import actor_of_key, find_api_key
-from apps.core.errors import InvalidApiKey, NotAuthenticated, SsoRequired
+from apps.accounts.services import actor_of_key, admit_api_key
+from apps.core import callers
+from apps.core.errors import InvalidApiKey, NotAuthenticated
 
 
 class Program(AnonymousUser):
@@ -20,19 +21,17 @@ class Program(AnonymousUser):
     is_authenticated = True  # type: ignore[assignment]
 
 
-def actor_of_header(header: str) -> Actor | None:
-    """The actor of an `Authorization: Bearer` header; None when there is none, InvalidApiKey when it is wrong."""
+def actor_of_header(header: str, address: str) -> Actor | None:
+    """The actor of an `Authorization: Bearer` header; None when there is none.
+
+    Raises InvalidApiKey when it is wrong, KeyExpired, and AddressNotAllowed for a key that may not come from `address`.
+    """
     if not header:
         return None
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise InvalidApiKey("Send the key as `Authorization: Bearer KEY`.")
-    key = find_api_key(secret.strip())
-    if key is None:
-        raise InvalidApiKey("This API key is not valid: it is mistyped or has been revoked.")
-    if key.maker_stays_away:  # type: ignore[attr-defined]  # annotated by the query
-        raise SsoRequired("Whoever made this key must sign in through single sign-on again.")
-    return actor_of_key(key)
+    return actor_of_key(admit_api_key(secret.strip(), address), address)
 
 
 def api_actor(request: Request) -> Actor:
@@ -45,7 +44,8 @@ class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer KEY`; sets `request.auth` to the Actor."""
 
     def authenticate(self, request: Request) -> tuple[Any, Actor] | None:
-        actor = actor_of_header(request.headers.get("authorization", ""))
+        address = callers.address_of(request._request.META)
+        actor = actor_of_header(request.headers.get("authorization", ""), address)
         return (Program(), actor) if actor else None
 
     def authenticate_header(self, request: Request) -> str:

@@ -28,7 +28,9 @@ PAGES = (
     Page("invitations", _("Invitations"), "members:read", "plus"),
     Page("teams", _("Teams"), "members:read", "layers", ("team",)),
     Page("roles", _("Roles"), "members:read", "shield", ("role", "role-new")),
-    Page("api-keys", _("API keys"), "usage:read", "key", ("api-key-revoke",)),
+    Page("api-keys", _("API keys"), "usage:read", "key", ("api-key-revoke", "api-key-rotate")),
+    Page("service-accounts", _("Service accounts"), "keys:manage", "key", ("service-account",)),
+    Page("member-sessions", _("Sessions"), "sessions:manage", "user"),
     Page("audit-log", _("Audit log"), "audit:read", "book", ("audit-settings",)),
     Page(
         "organization-settings",

@@ -17,7 +17,6 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.permissions import KEY_SCOPES, PERMISSIONS
 from apps.accounts.services import is_taken
 from apps.core import mail
 
@@ -97,34 +96,3 @@ class AddEmailForm(AllauthAddEmailForm):
             else:
                 send_verification_email_to_address(request, wanted)
         return wanted
-
-
-class ApiKeyForm(forms.Form):
-    name = forms.CharField(
-        label=_("Name"),
-        max_length=80,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("Which program will use it")}),
-    )
-    scopes = forms.MultipleChoiceField(
-        label=_("Scopes"),
-        choices=[(scope, PERMISSIONS[scope]) for scope in KEY_SCOPES],
-        initial=list(KEY_SCOPES),
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": _("Choose at least one scope.")},
-    )
-
-
-class RevokeForm(forms.Form):
-    """Revoking asks for the key's name, typed."""
-
-    name = forms.CharField(label=_("Type the key's name to confirm"), widget=forms.TextInput({"autocomplete": "off"}))
-
-    def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.expected = expected
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if name.strip() != self.expected.strip():
-            raise forms.ValidationError(_("This is not the key's name."))
-        return name

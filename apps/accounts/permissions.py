@@ -60,5 +60,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
 }
 # A custom role may hold anything but what makes an owner.
 CUSTOM_ROLE_PERMISSIONS = tuple(name for name in PERMISSIONS if name not in _ONLY_OWNERS)
-# A key that could make keys would outlive its own revocation.
-KEY_SCOPES = tuple(sorted(_MEMBER))
+# What a key is for, unless somebody says otherwise.
+MEMBER_SCOPES = tuple(sorted(_MEMBER))
+# What makes sense for programs. A key that could make keys, or roles and rules, would outlive its own revocation.
+KEY_SCOPES = tuple(sorted(_MEMBER | {"audit:read", "billing:read", "budgets:manage", "members:manage", "members:read"}))

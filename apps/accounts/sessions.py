@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 if TYPE_CHECKING:
     # The stubs know neither its private halves nor that the model may be another.
@@ -30,6 +31,11 @@ NOTED_SECONDS = 60
 def started_at(data: Any) -> float:
     """When the session's person signed in, in Unix seconds; 0 for a stranger's."""
     return float(data.get(STARTED_KEY) or 0)
+
+
+def session_handle(session_key: str) -> str:
+    """What pages and other tables may call a session: the key itself is the cookie, which nobody is shown."""
+    return salted_hmac("accounts.session", session_key, algorithm="sha256").hexdigest()[:32]
 
 
 def _ends_at(started: float) -> datetime:

@@ -3,7 +3,8 @@
 from django.urls import path
 
 from apps.accounts import views
-from apps.accounts.api import audit, members, organization, teams
+from apps.accounts.api import audit, keys, members, organization, teams
+from apps.accounts.api import service_accounts as programs
 
 API = "api/v1/organization"
 
@@ -11,6 +12,11 @@ urlpatterns = [
     path("accounts/sessions/", views.sessions, name="sessions"),
     path("keys/", views.api_keys, name="api-keys"),
     path("keys/<uuid:id>/revoke/", views.revoke_api_key, name="api-key-revoke"),
+    path("keys/<uuid:id>/rotate/", views.rotate_api_key, name="api-key-rotate"),
+    path("settings/service-accounts/", views.service_accounts, name="service-accounts"),
+    path("settings/service-accounts/<uuid:id>/", views.service_account, name="service-account"),
+    path("settings/service-accounts/<uuid:id>/switch/", views.switch_service_account, name="service-account-switch"),
+    path("settings/sessions/", views.member_sessions, name="member-sessions"),
     path("organizations/switch/", views.switch_organization, name="switch-organization"),
     path("organizations/new/", views.new_organization, name="organization-new"),
     path("invitations/<str:token>/", views.invitation, name="invitation"),
@@ -62,5 +68,18 @@ urlpatterns = [
         name="api-organization-team-member",
     ),
     path(f"{API}/roles", teams.RolesView.as_view(), name="api-organization-roles"),
+    path(f"{API}/keys", keys.KeysView.as_view(), name="api-organization-keys"),
+    path(f"{API}/keys/<str:id>", keys.KeyView.as_view(), name="api-organization-key"),
+    path(f"{API}/keys/<str:id>/rotate", keys.RotateKeyView.as_view(), name="api-organization-key-rotate"),
+    path(
+        f"{API}/service-accounts",
+        programs.ServiceAccountsView.as_view(),
+        name="api-organization-service-accounts",
+    ),
+    path(
+        f"{API}/service-accounts/<str:id>",
+        programs.ServiceAccountView.as_view(),
+        name="api-organization-service-account",
+    ),
     path(f"{API}/roles/<str:id>", teams.RoleView.as_view(), name="api-organization-role"),
 ]

@@ -72,8 +72,33 @@ class InvalidApiKey(NotAuthenticated):
     code = "invalid_api_key"
 
 
+class KeyExpired(NotAuthenticated):
+    code = "key_expired"
+
+
+class SessionEnded(NotAuthenticated):
+    """An organization has ended this session for itself; one that is new begins anew."""
+
+    code = "session_ended"
+
+
 class PermissionDenied(MillraceError):
     code, status, type = "permission_denied", 403, "permission_error"
+
+
+class AddressNotAllowed(PermissionDenied):
+    """The key is right, and may not be used from where the call came from."""
+
+    code = "address_not_allowed"
+
+
+class AccessRevoked(PermissionDenied):
+    """Whoever follows a stream was removed, signed out, or may not follow it any more; told in its middle."""
+
+    code = "access_revoked"
+
+    def __init__(self) -> None:
+        super().__init__("Your access to this organization has ended or changed.")
 
 
 class ReauthenticationRequired(PermissionDenied):

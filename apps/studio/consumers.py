@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
 from importlib import import_module
 from typing import Any
@@ -21,8 +22,8 @@ from django.http import HttpRequest, parse_cookie
 
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.authentication import actor_of_header
-from apps.core import metrics, sse
-from apps.core.errors import NotAuthenticated, ServiceUnavailable
+from apps.core import callers, metrics, sse
+from apps.core.errors import AccessRevoked, MillraceError, NotAuthenticated, ServiceUnavailable
 from apps.core.shutdown import Leaving
 from apps.core.threads import in_database
 from apps.privacy.services import require_accepted
@@ -32,6 +33,8 @@ from apps.studio.streaming import follow
 NOT_AUTHENTICATED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, TRY_AGAIN = 4401, 4403, 4404, 4400, 1013
 # RFC 6455's registry: the server restarts, and a client that comes back finds another one.
 SERVICE_RESTART = 1012
+# Whoever had been let in may not stay: removed, signed out, or without the permission.
+ACCESS_REVOKED = 4410
 CLOSE_CODES = {400: BAD_REQUEST, 401: NOT_AUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND, 503: TRY_AGAIN}
 
 
@@ -43,7 +46,8 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
     """`/ws/generations/<id>/?after=<frame id>`; closes with 1000 after `done`.
 
     Failures before the end are one `{"type": "error", "error": {…}}` frame and a close code of 4000 plus the HTTP
-    status, or 1013 when trying again helps. A server that is being restarted closes with 1012.
+    status, or 1013 when trying again helps; 4410 where access has ended meanwhile. A server that is being restarted
+    closes with 1012.
     """
 
     # No channel layer: frames come from the stream. A layer would hold one blocking Redis connection for every socket,
@@ -70,7 +74,7 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
             generation_id: UUID = self.scope["url_route"]["kwargs"]["id"]
             actor = await _admit(self.scope)
             query = parse_qs(self.scope["query_string"].decode("latin-1"))
-            async with aclosing(follow(actor.organization_id, generation_id, query.get("after", [""])[-1])) as frames:
+            async with aclosing(follow(actor, generation_id, query.get("after", [""])[-1])) as frames:
                 with metrics.open_stream("websocket") as sent:
                     async for frame in frames:
                         await self._send_frame(frame)
@@ -84,7 +88,7 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
             # Whatever it was, a socket that stays open and silent would be worse.
             error = sse.failure(unexpected)
             await self._send_frame({"type": "error", **error.body()})
-            await self.close(CLOSE_CODES.get(error.status, 1011))
+            await self.close(_close_code(error))
 
     async def _send_frame(self, frame: dict[str, Any]) -> None:
         # Past Channels' own layers, which do nothing here and are passed thousands of times a second.
@@ -98,6 +102,10 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Messages are ignored unread, so that a malformed one cannot end the stream."""
+
+
+def _close_code(error: MillraceError) -> int:
+    return ACCESS_REVOKED if isinstance(error, AccessRevoked) else CLOSE_CODES.get(error.status, 1011)
 
 
 async def _admit(scope: dict[str, Any]) -> Actor:
@@ -120,11 +128,16 @@ def _session_of(cookies: str) -> SessionBase:
     return store(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME))
 
 
+def _address_of(scope: dict[str, Any], headers: Mapping[bytes, bytes]) -> str:
+    client, forwarded = scope.get("client"), headers.get(b"x-forwarded-for", b"").decode("latin-1")
+    return callers.address_of({"REMOTE_ADDR": client[0] if client else "", "HTTP_X_FORWARDED_FOR": forwarded})
+
+
 def _actor_of(scope: dict[str, Any]) -> Actor:
     """The program of the Authorization header, else the member of the session cookie; raises NotAuthenticated."""
     headers = dict(scope["headers"])
     header = headers.get(b"authorization", b"").decode("latin-1")
-    actor = actor_of_header(header)
+    actor = actor_of_header(header, _address_of(scope, headers))
     if actor is None:
         request = HttpRequest()
         request.session = _session_of(headers.get(b"cookie", b"").decode("latin-1"))

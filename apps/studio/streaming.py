@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
+from apps.accounts.access import Actor
+from apps.accounts.watching import Watch, watching
 from apps.core import metrics, shutdown, streams
 from apps.core.cursor import Cursor, Step, before, placed, split, whole_text
 from apps.core.errors import NotFound, ServiceUnavailable
@@ -37,37 +39,44 @@ Frame = dict[str, Any]
 T = TypeVar("T")
 
 
-async def follow(
-    organization_id: UUID, generation_id: UUID, after: str = "", grace: float = 0.0
-) -> AsyncGenerator[Frame]:
+async def follow(actor: Actor, generation_id: UUID, after: str = "", grace: float = 0.0) -> AsyncGenerator[Frame]:
     """Frames from `after` (a frame's id, empty for the beginning) to the `done` frame.
 
     Frames: status, delta {id, text}, reset {id}, heartbeat, done {id, generation}. Deltas that have come together are
-    one frame with the id of the last. Raises NotFound at the start, ServiceUnavailable when Redis or the database stays
-    away, and Leaving `grace` seconds after this process was asked to stop; a reader may then come back with the last id
-    that it has seen.
+    one frame with the id of the last. Raises NotFound at the start, AccessRevoked seconds after the actor may not read
+    generations any more, ServiceUnavailable when Redis or the database stays away, and Leaving `grace` seconds after
+    this process was asked to stop; a reader may then come back with the last id that it has seen.
     """
-    position = streams.parse_position(after)
+    position, row = streams.parse_position(after), (actor.organization_id, generation_id)
+    with watching(actor, "generations:read") as watch:
+        now = await _first_glance(row)
+        yield now.frame()
+        with Reader(generation_id, position) as reader:
+            follower = _Follower(row, reader, now, grace, watch)
+            await follower.find_place(position)
+            async for frame in follower.frames():
+                if watch is not None:
+                    watch.check()
+                yield frame
+
+
+async def _first_glance(row: tuple[UUID, UUID]) -> Glance:
     try:
-        now = await rows.glances.get(organization_id, generation_id)
+        now = await rows.glances.get(*row)
     except (OperationalError, InterfaceError) as error:
         raise ServiceUnavailable("The database does not answer; come back.", retry_after=5) from error
     if now is None:
         raise NotFound("There is no generation with this id.")
-    yield now.frame()
-    with Reader(generation_id, position) as reader:
-        follower = _Follower(organization_id, generation_id, reader, now, grace)
-        await follower.find_place(position)
-        async for frame in follower.frames():
-            yield frame
+    return now
 
 
 class _Follower:
-    """One reader on its way through a stream."""
+    """One reader on its way through a stream; `watch` says whether it may still be one."""
 
-    def __init__(self, organization_id: UUID, generation_id: UUID, reader: Reader, now: Glance, grace: float) -> None:
-        self.row = (organization_id, generation_id)
-        self.reader, self.now, self.grace = reader, now, grace
+    def __init__(self, row: tuple[UUID, UUID], reader: Reader, now: Glance, grace: float, watch: Watch | None) -> None:
+        self.row, self.reader, self.now, self.grace, self.watch = row, reader, now, grace, watch
+        if watch is not None:
+            watch.on_end = reader.poke
         self.clock = asyncio.get_running_loop().time
         self.came = time.time()
         self.cursor = Cursor()
@@ -194,7 +203,7 @@ class _Follower:
 
     async def _look_around(self) -> list[Frame]:
         """Status and heartbeat frames that are due; raises when it makes no sense to stay."""
-        shutdown.check(self.grace)
+        self._check_leave()
         self._check_patience()
         frames: list[Frame] = []
         if self.asked is not None and self.asked.done():
@@ -236,6 +245,12 @@ class _Follower:
             raise NotFound("There is no generation with this id.")
         return found
 
+    def _check_leave(self) -> None:
+        """Raises when this process stops, or the reader may not read on."""
+        shutdown.check(self.grace)
+        if self.watch is not None:
+            self.watch.check()
+
     def _check_patience(self) -> None:
         if self.reader.out_of_reach > REDIS_PATIENCE_SECONDS and not self.now.ended:
             raise ServiceUnavailable("The stream is out of reach; try again.", retry_after=5)
@@ -258,7 +273,7 @@ class _Follower:
         while now is None or not now.ended:
             # The text has been told; its end waits for the database as long as the worker that settles it.
             await asyncio.wait({asked}, timeout=rows.LOOK_SECONDS)
-            shutdown.check(self.grace)
+            self._check_leave()
             if asked.done():
                 now = self._answer(asked)
                 asked = rows.later_snapshots.ask(*self.row) if now is None or not now.ended else asked
@@ -280,12 +295,3 @@ class _Follower:
 def _delta(pieces: Sequence[str], id: str) -> list[Frame]:
     text = "".join(pieces)
     return [{"type": "delta", "id": id, "text": text}] if text else []
-
-
-async def wait_until_done(organization_id: UUID, generation_id: UUID) -> dict[str, Any]:
-    """The finished generation's body."""
-    body: dict[str, Any] = {}
-    async for frame in follow(organization_id, generation_id):
-        if frame["type"] == "done":
-            body = frame["generation"]
-    return body

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from apps.accounts import services as accounts
-from apps.accounts.models import AuditStream, CustomRole, Invitation, Membership, Team, User
+from apps.accounts.models import AuditStream, CustomRole, Invitation, Membership, ServiceAccount, Team, User
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.privacy import downloads
@@ -90,6 +90,7 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     assert finish(running, Outcome(Status.SUCCEEDED, SECRET_WORDS, "stop", 10, 5))
     ask(org_a, SECRET_WORDS)
     accounts.create_team(org_a.actor, f"{MARK} team")
+    accounts.create_service_account(org_a.actor, f"{MARK} robot", "member")
     accounts.create_role(org_a.actor, f"{MARK} role", ["models:read"])
     accounts.invite(org_a.actor, f"{MARK}@example.com", "member")
     accounts.add_audit_stream(org_a.actor, f"https://{MARK}.example/".lower())
@@ -109,8 +110,22 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
     if found := next((rows[word] for word in words if word in rows), None):
         return found.pk
     kinds: dict[str, Any] = {"member": Membership, "invitation": Invitation, "team": Team, "role": CustomRole}
-    kinds |= {"audit": AuditStream, "domain": Domain, "rule": GroupRule, "sso": Connection}
-    order = ("audit", "domain", "rule", "sso", "team", "invitation", "member", "role")
+    kinds |= {"audit": AuditStream, "domain": Domain, "rule": GroupRule, "sso": Connection, "service": ServiceAccount}
+    kinds |= {"token": DirectoryToken, "person": DirectoryUser, "group": DirectoryGroup}
+    order = (
+        "audit",
+        "service",
+        "domain",
+        "rule",
+        "token",
+        "person",
+        "group",
+        "sso",
+        "team",
+        "invitation",
+        "member",
+        "role",
+    )
     model = next(kinds[word] for word in order if word in words)
     with tenancy.scope(org_a.id):
         return model.objects.order_by("id").last().pk
@@ -197,7 +212,7 @@ def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: G
     """Without this, an address that refuses everybody would pass the attack."""
     # Keys have no scope for privacy, the audit log and the organization.
     by_session = ("api-privacy", "api-audit", "api-organization")
-    if name in {"api-keys", "api-key-revoke"} or name.startswith(by_session):
+    if name in {"api-keys", "api-key-revoke", "api-key-rotate"} or name.startswith(by_session):
         client, headers = Client(), {}
         client.force_login(org_a.owner)
     else:
@@ -209,10 +224,11 @@ def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: G
         assert {"POST", "PUT"} & set(response["allow"].split(", "))
 
 
-PAGES = ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke"]
+PAGES = ["dashboard", "studio", "studio-generation", "history", "api-keys", "api-key-revoke", "api-key-rotate"]
 PAGES += ["audit-log", "audit-settings"]
 PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
+PAGES += ["service-accounts", "service-account", "member-sessions"]
 PAGES += ["privacy", "my-data"]
 PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy"]
 

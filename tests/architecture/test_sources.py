@@ -21,6 +21,7 @@ ACROSS_TENANTS = {
     ("apps/accounts/audit/verification.py", "verify_everything", "HOUSEKEEPING"),
     ("apps/accounts/access.py", "belonging_of", "SIGN_IN"),
     ("apps/accounts/services/keys.py", "find_api_key", "SIGN_IN"),
+    ("apps/accounts/services/standing.py", "permissions_now", "SIGN_IN"),
     ("apps/accounts/services/invitations.py", "find_invitation", "SIGN_IN"),
     ("apps/accounts/services/deletion.py", "remove_due", "HOUSEKEEPING"),
     ("apps/accounts/management/commands/seed_demo.py", "_seed", "OPERATE"),

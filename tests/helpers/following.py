@@ -39,7 +39,7 @@ def end(redis: Any, generation: Generation, text: str, attempt: int = 1, seq: in
 
 async def frames_of(tenant: Tenant, generation: Generation, after: str = "") -> list[Frame]:
     async with asyncio.timeout(10):
-        return [frame async for frame in follow(tenant.id, generation.pk, after)]
+        return [frame async for frame in follow(tenant.actor, generation.pk, after)]
 
 
 def told(frames: Iterable[Frame], text: str = "") -> str:

@@ -95,8 +95,10 @@ class GiveRole(StrictSerializer):
 
 
 class Moved(serializers.Serializer[Any]):
-    """What the one who is gone had owned, and who has it now."""
+    """What became of the one who is gone: sessions and keys that ended, what they had owned, and who has it now."""
 
+    sessions = serializers.IntegerField()
+    keys = serializers.IntegerField()
     moved = serializers.DictField(child=serializers.IntegerField())
     moved_to = serializers.EmailField(allow_null=True)
 

@@ -16,6 +16,9 @@ from apps.accounts.models import AuditEntry
 
 SENTENCES: dict[str, Promise] = {
     "api_key.created": gettext_lazy("%(actor)s created the API key “%(object)s” with the scopes %(scopes)s."),
+    "api_key.rotated": gettext_lazy(
+        "%(actor)s rotated the API key %(old)s, which works until %(until)s, to %(object)s."
+    ),
     "api_key.revoked": gettext_lazy("%(actor)s revoked the API key “%(object)s”."),
     "audit.exported": gettext_lazy("%(actor)s exported the audit log (%(format)s, %(filters)s)."),
     "audit.person_erased": gettext_lazy("%(actor)s replaced the name of %(pseudonym)s in %(count)s entries."),
@@ -28,8 +31,14 @@ SENTENCES: dict[str, Promise] = {
     "audit.stream_removed": gettext_lazy("%(actor)s ended the sending of the audit log to %(object)s."),
     "membership.created": gettext_lazy("%(object)s became a member with the role %(role)s."),
     "membership.role_changed": gettext_lazy("%(actor)s changed the role of %(object)s to %(after_role)s."),
-    "membership.removed": gettext_lazy("%(actor)s removed %(object)s; what they owned went to %(moved_to)s."),
-    "membership.left": gettext_lazy("%(object)s left; what they owned went to %(moved_to)s."),
+    "membership.removed": gettext_lazy(
+        "%(actor)s removed %(object)s: %(sessions)s sessions lost their access, %(keys)s API keys were revoked, and"
+        " what they owned (%(moved)s) went to %(moved_to)s."
+    ),
+    "membership.left": gettext_lazy(
+        "%(object)s left: %(sessions)s sessions lost their access, %(keys)s API keys were revoked, and what they owned"
+        " (%(moved)s) went to %(moved_to)s."
+    ),
     "invitation.created": gettext_lazy("%(actor)s invited %(object)s with the role %(after_role)s."),
     "invitation.resent": gettext_lazy("%(actor)s sent the invitation of %(object)s again."),
     "invitation.revoked": gettext_lazy("%(actor)s revoked the invitation of %(object)s."),
@@ -40,6 +49,20 @@ SENTENCES: dict[str, Promise] = {
     "team.deleted": gettext_lazy("%(actor)s deleted the team “%(object)s” of %(members)s members."),
     "team.member_added": gettext_lazy("%(actor)s put %(member)s into the team “%(team)s”."),
     "team.member_removed": gettext_lazy("%(actor)s took %(member)s out of the team “%(team)s”."),
+    "sessions.ended": gettext_lazy("%(actor)s ended %(sessions)s sessions of %(object)s for the organization."),
+    "sessions.all_ended": gettext_lazy(
+        "%(actor)s ended %(sessions)s sessions of %(members)s members for the organization."
+    ),
+    "service_account.created": gettext_lazy(
+        "%(actor)s created the service account “%(object)s” with the role %(after_role)s."
+    ),
+    "service_account.changed": gettext_lazy("%(actor)s changed the service account “%(object)s”."),
+    "service_account.disabled": gettext_lazy(
+        "%(actor)s switched the service account “%(object)s” off: its %(keys)s API keys stopped working."
+    ),
+    "service_account.enabled": gettext_lazy(
+        "%(actor)s switched the service account “%(object)s” on: its %(keys)s API keys work again."
+    ),
     "role.created": gettext_lazy("%(actor)s created the role “%(object)s” with the permissions %(after_permissions)s."),
     "role.changed": gettext_lazy("%(actor)s changed the role “%(object)s”."),
     "role.deleted": gettext_lazy("%(actor)s deleted the role “%(object)s”."),
@@ -139,5 +162,5 @@ def _text(value: Any) -> str:
         case list():
             return ", ".join(map(_text, value))
         case dict():
-            return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
+            return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items()) or _("none")
     return str(value)

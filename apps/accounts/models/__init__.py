@@ -11,12 +11,12 @@ from apps.accounts.models.audit import (
 )
 from apps.accounts.models.factors import FactorSecret
 from apps.accounts.models.invitations import Invitation
-from apps.accounts.models.keys import ApiKey
+from apps.accounts.models.keys import ApiKey, ServiceAccount
 from apps.accounts.models.organizations import Membership, Organization
 from apps.accounts.models.people import User
 from apps.accounts.models.roles import CustomRole
 from apps.accounts.models.security import OwnerCode, SecurityPolicy, SingleSignOn
-from apps.accounts.models.sessions import BrowserSession
+from apps.accounts.models.sessions import BrowserSession, ClosedSession
 from apps.accounts.models.teams import Team, TeamMembership
 from apps.accounts.models.transfers import OwnershipTransfer
 from apps.accounts.permissions import Role
@@ -30,6 +30,7 @@ __all__ = [
     "AuditStream",
     "AuditVerification",
     "BrowserSession",
+    "ClosedSession",
     "CustomRole",
     "FactorSecret",
     "InstallationEntry",
@@ -40,6 +41,7 @@ __all__ = [
     "OwnershipTransfer",
     "Role",
     "SecurityPolicy",
+    "ServiceAccount",
     "SingleSignOn",
     "Team",
     "TeamMembership",

@@ -8,12 +8,11 @@ from django.conf import settings
 from django.contrib.postgres.search import SearchQuery
 from django.db import models
 from django.db.models.functions import Now
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models.people import User, words_of
-from apps.accounts.models.roles import CustomRole
-from apps.accounts.permissions import ROLE_PERMISSIONS, Role
+from apps.accounts.models.roles import CustomRole, HoldsRole
+from apps.accounts.permissions import Role
 from apps.core.ids import uuid7
 from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 
@@ -64,8 +63,13 @@ class MembershipQuerySet(TenantQuerySet):
         return self.filter(user_id__in=people) if len(people) <= FEW_PEOPLE else self.filter(user__search=query)
 
 
-class Membership(TenantModel):
-    """That a person belongs to an organization, and as what; with the role `custom` it names one of its own roles."""
+class Membership(HoldsRole, TenantModel):
+    """That a person belongs to an organization, and as what; with the role `custom` it names one of its own roles.
+
+    `closed_here` is set where it is read for one session: whether the organization has ended that one for itself.
+    """
+
+    closed_here: bool = False
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
@@ -84,15 +88,6 @@ class Membership(TenantModel):
             ),
         ]
         indexes = [models.Index(fields=["organization", "role", "-id"], name="membership_of_role")]
-
-    @property
-    def permissions(self) -> frozenset[str]:
-        """What the member may do; load `custom_role` with the row, so that it costs no query."""
-        return self.custom_role.granted if self.custom_role else ROLE_PERMISSIONS[self.role]
-
-    @property
-    def role_name(self) -> str | Promise:
-        return self.custom_role.name if self.custom_role else Role(self.role).label
 
     @property
     def audit_name(self) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS
+from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS, ROLE_PERMISSIONS, Role
 from apps.core.tenancy import TenantModel
 
 
@@ -29,3 +32,21 @@ class CustomRole(TenantModel):
     def granted(self) -> frozenset[str]:
         """What it allows today: a permission that the product no longer gives out counts for nothing."""
         return frozenset(self.permissions) & frozenset(CUSTOM_ROLE_PERMISSIONS)
+
+
+class HoldsRole:
+    """Whoever has a built-in role, or with `custom` one of the organization's own.
+
+    Load `custom_role` with the row, so that what it may do costs no query.
+    """
+
+    role: Any
+    custom_role: Any
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return self.custom_role.granted if self.custom_role else ROLE_PERMISSIONS[self.role]
+
+    @property
+    def role_name(self) -> str | Promise:
+        return self.custom_role.name if self.custom_role else Role(self.role).label

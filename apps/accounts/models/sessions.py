@@ -6,8 +6,10 @@ from typing import Any
 
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
+from django.db.models.functions import Now
 
 from apps.accounts.models.people import User
+from apps.core.tenancy import TenantModel
 
 
 class BrowserSession(AbstractBaseSession):
@@ -30,3 +32,17 @@ class BrowserSession(AbstractBaseSession):
         from apps.accounts.sessions import SessionStore
 
         return SessionStore
+
+
+class ClosedSession(TenantModel):
+    """That an organization has ended a person's session for itself; in their other organizations it goes on.
+
+    `handle` stands for the session's key, which is the cookie and therefore nowhere but in its own row.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    handle = models.CharField(max_length=64)
+    closed_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "handle"], name="closed_session_once")]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Invitation, Membership, User
 from apps.accounts.privacy.people import ERASED_DOMAIN
-from apps.accounts.services.offboarding import end_access
-from apps.core import tenancy
-from apps.core.datakinds import FOREVER, Basis, DataKind, Erasing, OnErasure
+from apps.core import revocation, tenancy
+from apps.core.datakinds import FOREVER, Basis, DataKind, Erasing, OnErasure, Retention
 
 
 def erase_memberships(erasing: Erasing) -> int:
@@ -22,7 +18,7 @@ def erase_memberships(erasing: Erasing) -> int:
         count: int = Membership.objects.filter(user_id=erasing.person_id).count()
         if count:
             Membership.objects.filter(user_id=erasing.person_id).delete()
-            transaction.on_commit(partial(end_access, erasing.organization_id, erasing.person_id))
+            revocation.announce(erasing.organization_id, erasing.person_id)
     return count
 
 
@@ -65,12 +61,36 @@ KINDS = (
         name="api_keys",
         label=_("API keys"),
         model="accounts.ApiKey",
-        what=_("Name, scopes, first letters, a hash of the secret, who made it and when it was last used."),
+        what=_(
+            "Name, scopes, limits, first letters, a hash of the secret, who made it, when and where it was last used."
+        ),
         why=_("Programs act for the organization with them."),
         basis=Basis.CONTRACT,
         retention=FOREVER,
         people=("created_by",),
         secret=("digest",),
+        erasure=OnErasure.DETACH,
+    ),
+    DataKind(
+        name="closed_sessions",
+        label=_("Ended sessions"),
+        model="accounts.ClosedSession",
+        what=_("That an administrator has ended a member's session for the organization."),
+        why=_("It stays ended until the person signs in again."),
+        basis=Basis.INTEREST,
+        retention=Retention(words=_("90 days"), days=90, since="closed_at"),
+        people=("user",),
+        erasure=OnErasure.DELETE,
+    ),
+    DataKind(
+        name="service_accounts",
+        label=_("Service accounts"),
+        model="accounts.ServiceAccount",
+        what=_("Names and roles of programs, and who created them."),
+        why=_("Programs act for the organization as them."),
+        basis=Basis.CONTRACT,
+        retention=FOREVER,
+        people=("created_by",),
         erasure=OnErasure.DETACH,
     ),
     DataKind(

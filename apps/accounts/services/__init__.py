@@ -18,12 +18,35 @@ from apps.accounts.services.invitations import (
     resend_invitation,
     revoke_invitation,
 )
-from apps.accounts.services.keys import actor_of_key, create_api_key, digest, find_api_key, revoke_api_key
+from apps.accounts.services.keys import (
+    KeyLimits,
+    actor_of_key,
+    admit_api_key,
+    create_api_key,
+    digest,
+    find_api_key,
+    get_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
+from apps.accounts.services.member_sessions import (
+    closed_among,
+    end_all_sessions,
+    end_member_session,
+    end_member_sessions,
+    member_sessions,
+)
 from apps.accounts.services.members import change_role, get_member, leave, remove_member
 from apps.accounts.services.organizations import change_organization, create_organization, get_organization
 from apps.accounts.services.people import is_taken
 from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
-from apps.accounts.services.sessions import end_session, end_sessions, session_handle, sessions_of
+from apps.accounts.services.service_accounts import (
+    change_service_account,
+    create_service_account,
+    get_service_account,
+    switch_service_account,
+)
+from apps.accounts.services.sessions import end_session, end_sessions, sessions_of
 from apps.accounts.services.teams import (
     add_to_team,
     change_team,
@@ -39,41 +62,53 @@ from apps.accounts.services.transfers import (
     offer_ownership,
     pending_transfer,
 )
+from apps.accounts.sessions import session_handle
 
 __all__ = [
+    "KeyLimits",
     "accept_invitation",
     "accept_ownership",
     "actor_of_key",
     "add_audit_stream",
     "add_to_team",
+    "admit_api_key",
     "cancel_deletion",
     "cancel_transfer",
     "change_organization",
     "change_role",
     "change_role_permissions",
+    "change_service_account",
     "change_team",
+    "closed_among",
     "create_api_key",
     "create_organization",
     "create_role",
+    "create_service_account",
     "create_team",
     "decline_ownership",
     "delete_role",
     "delete_team",
     "digest",
+    "end_all_sessions",
+    "end_member_session",
+    "end_member_sessions",
     "end_session",
     "end_sessions",
     "find_api_key",
     "find_invitation",
     "forget_loose_secrets",
+    "get_api_key",
     "get_invitation",
     "get_member",
     "get_organization",
     "get_role",
+    "get_service_account",
     "get_team",
     "invite",
     "is_taken",
     "keep_secret",
     "leave",
+    "member_sessions",
     "offer_ownership",
     "open_invitations",
     "owns_address",
@@ -85,10 +120,12 @@ __all__ = [
     "resend_invitation",
     "revoke_api_key",
     "revoke_invitation",
+    "rotate_api_key",
     "schedule_deletion",
     "secret_of",
     "session_handle",
     "sessions_of",
     "set_audit_retention",
     "switch_audit_stream",
+    "switch_service_account",
 ]

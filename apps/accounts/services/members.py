@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.accounts.models import Membership, OwnershipTransfer, Role
 from apps.accounts.services.grants import grant, require_over, role_facts
-from apps.accounts.services.offboarding import end_access, move_ownership
+from apps.accounts.services.keys import revoke_keys_of
+from apps.accounts.services.offboarding import move_ownership
 from apps.accounts.services.organizations import locked
-from apps.core import events, tenancy
+from apps.accounts.services.sessions import sessions_of
+from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, LastOwner, NotFound, PermissionDenied
 
 NO_MEMBER = "There is no member with this id."
@@ -48,12 +48,14 @@ def change_role(actor: Actor, id: UUID, role: str, custom_role_id: UUID | None =
         member.save(update_fields=["role", "custom_role"])
         audit.record(actor, "membership.role_changed", member, before=before, after=given.facts)
         events.record("membership.role_changed", member.pk, {"user": str(member.user_id), **given.facts})
+        revocation.announce(actor.organization_id, member.user_id)
     return member
 
 
 def remove_member(actor: Actor, id: UUID, heir_id: UUID | None = None) -> dict[str, Any]:
     """Ends a membership; what the person owned goes to the member `heir_id`, or to whoever removes them.
 
+    Their own API keys are revoked, and their open pages' streams end within seconds.
     Returns what was moved, as the audit trail tells it.
     """
     actor.require("members:manage")
@@ -106,16 +108,17 @@ def _heir(member: Membership, heir_id: UUID | None, remover_id: UUID | None) -> 
 
 def _end(actor: Actor, member: Membership, heir: Membership | None, action: str) -> dict[str, Any]:
     refuse_for_last_owner(member)
+    ended = {"keys": revoke_keys_of(member), "sessions": sessions_of(member.user_id).count()}
     moved = move_ownership(actor.organization_id, member.user_id, heir.user_id if heir else None)
     offered = OwnershipTransfer.objects.open().filter(offered_by_id=member.user_id)
     offered.update(ended_at=timezone.now(), outcome="cancelled")
-    facts = {"moved": moved, "moved_to": heir.user.email if heir else None}
+    facts = ended | {"moved": moved, "moved_to": heir.user.email if heir else None}
     before = role_facts(member.role, member.custom_role) | {"email": member.user.email}
     audit.record(actor, action, member, before=before, after={}, **facts)
     id, user_id = member.pk, member.user_id
     member.delete()
     events.record(action, id, {"user": str(user_id)})
-    transaction.on_commit(partial(end_access, actor.organization_id, user_id))
+    revocation.announce(actor.organization_id, user_id)
     return facts
 
 

@@ -1,16 +1,13 @@
-"""What happens when somebody leaves an organization: what they own gets another owner, and their access ends."""
+"""What happens when somebody leaves an organization: what they own gets another owner."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.apps import apps
 
 from apps.core import tenancy
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +19,8 @@ class Owned:
     name: str
 
 
-# A tenant table whose rows have an owner gets its line here.
-OWNED = (
-    Owned("accounts.ApiKey", "created_by", "api_keys"),
-    Owned("accounts.Invitation", "invited_by", "invitations"),
-)
+# A tenant table whose rows have an owner gets its line here; a member's API keys are revoked instead.
+OWNED = (Owned("accounts.Invitation", "invited_by", "invitations"),)
 
 
 def move_ownership(organization_id: UUID, user_id: UUID, to_user_id: UUID | None) -> dict[str, int]:
@@ -41,8 +35,3 @@ def move_ownership(organization_id: UUID, user_id: UUID, to_user_id: UUID | None
             if count := rows.update(**{f"{owned.owner}_id": to_user_id}):
                 moved[owned.name] = count
     return moved
-
-
-def end_access(organization_id: UUID, user_id: UUID) -> None:
-    """Called once the membership is gone and that is committed: from here on every request of theirs is refused."""
-    log.info("access ended", extra={"organization": str(organization_id), "user": str(user_id)})

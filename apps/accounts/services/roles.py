@@ -14,7 +14,7 @@ from apps.accounts.models import CustomRole, Invitation, Membership
 from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS
 from apps.accounts.services.grants import require_at_most
 from apps.accounts.services.organizations import locked
-from apps.core import events, tenancy
+from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 60, 200
@@ -75,6 +75,7 @@ def change_role_permissions(
             old = {field: before[field] for field in changed}
             audit.record(actor, "role.changed", role, before=old, after=changed, name=role.name)
             events.record("role.changed", role.pk, wanted)
+            revocation.announce(actor.organization_id)
     return role
 
 

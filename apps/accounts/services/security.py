@@ -193,7 +193,7 @@ def maker_stays_away() -> Exists:
     days = ExpressionWrapper(OuterRef("keys_need_sso_days") * Value(timedelta(days=1)), output_field=DurationField())
     seen = SingleSignOn.objects.filter(
         organization_id=OuterRef("organization_id"),
-        user_id=OuterRef(OuterRef("created_by_id")),
+        user_id=OuterRef(OuterRef("member__user_id")),
         last_at__gte=Now() - days,
     )
     strict = SecurityPolicy.objects.filter(

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import BrowserSession
+from apps.accounts.sessions import session_handle
+from apps.core import revocation
 
 
 def sessions_of(user_id: UUID) -> QuerySet[BrowserSession]:
@@ -17,17 +19,13 @@ def sessions_of(user_id: UUID) -> QuerySet[BrowserSession]:
     return live.order_by("-seen_at", "session_key")
 
 
-def session_handle(session_key: str) -> str:
-    """What a page may call a session: the key itself is the cookie, which no page shows."""
-    return salted_hmac("accounts.session", session_key, algorithm="sha256").hexdigest()[:32]
-
-
 def end_session(user_id: UUID, handle: str) -> str | None:
     """Ends the one session of the person that has this handle, and returns its key; None if there is none."""
     for session in BrowserSession.objects.filter(user_id=user_id):
         if constant_time_compare(session_handle(session.session_key), handle):
             key: str = session.session_key
             session.delete()
+            revocation.announce(subject_id=user_id)
             return key
     return None
 
@@ -38,4 +36,5 @@ def end_sessions(user_id: UUID, *, keep: str | None = None) -> int:
     if keep is not None:
         ending = ending.exclude(session_key=keep)
     ended, _ = ending.delete()
+    revocation.announce(subject_id=user_id)
     return ended

@@ -14,7 +14,7 @@ from apps.accounts.services import notices
 from apps.accounts.services.grants import role_facts
 from apps.accounts.services.members import NO_MEMBER
 from apps.accounts.services.organizations import locked
-from apps.core import events, tenancy
+from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 
 VALID_FOR = timedelta(days=7)
@@ -112,6 +112,7 @@ def _become(actor: Actor, member: Membership, role: Role) -> None:
     member.role, member.custom_role = role, None
     member.save(update_fields=["role", "custom_role"])
     audit.record(actor, "membership.role_changed", member, before=before, after=role_facts(role, None))
+    revocation.announce(actor.organization_id, member.user_id)
 
 
 def _open_transfer() -> OwnershipTransfer:

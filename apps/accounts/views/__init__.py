@@ -8,10 +8,12 @@ from apps.accounts.views.audit import (
     switch_audit_stream,
 )
 from apps.accounts.views.invitations import invitation, invitations, resend_invitation, revoke_invitation
-from apps.accounts.views.keys import api_keys, revoke_api_key
+from apps.accounts.views.keys import api_keys, revoke_api_key, rotate_api_key
+from apps.accounts.views.member_sessions import member_sessions
 from apps.accounts.views.members import member, members, remove_member
 from apps.accounts.views.organizations import new_organization, switch_organization
 from apps.accounts.views.roles import delete_role, new_role, role, roles
+from apps.accounts.views.service_accounts import service_account, service_accounts, switch_service_account
 from apps.accounts.views.sessions import sessions
 from apps.accounts.views.settings import (
     answer_transfer,
@@ -41,6 +43,7 @@ __all__ = [
     "invitations",
     "leave_organization",
     "member",
+    "member_sessions",
     "members",
     "membership",
     "new_organization",
@@ -53,9 +56,13 @@ __all__ = [
     "revoke_invitation",
     "role",
     "roles",
+    "rotate_api_key",
+    "service_account",
+    "service_accounts",
     "sessions",
     "switch_audit_stream",
     "switch_organization",
+    "switch_service_account",
     "team",
     "teams",
     "transfer_ownership",

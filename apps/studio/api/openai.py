@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from apps.accounts.access import Actor
 from apps.accounts.authentication import api_actor
 from apps.core import sse
-from apps.core.errors import MillraceError, NotFound
+from apps.core.errors import AccessRevoked, MillraceError, NotFound
 from apps.core.schema import IDEMPOTENCY_KEY, WRITE, event_stream, problems
 from apps.studio import services as studio
 from apps.studio.api.admission import Accepted, AdmittingView
@@ -57,13 +57,19 @@ Frames = AsyncGenerator[dict[str, Any]]
 
 
 async def frames_for_caller(actor: Actor, generation_id: UUID, stays: bool) -> Frames:
-    """A generation's frames; unless it `stays`, it is cancelled when the caller leaves before its end."""
+    """A generation's frames; unless it `stays`, it is cancelled when the caller leaves before its end.
+
+    A caller whose access ends has not left: what was asked for is the organization's, and goes on.
+    """
     ended = False
     try:
-        async with aclosing(follow(actor.organization_id, generation_id, grace=LEAVING_SECONDS)) as frames:
+        async with aclosing(follow(actor, generation_id, grace=LEAVING_SECONDS)) as frames:
             async for frame in frames:
                 ended = frame["type"] == "done"
                 yield frame
+    except AccessRevoked:
+        stays = True
+        raise
     finally:
         if not ended and not stays:
             # The caller is gone already: nobody is left to be told of a failure.

@@ -169,13 +169,13 @@ class StreamView(AsyncAPIView):
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         streams.parse_position(after)
         await sync_to_async(studio.get_generation)(actor, generation_id)
-        return sse.EventStream(events(actor.organization_id, generation_id, after))
+        return sse.EventStream(events(actor, generation_id, after))
 
 
-async def events(organization_id: UUID, generation_id: UUID, after: str) -> AsyncGenerator[bytes]:
+async def events(actor: Actor, generation_id: UUID, after: str) -> AsyncGenerator[bytes]:
     """A generation's frames as server-sent events."""
     try:
-        async with aclosing(follow(organization_id, generation_id, after)) as frames:
+        async with aclosing(follow(actor, generation_id, after)) as frames:
             async for frame in frames:
                 yield _event(frame)
     except Leaving:

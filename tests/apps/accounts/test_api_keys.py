@@ -1,6 +1,7 @@
 """API keys: shown once, kept as a hash, ended at once, and never more than their scopes."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -117,17 +118,19 @@ def test_members_may_not_touch_keys(org_a: Tenant) -> None:
 
 
 def test_last_use_is_noted_to_the_minute(org_a: Tenant) -> None:
-    services.find_api_key(org_a.key)
+    services.admit_api_key(org_a.key, "203.0.113.7")
 
-    def last_used() -> object:
+    def last_used() -> Any:
         with tenancy.scope(org_a.id):
-            return ApiKey.objects.get().last_used_at
+            return ApiKey.objects.get()
 
     first = last_used()
-    assert first is not None
-    services.find_api_key(org_a.key)
-    assert last_used() == first
+    assert first.last_used_at is not None
+    assert first.last_used_address == "203.0.113.7"
+    services.admit_api_key(org_a.key, "203.0.113.8")
+    assert last_used().last_used_at == first.last_used_at
     with tenancy.scope(org_a.id):
         ApiKey.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
-    services.find_api_key(org_a.key)
-    assert timezone.now() - last_used() < timedelta(minutes=1)
+    services.admit_api_key(org_a.key, "")
+    assert timezone.now() - last_used().last_used_at < timedelta(minutes=1)
+    assert last_used().last_used_address is None

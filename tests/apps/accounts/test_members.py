@@ -1,5 +1,7 @@
 """Members: who may change or remove whom, what becomes of what they own, and the owner who must stay."""
 
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -7,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts import services
-from apps.accounts.models import ApiKey, Membership, Role
-from apps.core import tenancy
+from apps.accounts.audit.sentences import sentence
+from apps.accounts.models import Invitation, Membership, Role
+from apps.core import bells, tenancy
 from apps.core.errors import InvalidRequest, LastOwner, NotFound, PermissionDenied
 from tests.helpers.people import Tenant, acting, actor_of, add_person, audit_of, events_of, member_of
 from tests.helpers.threads import together
@@ -106,40 +109,56 @@ def test_a_removed_member_is_refused_at_the_next_request(org_a: Tenant) -> None:
 
 
 def test_what_a_removed_member_owned_goes_to_another_and_the_trail_says_so(org_a: Tenant) -> None:
-    key, _ = services.create_api_key(acting(org_a, org_a.admin), "their key")
+    services.invite(acting(org_a, org_a.admin), "new@example.com", "member")
     services.remove_member(org_a.actor, member_of(org_a, org_a.admin).pk, member_of(org_a, org_a.member).pk)
     with tenancy.scope(org_a.id):
-        assert ApiKey.objects.get(pk=key.pk).created_by_id == org_a.member.pk
+        assert Invitation.objects.get().invited_by_id == org_a.member.pk
     [entry] = audit_of(org_a, "membership.removed")
-    assert entry.detail["moved"] == {"api_keys": 1}
+    assert entry.detail["moved"] == {"invitations": 1}
     assert entry.detail["moved_to"] == org_a.member.email
     assert entry.before == {"role": "admin", "email": org_a.admin.email}
 
 
 def test_without_an_heir_whoever_removes_takes_over(org_a: Tenant) -> None:
-    key, _ = services.create_api_key(acting(org_a, org_a.admin), "their key")
+    services.invite(acting(org_a, org_a.admin), "new@example.com", "member")
     services.remove_member(org_a.actor, member_of(org_a, org_a.admin).pk)
     with tenancy.scope(org_a.id):
-        assert ApiKey.objects.get(pk=key.pk).created_by_id == org_a.owner.pk
+        assert Invitation.objects.get().invited_by_id == org_a.owner.pk
+
+
+def test_the_keys_of_somebody_who_leaves_stop_and_it_is_said_in_one_sentence(
+    org_a: Tenant, client_of: Callable[[Any], Client]
+) -> None:
+    _, secret = services.create_api_key(acting(org_a, org_a.admin), "their key")
+    account = services.create_service_account(org_a.actor, "Robot", "member")
+    limits = services.KeyLimits(service_account_id=account.pk)
+    _, robots = services.create_api_key(acting(org_a, org_a.admin), "robot", limits=limits)
+    client_of(org_a.admin)
+    services.remove_member(org_a.actor, member_of(org_a, org_a.admin).pk)
+    assert services.find_api_key(secret) is None
+    assert services.find_api_key(robots) is not None
+    [entry] = audit_of(org_a, "membership.removed")
+    assert "1 sessions lost their access, 1 API keys were revoked" in sentence(entry)
 
 
 def test_access_ends_once_the_removal_is_committed(
     org_a: Tenant, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
 ) -> None:
     ended: list[object] = []
-    monkeypatch.setattr("apps.accounts.services.members.end_access", lambda *ids: ended.append(ids))
+    monkeypatch.setattr(bells, "send", lambda name, hint: ended.append(name))
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         services.remove_member(org_a.actor, member_of(org_a, org_a.member).pk)
         assert not ended
-    assert ended == [(org_a.id, org_a.member.pk)]
+    assert len(ended) == 1
+    assert str(org_a.member.pk) in str(ended)
 
 
 def test_a_member_leaves_and_an_owner_keeps_what_they_had(org_a: Tenant) -> None:
-    key, _ = services.create_api_key(acting(org_a, org_a.admin), "their key")
+    services.invite(acting(org_a, org_a.admin), "new@example.com", "member")
     services.leave(acting(org_a, org_a.admin))
     with tenancy.scope(org_a.id):
         assert not Membership.objects.filter(user=org_a.admin).exists()
-        assert ApiKey.objects.get(pk=key.pk).created_by_id == org_a.owner.pk
+        assert Invitation.objects.get().invited_by_id == org_a.owner.pk
     assert audit_of(org_a, "membership.left")
 
 

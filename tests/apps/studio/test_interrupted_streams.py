@@ -46,7 +46,7 @@ async def test_a_restart_of_redis_costs_a_pause(
 ) -> None:
     await sync_to_async(say)(redis, running, PIECES)
     cut(monkeypatch, times=2)
-    async with asyncio.timeout(20), aclosing(follow(org_a.id, running.pk)) as frames:
+    async with asyncio.timeout(20), aclosing(follow(org_a.actor, running.pk)) as frames:
         seen = [await anext(frames), await anext(frames)]
     assert told(seen) == TEXT
 
@@ -56,7 +56,7 @@ async def test_a_redis_that_stays_away_is_an_error_that_says_try_again(
 ) -> None:
     monkeypatch.setattr(streaming, "REDIS_PATIENCE_SECONDS", 0.1)
     cut(monkeypatch, times=1000)
-    frames: AsyncGenerator[Frame] = follow(org_a.id, running.pk)
+    frames: AsyncGenerator[Frame] = follow(org_a.actor, running.pk)
     assert (await anext(frames))["type"] == "status"
     with pytest.raises(ServiceUnavailable) as refused:
         await anext(frames)
@@ -68,7 +68,7 @@ async def test_a_redis_that_forgets_everything_is_not_noticed_by_who_has_everyth
     org_a: Tenant, running: Generation, redis: Any
 ) -> None:
     await sync_to_async(say)(redis, running, PIECES[:3])
-    async with aclosing(follow(org_a.id, running.pk)) as frames:
+    async with aclosing(follow(org_a.actor, running.pk)) as frames:
         seen = await until_text(frames, "".join(PIECES[:3]))
         redis.delete(streams.key(running.pk))
         await sync_to_async(say)(redis, running, PIECES[3:], seq=4, at=3)
@@ -84,7 +84,7 @@ async def test_who_comes_back_to_a_stream_that_lost_its_beginning_never_sees_a_g
 ) -> None:
     await sync_to_async(say)(redis, running, PIECES[3:5], seq=4, at=3)
     before = "".join(PIECES[: int(after.split("-")[1])]) if after else ""
-    async with aclosing(follow(org_a.id, running.pk, after)) as frames:
+    async with aclosing(follow(org_a.actor, running.pk, after)) as frames:
         seen = [await anext(frames)]
         if after:
             seen += await until_text(frames, "")
@@ -104,7 +104,7 @@ async def test_without_a_worker_that_notices_the_row_tells_the_text(
     org_a: Tenant, running: Generation, redis: Any
 ) -> None:
     await sync_to_async(say)(redis, running, PIECES[3:5], seq=4, at=3)
-    async with aclosing(follow(org_a.id, running.pk, "1-1")) as frames:
+    async with aclosing(follow(org_a.actor, running.pk, "1-1")) as frames:
         seen = [await anext(frames), await anext(frames)]
         assert seen[1] == {"type": "reset", "id": "1-3"}
         await sync_to_async(say)(redis, running, PIECES[5:], seq=6, at=5)
@@ -132,7 +132,7 @@ async def test_the_end_waits_for_the_database(
     monkeypatch.setattr(rows, "snapshots", Batcher(broken, lambda: 0.0))
     monkeypatch.setattr(rows, "later_snapshots", Batcher(broken, lambda: 0.02))
     monkeypatch.setattr(threads, "QUICK_FAILURE_SECONDS", 0.0)
-    async with asyncio.timeout(20), aclosing(follow(org_a.id, running.pk)) as frames:
+    async with asyncio.timeout(20), aclosing(follow(org_a.actor, running.pk)) as frames:
         await anext(frames)
         await sync_to_async(say)(redis, running, PIECES)
         await sync_to_async(end)(redis, running, TEXT)
@@ -156,7 +156,7 @@ async def test_rows_of_waiting_readers_are_read_together(
 
     monkeypatch.setattr(rows, "later_glances", Batcher(counted, lambda: 0.3))
     monkeypatch.setattr(settings, "STREAM_HEARTBEAT_SECONDS", 0.4)
-    streams_of = [follow(tenant.id, generation.pk) for tenant, generation in waiting]
+    streams_of = [follow(tenant.actor, generation.pk) for tenant, generation in waiting]
     async with asyncio.timeout(20):
         first = await asyncio.gather(*(anext(frames) for frames in streams_of))
         await asyncio.gather(*(anext(frames) for frames in streams_of))
@@ -170,7 +170,7 @@ async def test_a_process_that_stops_ends_its_streams_where_another_goes_on(
     org_a: Tenant, running: Generation, redis: Any
 ) -> None:
     await sync_to_async(say)(redis, running, PIECES[:3])
-    async with aclosing(follow(org_a.id, running.pk)) as frames:
+    async with aclosing(follow(org_a.actor, running.pk)) as frames:
         seen = await until_text(frames, "".join(PIECES[:3]))
         shutdown.leave()
         try:

@@ -19,7 +19,7 @@ from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
-from apps.studio.streaming import follow, wait_until_done
+from apps.studio.streaming import follow
 from tests.helpers.following import PIECES, TEXT, end, frames_of, say, told, write
 from tests.helpers.people import Tenant
 from tests.helpers.studio import ask, finish, start
@@ -60,7 +60,7 @@ async def test_a_reader_who_drops_at_random_misses_and_repeats_nothing(
     text, last, done = "", "", False
     async with asyncio.timeout(20):
         while not done:
-            async with aclosing(follow(org_a.id, running.pk, last)) as frames:
+            async with aclosing(follow(org_a.actor, running.pk, last)) as frames:
                 for _ in range(random.randint(1, 12)):
                     frame = await anext(frames)
                     text, last, done = told([frame], text), frame.get("id", last), frame["type"] == "done"
@@ -73,7 +73,7 @@ async def test_a_reader_who_drops_at_random_misses_and_repeats_nothing(
 async def test_another_worker_goes_on_where_the_first_stopped(org_a: Tenant, running: Generation, redis: Any) -> None:
     await sync_to_async(say)(redis, running, PIECES[:3])
     seen = []
-    async with aclosing(follow(org_a.id, running.pk)) as frames:
+    async with aclosing(follow(org_a.actor, running.pk)) as frames:
         async for frame in frames:
             seen.append(frame)
             if told(seen) == "".join(PIECES[:3]):
@@ -139,7 +139,7 @@ async def test_what_was_stopped_in_the_queue_is_done_at_once(org_a: Tenant, mode
 
 async def test_the_way_through_the_queue_is_told(org_a: Tenant, model: ModelVersion, redis: Any) -> None:
     first, second = await sync_to_async(ask)(org_a), await sync_to_async(ask)(org_a)
-    async with asyncio.timeout(10), aclosing(follow(org_a.id, second.pk)) as frames:
+    async with asyncio.timeout(10), aclosing(follow(org_a.actor, second.pk)) as frames:
         assert await anext(frames) == {"type": "status", "status": "queued", "queue_position": 2, "attempt": 0}
         assert (await sync_to_async(start)()).pk == first.pk
         assert (await anext(frames))["queue_position"] == 1
@@ -152,7 +152,7 @@ async def test_silence_is_broken_by_heartbeats(
     org_a: Tenant, running: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "STREAM_HEARTBEAT_SECONDS", 0.05)
-    async with asyncio.timeout(10), aclosing(follow(org_a.id, running.pk)) as frames:
+    async with asyncio.timeout(10), aclosing(follow(org_a.actor, running.pk)) as frames:
         assert [(await anext(frames))["type"] for _ in range(3)] == ["status", "heartbeat", "heartbeat"]
 
 
@@ -160,20 +160,11 @@ async def test_others_and_missing_ids_are_the_same_nothing(org_a: Tenant, org_b:
     messages = set()
     for tenant, id in ((org_b, running.pk), (org_a, uuid4())):
         with pytest.raises(NotFound) as refused:
-            await anext(follow(tenant.id, id))
+            await anext(follow(tenant.actor, id))
         messages.add(refused.value.message)
     assert len(messages) == 1
 
 
 async def test_a_senseless_position_is_refused_before_anything_is_read(org_a: Tenant, running: Generation) -> None:
     with pytest.raises(InvalidRequest):
-        await anext(follow(org_a.id, running.pk, "yesterday"))
-
-
-async def test_waiting_for_the_end_returns_the_body(org_a: Tenant, running: Generation, redis: Any) -> None:
-    await sync_to_async(say)(redis, running, PIECES)
-    waiting = asyncio.create_task(wait_until_done(org_a.id, running.pk))
-    await sync_to_async(end)(redis, running, TEXT)
-    async with asyncio.timeout(10):
-        body = await waiting
-    assert (body["text"], body["usage"]["completion_tokens"]) == (TEXT, 7)
+        await anext(follow(org_a.actor, running.pk, "yesterday"))
