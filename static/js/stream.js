@@ -95,8 +95,9 @@ export class GenerationStream {
     this.drop = () => socket.close();
     socket.onopen = () => this.handlers.onConnection("live");
     socket.onmessage = (message) => this.#take(JSON.parse(message.data));
-    // 4000 plus the HTTP status: not signed in, not there, or not ours. Asking again cannot help.
-    socket.onclose = (event) => (event.code >= 4400 && event.code < 4500 ? this.#lose() : this.#retry());
+    // 4000 plus the HTTP status: not signed in, not there, or not ours. Asking again cannot help. 4410 says that this
+    // session may not go on; a confirmed password gives the browser a new one, so whether it may is asked once more.
+    socket.onclose = (event) => (event.code >= 4400 && event.code < 4410 ? this.#lose() : this.#retry());
     this.#watchSilence();
   }
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.access import Actor, actor_of_membership
 from apps.accounts.models import Membership, OwnerCode, Role, SecurityPolicy, SingleSignOn, User
-from apps.core import events, ratelimit, tenancy
+from apps.core import events, ratelimit, revocation, tenancy
 from apps.core.errors import InvalidRequest, PermissionDenied
 from apps.core.ratelimit import Bucket
 
@@ -77,6 +77,7 @@ def set_policy(actor: Actor, demands: Demands, *, vouched: bool) -> list[str]:
         if after != before:
             audit.record(actor, "security.policy_changed", policy, before=before, after=after, owner_codes=len(codes))
             events.record("security.policy_changed", policy.pk, after)
+            revocation.announce(actor.organization_id)
     return codes
 
 
@@ -118,6 +119,7 @@ def set_connections(organization_id: UUID, ids: Iterable[UUID]) -> None:
     policy = locked_policy(organization_id)
     policy.connections = sorted(ids)
     policy.save(update_fields=["connections"])
+    revocation.announce(organization_id)
 
 
 # ---------------------------------------------------------------- owners' codes

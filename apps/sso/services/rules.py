@@ -9,7 +9,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Role
 from apps.accounts.services.grants import role_facts
-from apps.core import events, tenancy
+from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.sso.models import GroupRule
 from apps.sso.services.connections import GIVEN_ROLES, MANAGE, require_may_give
@@ -66,3 +66,4 @@ def apply_role(actor: Actor, membership: Membership, groups: Iterable[str], aske
     membership.save(update_fields=["role", "custom_role"])
     audit.record(actor, "membership.role_changed", membership, before=before, after={"role": str(role)})
     events.record("membership.role_changed", membership.pk, {"user": str(membership.user_id), "role": str(role)})
+    revocation.announce(actor.organization_id, membership.user_id)

@@ -13,11 +13,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.accounts import services as accounts
 from apps.accounts import watching
 from apps.accounts.access import Credential
-from apps.accounts.models import BrowserSession, Membership
+from apps.accounts.models import ApiKey, BrowserSession, Membership
+from apps.accounts.services.security import Demands, set_policy
 from apps.accounts.services.standing import permissions_now
 from apps.core import revocation, tenancy
 from apps.core.revocation import Notice
@@ -111,6 +113,21 @@ async def test_a_new_password_ends_what_was_opened_with_the_old_one(
         assert await end_of(socket) == REVOKED
 
 
+async def test_a_demand_that_the_session_does_not_meet_ends_its_socket(org_a: Tenant, waiting: Generation) -> None:
+    demands = Demands(
+        sso_required=False, mfa_required=True, grace_days=0, sso_session_hours=24, keys_need_sso_days=None
+    )
+    async with following(org_a.member, waiting) as socket:
+        await sync_to_async(set_policy)(org_a.actor, demands, vouched=False)
+        assert await end_of(socket) == REVOKED
+
+
+async def test_a_session_that_the_organization_ends_loses_its_socket(org_a: Tenant, waiting: Generation) -> None:
+    async with following(org_a.member, waiting) as socket:
+        await sync_to_async(accounts.end_member_sessions)(org_a.actor, org_a.member.pk)
+        assert await end_of(socket) == REVOKED
+
+
 async def test_what_nobody_announced_is_found_by_looking(
     org_a: Tenant, waiting: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +194,29 @@ def test_a_revoked_keys_stream_of_events_ends_with_an_error(
     told = json.loads(rest[rest.index("event: error") + 1].removeprefix("data: "))
     assert told["error"]["code"] == "access_revoked"
     assert states(org_a) == {"queued": 1}
+
+
+@pytest.mark.parametrize("way", ["service account", "networks", "expiry"])
+def test_a_key_that_stops_working_in_any_other_way_loses_its_stream(
+    http: httpx.Client, org_a: Tenant, waiting: Generation, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "CHECK_SECONDS", 0.1)
+    account = accounts.create_service_account(org_a.actor, "Robot", "member")
+    limits = accounts.KeyLimits(service_account_id=account.pk)
+    key, secret = accounts.create_api_key(org_a.actor, "robot", limits=limits)
+    headers = {"authorization": f"Bearer {secret}"}
+    with http.stream("GET", f"{URL}/{waiting.pk}/stream", headers=headers) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: status"
+        if way == "service account":
+            accounts.switch_service_account(org_a.actor, account.pk, on=False)
+        else:
+            change = {"allowed_networks": ["198.51.100.0/24"]} if way == "networks" else {"expires_at": timezone.now()}
+            with tenancy.scope(org_a.id):
+                ApiKey.objects.filter(pk=key.pk).update(**change)
+        rest = list(lines)
+    assert "event: error" in rest
+    assert "access_revoked" in rest[-2]
 
 
 def test_a_streamed_answer_ends_with_an_error_and_the_work_goes_on(http: httpx.Client, org_a: Tenant) -> None:

@@ -36,11 +36,13 @@ def quiet(org_a: Tenant) -> Tenant:
 @pytest.mark.django_db(transaction=True)
 def test_an_act_is_recorded_with_who_what_and_where(org_a: Tenant) -> None:
     staff = make_user("staff@millrace.example")
+    account = services.create_service_account(org_a.actor, "Robot", "member")
     actor = Actor(
         org_a.id, org_a.actor.permissions, org_a.owner.pk, name="owner@org-a.example", impersonator_id=staff.pk
     )
     with structlog.contextvars.bound_contextvars(request_id="req_1", address="192.0.2.7", agent="curl/8"):
-        services.create_api_key(actor, "Robot", ["models:read"])
+        limits = services.KeyLimits(service_account_id=account.pk)
+        services.create_api_key(actor, "Robot", ["models:read"], limits)
     entry = entries(org_a)[-1]
     assert (entry.actor_kind, entry.actor_name, entry.user_id) == (
         ActorKind.USER,
@@ -54,7 +56,13 @@ def test_an_act_is_recorded_with_who_what_and_where(org_a: Tenant) -> None:
         str(key(org_a)),
     )
     assert (entry.request_id, entry.address, entry.agent) == ("req_1", "192.0.2.7", "curl/8")
-    assert entry.detail == {"name": "Robot", "scopes": ["models:read"]}
+    assert entry.detail == {
+        "name": "Robot",
+        "scopes": ["models:read"],
+        "owner": "Robot",
+        "expires_at": None,
+        "networks": [],
+    }
 
 
 def key(tenant: Tenant) -> ApiKey:
