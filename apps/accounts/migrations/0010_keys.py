@@ -29,7 +29,7 @@ SELECT set_config('app.across', 'off', true);
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_security"),
+        ("accounts", "0009_audit_words"),
     ]
 
     operations = [
