@@ -41,6 +41,7 @@ PAGES = (
     ),
     Page("privacy", _("Privacy"), "privacy:read", "shield", ("privacy-requests",)),
     Page("sso-overview", _("Single sign-on"), "sso:manage", "shield", ("sso-new", "sso-connection", "sso-remove")),
+    Page("sso-directory", _("Directory"), "sso:manage", "layers"),
     Page("security-policy", _("Sign-in rules"), "security:manage", "sliders", ("owner-codes",)),
 )
 

@@ -225,6 +225,27 @@ class GenerationFailed(MillraceError):
     code, status, type = "generation_failed", 500, "server_error"
 
 
+class ScimInvalid(InvalidRequest):
+    """A directory's call that makes no sense; `scim_type` is RFC 7644's own word for what is wrong."""
+
+    code = "scim_invalid"
+
+    def __init__(self, message: str, *, scim_type: str) -> None:
+        super().__init__(message)
+        self.scim_type = scim_type
+
+
+class ScimConflict(Conflict):
+    code = "scim_uniqueness"
+    scim_type = "uniqueness"
+
+
+class ScimChanged(MillraceError):
+    """Somebody has changed what a directory wants to change, since the directory read it."""
+
+    code, status, type = "scim_changed", 412, "invalid_request_error"
+
+
 class OutboundRefused(InvalidRequest):
     """An address that nobody may have this server ask: not https, or not on the public internet."""
 

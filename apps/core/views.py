@@ -31,7 +31,7 @@ class InternalError(MillraceError):
 
 
 def is_api(request: HttpRequest) -> bool:
-    return f"{request.path}/".startswith(("/api/", "/v1/"))
+    return f"{request.path}/".startswith(("/api/", "/v1/", "/scim/"))
 
 
 def error_headers(error: MillraceError) -> dict[str, str]:

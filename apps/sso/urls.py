@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from apps.sso.views import console, entrance, policy, stepping
+from apps.sso.api import views as scim
+from apps.sso.views import console, directory, entrance, policy, stepping
 
 urlpatterns = [
     path("sso/", entrance.sso_login, name="sso-login"),
@@ -26,4 +27,15 @@ urlpatterns = [
     path("settings/sso/rules/<uuid:id>/remove/", console.remove_rule, name="sso-rule-remove"),
     path("settings/security/", policy.policy, name="security-policy"),
     path("settings/security/owner-codes/", policy.renew_codes, name="owner-codes"),
+    path("settings/directory/", directory.directory, name="sso-directory"),
+    path("settings/directory/tokens/<uuid:id>/end/", directory.end_token, name="sso-token-end"),
+    path("scim/v2/ServiceProviderConfig", scim.ServiceProviderConfig.as_view(), name="scim-config"),
+    path("scim/v2/ResourceTypes", scim.ResourceTypes.as_view(), name="scim-resource-types"),
+    path("scim/v2/ResourceTypes/<str:name>", scim.ResourceTypes.as_view(), name="scim-resource-type"),
+    path("scim/v2/Schemas", scim.Schemas.as_view(), name="scim-schemas"),
+    path("scim/v2/Schemas/<str:name>", scim.Schemas.as_view(), name="scim-schema"),
+    path("scim/v2/Users", scim.Users.as_view(), name="scim-users"),
+    path("scim/v2/Users/<uuid:id>", scim.User.as_view(), name="scim-person"),
+    path("scim/v2/Groups", scim.Groups.as_view(), name="scim-groups"),
+    path("scim/v2/Groups/<uuid:id>", scim.Group.as_view(), name="scim-group"),
 ]

@@ -16,7 +16,8 @@ from apps.privacy import downloads
 from apps.privacy.models import Erasure, Export, Scope
 from apps.registry.models import ModelVersion
 from apps.sso import services as sso
-from apps.sso.models import Connection, Domain, GroupRule
+from apps.sso.models import Connection, DirectoryGroup, DirectoryToken, DirectoryUser, Domain, GroupRule
+from apps.sso.services.tokens import create_token
 from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
@@ -96,7 +97,10 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     accounts.add_audit_stream(org_a.actor, f"https://{MARK}.example/".lower())
     sso.claim_domain(org_a.actor, f"{MARK}.example")
     sso.create_rule(org_a.actor, f"{MARK} group", "member")
+    create_token(org_a.actor)
     with tenancy.scope(org_a.id):
+        DirectoryUser.objects.create(organization=org_a.organization, user=org_a.member, user_name=MARK)
+        DirectoryGroup.objects.create(organization=org_a.organization, name=MARK)
         Connection.objects.create(organization=org_a.organization, kind="saml", name=MARK, issuer=MARK)
     return running
 
@@ -230,7 +234,7 @@ PAGES += ["membership", "leave", "members", "member", "member-remove", "invitati
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
 PAGES += ["service-accounts", "service-account", "member-sessions"]
 PAGES += ["privacy", "my-data"]
-PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy"]
+PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy", "sso-directory"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -27,6 +27,7 @@ ACROSS_TENANTS = {
     ("apps/accounts/management/commands/seed_demo.py", "_seed", "OPERATE"),
     ("apps/sso/services/connections.py", "find_connection", "SIGN_IN"),
     ("apps/sso/services/domains.py", "connections_for", "SIGN_IN"),
+    ("apps/sso/services/tokens.py", "find_directory", "SIGN_IN"),
     ("apps/core/idempotency.py", "forget_expired", "HOUSEKEEPING"),
     ("apps/core/jobs.py", "claim", "CLAIM_WORK"),
     ("apps/core/jobs.py", "renew", "CLAIM_WORK"),

@@ -95,6 +95,19 @@ SENTENCES: dict[str, Promise] = {
         "%(actor)s came in with an owner code, past single sign-on; %(left)s codes are left."
     ),
     "security.owner_code_refused": gettext_lazy("%(actor)s tried to come in with an owner code and was refused."),
+    "directory.token_created": gettext_lazy("%(actor)s made the directory token %(object)s."),
+    "directory.token_ended": gettext_lazy("%(actor)s ended the directory token %(object)s."),
+    "directory.user_created": gettext_lazy("%(actor)s provisioned %(object)s."),
+    "directory.user_changed": gettext_lazy("%(actor)s changed what it says of %(object)s."),
+    "directory.user_activated": gettext_lazy("%(actor)s switched the access of %(object)s on."),
+    "directory.user_deactivated": gettext_lazy("%(actor)s switched the access of %(object)s off."),
+    "directory.user_deleted": gettext_lazy("%(actor)s removed %(object)s."),
+    "directory.group_created": gettext_lazy("%(actor)s made the group “%(object)s”."),
+    "directory.group_changed": gettext_lazy("%(actor)s changed the group “%(object)s”."),
+    "directory.group_members_changed": gettext_lazy(
+        "%(actor)s changed the members of the group “%(object)s”: added %(added)s, removed %(removed)s."
+    ),
+    "directory.group_deleted": gettext_lazy("%(actor)s removed the group “%(object)s”."),
     "sso.connection_created": gettext_lazy("%(actor)s made the single sign-on connection “%(object)s”."),
     "sso.connection_changed": gettext_lazy("%(actor)s changed the single sign-on connection “%(object)s”."),
     "sso.connection_enabled": gettext_lazy("%(actor)s switched the single sign-on connection “%(object)s” on."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from apps.accounts.models import User
+from apps.accounts.models import Team, User
 from apps.core.tenancy import TenantForeignKey, TenantModel
 
 
@@ -53,9 +53,10 @@ class DirectoryUser(TenantModel):
 
 
 class DirectoryGroup(TenantModel):
-    """A group of the directory."""
+    """A group of the directory, and the team that follows it."""
 
     name = models.CharField(max_length=200)
+    team = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, related_name="+")
     external_id = models.CharField(max_length=254, blank=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(db_default=Now())
@@ -69,8 +70,10 @@ class DirectoryGroup(TenantModel):
 
 
 class DirectoryGroupMember(TenantModel):
-    group = TenantForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="+")
-    directory_user = TenantForeignKey(DirectoryUser, on_delete=models.CASCADE, related_name="+")
+    group = TenantForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="+", related_query_name="inside")
+    directory_user = TenantForeignKey(
+        DirectoryUser, on_delete=models.CASCADE, related_name="+", related_query_name="inside"
+    )
 
     class Meta(TenantModel.Meta):
         constraints = [
