@@ -228,7 +228,7 @@ MAIL_DELIVERY_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
 MAIL_KINDS = {
     kind: f"apps.accounts.mails.{kind}"
     for kind in ("password_reset", "invitation", "ownership_offer", "organization_deletion")
-}
+} | {"budget_alert": "apps.billing.mails.budget_alert"}
 EMAIL_TIMEOUT = 20
 EMAIL_HOST = EMAIL_URL_HOST or "localhost"
 EMAIL_PORT = env.number("EMAIL_PORT", 587)

@@ -43,6 +43,7 @@ app.conf.update(
     imports=[
         "workers.accounts",
         "workers.audit",
+        "workers.billing",
         "workers.core",
         "workers.generation",
         "workers.metrics",
@@ -54,6 +55,11 @@ app.conf.update(
         "remove-organizations": {"task": "accounts.remove_organizations", "schedule": 300.0},
         "send-mail": {"task": "core.send_mail", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
+        "tell-of-budgets": {
+            "task": "billing.tell_of_budgets",
+            "schedule": 30.0,
+            "options": {"expires": EXPIRY_SECONDS},
+        },
         "anchor-audit": {"task": "audit.anchor", "schedule": 3600.0},
         "verify-audit": {"task": "audit.verify", "schedule": crontab(hour=3, minute=20)},
         "stream-audit": {"task": "audit.stream", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,20 @@ class Usage:
     used: int = 0
     held: int = 0
     spent_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A spender or a team in whose sums work counts, and its budget, None without one."""
+
+    kind: str
+    id: UUID
+    monthly_tokens: int | None
+
+
+def fits(owner: Owner, taken: int, tokens: int) -> bool:
+    """Whether so many tokens more, held or used, stay within the owner's budget."""
+    return owner.monthly_tokens is None or taken + tokens <= owner.monthly_tokens
 
 
 def month_of(moment: datetime) -> date:

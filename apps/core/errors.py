@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import ClassVar
+from uuid import UUID
 
 
 class MillraceError(Exception):
@@ -193,6 +195,19 @@ class InsufficientQuota(MillraceError):
     """The allowance is gone: waiting a minute does not help."""
 
     code, status, type = "insufficient_quota", 429, "insufficient_quota"
+
+
+class BudgetExceeded(InsufficientQuota):
+    """The organization has set a budget for the member, the team or the service account, and it is used up.
+
+    `told` says that its first refusal in the month has been noted already.
+    """
+
+    code = "budget_exceeded"
+
+    def __init__(self, message: str, *, owner_id: UUID, month: date, told: bool) -> None:
+        super().__init__(message)
+        self.owner_id, self.month, self.told = owner_id, month, told
 
 
 class RateLimitExceeded(MillraceError):

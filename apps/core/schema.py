@@ -31,6 +31,10 @@ _MESSAGES: dict[type[errors.MillraceError], str] = {
     errors.UnsupportedMediaType: "Send the body as application/json.",
     errors.RateLimitExceeded: "Too many requests for this organization; try again in 0.8 s.",
     errors.InsufficientQuota: "This needs up to 300 tokens, and 12 of this month's 200000 are left.",
+    errors.BudgetExceeded: (
+        "This needs up to 300 tokens, and 12 are left of the monthly budget of 50000 of the team Writers."
+        " It renews on 2026-02-01."
+    ),
     errors.QueueFull: "20 generations are waiting already.",
     errors.GenerationFailed: "The model failed on this request.",
     errors.ServiceUnavailable: "The database does not answer; try again.",

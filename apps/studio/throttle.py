@@ -13,6 +13,7 @@ from apps.accounts.access import Actor
 from apps.billing import services as billing
 from apps.billing.entitlements import Limits
 from apps.core import ratelimit
+from apps.core.errors import BudgetExceeded
 from apps.core.ratelimit import Bucket, Level
 from apps.studio import services as studio
 from apps.studio.models import Generation
@@ -39,6 +40,10 @@ def accept_within(prepared: Prepared, accept: Callable[[], T], counts: Callable[
     try:
         accepted = accept()
         kept = counts(accepted)
+    except BudgetExceeded as refusal:
+        # In a transaction of its own, after the one that was refused is undone.
+        billing.note_refusal(prepared.actor.organization_id, refusal)
+        raise
     finally:
         if levels and not kept:
             levels = charge(prepared.actor, prepared.limits, requests=0, tokens=-tokens)

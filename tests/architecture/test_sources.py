@@ -25,6 +25,7 @@ ACROSS_TENANTS = {
     ("apps/accounts/services/invitations.py", "find_invitation", "SIGN_IN"),
     ("apps/accounts/services/deletion.py", "remove_due", "HOUSEKEEPING"),
     ("apps/accounts/management/commands/seed_demo.py", "_seed", "OPERATE"),
+    ("apps/billing/services/alerts.py", "_due", "HOUSEKEEPING"),
     ("apps/sso/services/connections.py", "find_connection", "SIGN_IN"),
     ("apps/sso/services/domains.py", "connections_for", "SIGN_IN"),
     ("apps/sso/services/tokens.py", "find_directory", "SIGN_IN"),

@@ -29,6 +29,22 @@ SENTENCES: dict[str, Promise] = {
     "audit.stream_added": gettext_lazy("%(actor)s had the audit log sent to %(object)s."),
     "audit.stream_changed": gettext_lazy("%(actor)s changed the sending of the audit log to %(object)s: %(what)s."),
     "audit.stream_removed": gettext_lazy("%(actor)s ended the sending of the audit log to %(object)s."),
+    "budget.created": gettext_lazy(
+        "%(actor)s set the budget of %(object)s to %(after_monthly_tokens)s tokens a month."
+    ),
+    "budget.changed": gettext_lazy(
+        "%(actor)s changed the budget of %(object)s from %(before_monthly_tokens)s to %(after_monthly_tokens)s tokens "
+        "a month."
+    ),
+    "budget.deleted": gettext_lazy(
+        "%(actor)s removed the budget of %(object)s, which was %(before_monthly_tokens)s tokens a month."
+    ),
+    "budget.nearly_used": gettext_lazy(
+        "%(object)s has used %(used)s of the budget of %(monthly_tokens)s tokens for %(month)s."
+    ),
+    "budget.used_up": gettext_lazy(
+        "%(object)s has no room left in the budget of %(monthly_tokens)s tokens for %(month)s; %(used)s are used."
+    ),
     "membership.created": gettext_lazy("%(object)s became a member with the role %(role)s."),
     "membership.role_changed": gettext_lazy("%(actor)s changed the role of %(object)s to %(after_role)s."),
     "membership.removed": gettext_lazy(

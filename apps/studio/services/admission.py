@@ -48,6 +48,10 @@ class Prepared:
     def held_tokens(self) -> int:
         return self.prompt_tokens + self.max_tokens
 
+    @property
+    def purpose(self) -> billing.Purpose:
+        return billing.Purpose(self.actor.user_id, self.actor.api_key_id, self.model.name)
+
 
 def request_generation(actor: Actor, spec: GenerationSpec) -> Generation:
     """Accepts a generation; raises what `prepare` and `accept` raise, and then nothing is left behind."""
@@ -80,14 +84,14 @@ def prepare(actor: Actor, spec: GenerationSpec, limits: Limits | None = None) ->
 
 @metrics.counting_refusals(QUEUE)
 def accept(prepared: Prepared) -> Generation:
-    """Hold, row, event and doorbell in one transaction; raises QueueFull or InsufficientQuota.
+    """Hold, row, event and doorbell in one transaction; raises QueueFull, InsufficientQuota or BudgetExceeded.
 
     It locks the organization's month, so nothing in here may wait for anything but the database.
     """
     organization_id, limits = prepared.actor.organization_id, prepared.limits
     id = uuid7()
     with tenancy.scope(organization_id):
-        billing.hold(id, prepared.held_tokens, limits)
+        billing.hold(id, prepared.held_tokens, limits, purpose=prepared.purpose)
         # Counted after the hold has locked the month's row, so that parallel requests see each other.
         waiting = Generation.objects.filter(status=Status.QUEUED).count()
         if waiting >= limits.max_queued:

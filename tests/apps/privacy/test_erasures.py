@@ -280,7 +280,7 @@ def test_one_at_a_time(org_a: Tenant) -> None:
 def test_the_preview_counts_and_changes_nothing(org_a: Tenant, wrote: Generation) -> None:
     before = everything_of(org_a)
     fates = {fate.kind.name: fate.rows for fate in services.preview(org_a.actor, Scope.MEMBER, org_a.member.pk)}
-    assert fates == {"memberships": 1, "generations": 1}
+    assert fates == {"memberships": 1, "spenders": 1, "generations": 1}
     own = {fate.kind.name for fate in services.preview(acting(org_a, org_a.member), Scope.ACCOUNT, None)}
     assert {"people", "memberships", "generations"} <= own
     assert everything_of(org_a) == before

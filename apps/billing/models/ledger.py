@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from apps.accounts.models import ApiKey
+from apps.billing.models.spenders import Spender
 from apps.core.fairness import MAX_WEIGHT
 from apps.core.ids import uuid7
-from apps.core.tenancy import TenantModel
+from apps.core.tenancy import TenantForeignKey, TenantModel
 
 FREE_PLAN = "free"
 
@@ -87,7 +90,10 @@ class EntryKind(models.TextChoices):
 
 
 class LedgerEntry(TenantModel):
-    """One line, never changed: a hold before the work, then a settlement or a release after it."""
+    """One line, never changed: a hold before the work, then a settlement or a release after it.
+
+    `team_ids` are the teams that the spender was in when the work was asked for: it counts for each of them.
+    """
 
     job_id = models.UUIDField()
     kind = models.CharField(max_length=10, choices=EntryKind.choices)
@@ -97,6 +103,10 @@ class LedgerEntry(TenantModel):
     tokens = models.PositiveBigIntegerField()
     amount_micros = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3, default="USD")
+    spender = TenantForeignKey(Spender, on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
+    api_key = TenantForeignKey(ApiKey, on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
+    model_name = models.CharField(max_length=120, blank=True, db_default="")
+    team_ids = ArrayField(models.UUIDField(), default=list, db_default=[])
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta(TenantModel.Meta):
@@ -108,4 +118,12 @@ class LedgerEntry(TenantModel):
                 name="ledger_closed_once",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "month", "kind"], name="ledger_month")]
+        indexes = [
+            models.Index(fields=["organization", "month", "kind"], name="ledger_month"),
+            # Holds, of which there is one for each of these, stay out of it.
+            models.Index(
+                fields=["organization", "month", "-id"],
+                condition=models.Q(kind="settle"),
+                name="ledger_settled",
+            ),
+        ]

@@ -1,0 +1,121 @@
+"""Who uses tokens, what they may use in a month, and what they have used: sums beside the ledger."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.accounts.models import ApiKey, Team, User
+from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
+
+
+class Spender(TenantModel):
+    """A person, as the ledger refers to them: erasing them changes this row and no entry."""
+
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    pseudonym = models.CharField(max_length=40, blank=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="spender_once")]
+
+    def __str__(self) -> str:
+        return self.user.email if self.user else self.pseudonym
+
+
+class BudgetKind(models.TextChoices):
+    """Whose budget it is; `default` is that of each member who has none of their own."""
+
+    DEFAULT = "default"
+    MEMBER = "member"
+    TEAM = "team"
+
+
+class BudgetQuerySet(TenantQuerySet):
+    def for_pages(self) -> Any:
+        return self.select_related("spender__user", "team").order_by("-id")
+
+
+class Budget(TenantModel):
+    """How many tokens may be used in a calendar month (UTC); what needs more is refused."""
+
+    kind = models.CharField(max_length=10, choices=BudgetKind.choices)
+    spender = TenantForeignKey(Spender, on_delete=models.CASCADE, null=True, related_name="+")
+    team = TenantForeignKey(Team, on_delete=models.CASCADE, null=True, related_name="+")
+    monthly_tokens = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[Any] = TenantManager.from_queryset(BudgetQuerySet)()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "kind", "spender", "team"], name="budget_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=BudgetKind.DEFAULT, spender__isnull=True, team__isnull=True)
+                | Q(kind=BudgetKind.MEMBER, spender__isnull=False, team__isnull=True)
+                | Q(kind=BudgetKind.TEAM, spender__isnull=True, team__isnull=False),
+                name="budget_of_one_owner",
+            ),
+        ]
+
+    @property
+    def audit_name(self) -> str:
+        return str(self.spender or self.team or self.kind)
+
+
+class BudgetPeriod(TenantModel):
+    """What a spender or a team holds and has used of one month, with a budget or without one.
+
+    `owner_id` is a spender's or a team's. Written only by whoever has locked the organization's `UsagePeriod` of the
+    month. `alerted` is the share, in percent, that people have been told of; `refused_at` when work was first refused.
+    """
+
+    month = models.DateField()
+    owner_id = models.UUIDField()
+    held_tokens = models.BigIntegerField(default=0)
+    used_tokens = models.BigIntegerField(default=0)
+    alerted = models.PositiveSmallIntegerField(default=0, db_default=0)
+    refused_at = models.DateTimeField(null=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "month", "owner_id"], name="budget_period_once"),
+            models.CheckConstraint(condition=Q(held_tokens__gte=0), name="budget_period_held_not_negative"),
+        ]
+        # For the task that looks for what people are to be told, in all organizations.
+        indexes = [models.Index(fields=["month"], condition=Q(alerted__lt=100), name="budget_period_to_tell")]
+
+    @property
+    def audit_name(self) -> str:
+        return str(self.owner_id)
+
+
+class UsageDay(TenantModel):
+    """What was settled for one spender, key and model of what was asked for on one day (UTC).
+
+    Written in the statement that settles, so that it always equals the sums of the ledger's settlements.
+    """
+
+    day = models.DateField()
+    spender = TenantForeignKey(Spender, on_delete=models.PROTECT, null=True, related_name="+")
+    api_key = TenantForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
+    model_name = models.CharField(max_length=120, blank=True)
+    currency = models.CharField(max_length=3)
+    requests = models.PositiveBigIntegerField()
+    prompt_tokens = models.PositiveBigIntegerField()
+    completion_tokens = models.PositiveBigIntegerField()
+    tokens = models.PositiveBigIntegerField()
+    amount_micros = models.BigIntegerField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "day", "spender", "api_key", "model_name", "currency"],
+                name="usage_day_once",
+                nulls_distinct=False,
+            )
+        ]
