@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.models import User
-from apps.core.errors import InvalidRequest, StepUpRequired
+from apps.core.errors import InvalidRequest, SessionEnded, StepUpRequired
 from apps.core.views import error_response
 from apps.privacy import services
 from apps.privacy.models import Document
@@ -51,7 +51,7 @@ def _actor(request: HttpRequest) -> Actor | None:
     """In whose audit log it stands; none where the session may not act there yet, which accepting must not wait for."""
     try:
         return actor_of_session(request)
-    except StepUpRequired:
+    except (StepUpRequired, SessionEnded):
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as configured
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -32,7 +32,7 @@ def sign_in(user: Any) -> Client:
 
 
 def key_of(client: Client) -> str:
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+    return client.cookies[configured.SESSION_COOKIE_NAME].value
 
 
 def status_of(client: Client) -> int:
@@ -143,3 +143,14 @@ def test_the_page_asks_the_same_however_many_there_are(org_a: Tenant) -> None:
             assert owner.get(URL).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_in_a_session_that_was_ended_one_still_accepts_documents_and_starts_an_organization(
+    org_a: Tenant, settings: Any
+) -> None:
+    client = sign_in(org_a.member)
+    services.end_member_sessions(org_a.actor, org_a.member.pk)
+    settings.TERMS_VERSION, settings.TERMS_URL = "2026-01", "https://millrace.example/terms"
+    assert client.post("/consent/", {"terms": "2026-01"}).status_code == 302
+    assert client.post(reverse("organization-new"), {"name": "Their own"}).status_code == 302
+    assert status_of(client) == 200
