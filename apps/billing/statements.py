@@ -10,9 +10,10 @@ SELECT * FROM billing_plan plan WHERE plan.id = coalesce(
     (SELECT free.id FROM billing_plan free WHERE free.code = %(free)s)
 )
 """
-# Who is behind a call: the member, or whoever owns the key.
+# Who is behind a call: the member, or whoever owns the key. A service account is nobody's, whoever made its key.
 USER = """coalesce(%(user)s::uuid, (
-    SELECT created_by_id FROM accounts_apikey WHERE organization_id = %(organization)s AND id = %(key)s
+    SELECT created_by_id FROM accounts_apikey
+    WHERE organization_id = %(organization)s AND id = %(key)s AND service_account_id IS NULL
 ))"""
 # A row for each whose sums the work counts in: the member, and the teams that they are in. What is read beside the
 # locked row is as old as the statement, which for teams and budgets is new enough; sums are read after it. The lock is

@@ -123,6 +123,16 @@ def test_a_key_counts_for_the_member_who_owns_it(org_a: Tenant) -> None:
     assert sums(org_a, org_a.owner) == (100, 0)
 
 
+def test_a_service_accounts_key_counts_for_nobody(org_a: Tenant) -> None:
+    account = accounts.create_service_account(org_a.actor, "Robot", "member")
+    limits = accounts.KeyLimits(service_account_id=account.pk)
+    key, _ = accounts.create_api_key(org_a.actor, "robot", limits=limits)
+    billing.create_budget(org_a.actor, of_member(org_a, org_a.owner), 100)
+    hold(org_a, 500, key=key.pk)
+    hold(org_a, 100, org_a.owner)
+    assert sums(org_a, org_a.owner) == (100, 0)
+
+
 def test_a_budget_counts_what_was_used_before_it_was_set(org_a: Tenant) -> None:
     team = team_of(org_a, org_a.member)
     use(org_a, org_a.member, 90)
