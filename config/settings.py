@@ -9,8 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import social
-from apps.core import env, keyring
+from apps.core import callers, env, keyring
 from apps.core.logs import logging_settings
+from apps.staff import look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("MILLRACE_VAR", str(BASE_DIR / "var")))
@@ -27,6 +28,8 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] i
 TRUST_PROXY = env.flag("TRUST_PROXY")
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
+# From where staff works: networks in CIDR. Elsewhere the staff console is not there.
+STAFF_ADDRESSES = callers.networks(env.words("STAFF_ADDRESSES", ["127.0.0.0/8", "::1/128"] if LOCAL else []))
 METRICS_TOKEN = env.text("METRICS_TOKEN").strip()
 METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
 METRICS_PORT = env.number("METRICS_PORT", 0)
@@ -54,6 +57,8 @@ if problems := _unsafe_settings():
     raise ImproperlyConfigured("Refusing to start on unsafe settings: " + "; ".join(problems) + ".")
 
 INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -79,11 +84,13 @@ INSTALLED_APPS = [
     "apps.billing",
     "apps.privacy",
     "apps.studio",
+    "apps.staff",
 ]
 
 MIDDLEWARE = [
     "apps.core.metrics.web.measured",
     "apps.core.middleware.request_id",
+    "apps.staff.door.hidden_elsewhere",
     "apps.core.inline.Security",
     "apps.core.inline.ContentSecurityPolicy",
     "apps.core.inline.Session",
@@ -301,6 +308,9 @@ MEDIA_ROOT = VAR / "media"
 AUDIT_ANCHOR_FILE = env.text("AUDIT_ANCHOR_FILE", str(VAR / "audit" / "anchors.jsonl"))
 # Log servers mostly stand in the operator's own network; customers of a shared installation must not reach into it.
 AUDIT_STREAMS_TO_PRIVATE_ADDRESSES = env.flag("AUDIT_STREAMS_TO_PRIVATE_ADDRESSES")
+
+# ---------------------------------------------------------------- staff console (apps/staff)
+UNFOLD = look.UNFOLD
 
 # ---------------------------------------------------------------- privacy
 # Whose installation this is, for the data-processing page.

@@ -7,6 +7,7 @@ from apps.core import views as core
 from apps.core.documentation import DocumentationView, SchemaView
 from apps.core.media import media
 from apps.core.metrics import web as metrics
+from apps.staff import urls as staff
 
 urlpatterns = [
     path("healthz", core.healthz, name="healthz"),
@@ -23,6 +24,7 @@ urlpatterns = [
     path("", include("apps.registry.urls")),
     path("", include("apps.billing.urls")),
     path("", include("apps.privacy.urls")),
+    *staff.urlpatterns,
     path("api/schema", SchemaView.as_view(), name="api-schema"),
     path("api/docs", DocumentationView.as_view(), name="api-docs"),
 ]

@@ -1,5 +1,6 @@
 """Fixtures of all tests: a database behind both walls, two organizations, and an outsider who must see nothing."""
 
+import time
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.helpers.people import Tenant, make_tenant, make_user
 
 APPLICATION_ROLE = "millrace_app"
 # Written by migrations, so emptying them would break every test that follows.
-KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission", "billing_plan"}
+KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "billing_plan"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,6 +99,18 @@ def _fresh_redis() -> Generator[None]:
     keys = list(client.scan_iter(match=f"{settings.REDIS_PREFIX}:*", count=1000))
     if keys:
         client.delete(*keys)
+
+
+@pytest.fixture(autouse=True)
+def _no_switch_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feature switches are as the code says, without a question to the database that would spoil counts of queries.
+
+    A test that sets one calls `switches.forget()`.
+    """
+    from apps.core import switches
+
+    monkeypatch.setattr(switches, "KEPT_SECONDS", 1e9)
+    monkeypatch.setattr(switches, "_kept", (time.monotonic(), {}))
 
 
 @pytest.fixture

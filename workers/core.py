@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 from workers.celery import app
 
 
 @app.task(name="core.beat")
 def beat() -> None:
     """Shows that the schedule and a worker of the default queue are alive."""
-    from apps.core.connections import redis_client
-    from apps.core.views import WORKER_SILENT_SECONDS, worker_key
+    from apps.core import heartbeats
 
-    redis_client().set(worker_key("default"), time.time(), ex=WORKER_SILENT_SECONDS)
+    heartbeats.tick()
+    heartbeats.beat("default")
 
 
 @app.task(name="core.forget_idempotency_keys")

@@ -7,13 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from apps.core import env
 from apps.registry.models import Backend, ModelVersion
 from apps.registry.services import local_folder
-from ml.types import Engine, EngineError, StepOutput
+from ml.types import Engine, EngineError, EngineStats, StepOutput
 from workers.metrics import ENGINES
 from workers.threads import vital
 
@@ -120,6 +120,15 @@ class Engines:
 
     def threads(self) -> list[EngineThread]:
         return list(self._threads.values())
+
+    def described(self) -> list[dict[str, Any]]:
+        """Each engine in a few words, for people who operate the installation."""
+        found = []
+        for thread in self.threads():
+            stats = thread.engine.stats() if thread.engine else EngineStats()
+            about = {"model": thread.version.name, "loaded": thread.engine is not None}
+            found.append(about | {"running": stats.running, "slots": stats.max_running})
+        return found
 
     def loaded(self, version_id: UUID) -> Engine | None:
         """The engine of a model, if it has been loaded."""

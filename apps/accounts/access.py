@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.assurance import missing, proofs_of
 from apps.accounts.models import ClosedSession, Membership, Organization, SecurityPolicy, User
 from apps.accounts.sessions import session_handle
-from apps.core import tenancy
+from apps.core import switches, tenancy
 from apps.core.errors import (
     DeletionPending,
     MillraceError,
@@ -208,4 +208,5 @@ def organization_context(request: HttpRequest) -> dict[str, Any]:
         "organization": organization,
         "membership": getattr(request, "membership", None),
         "organizations": [m.organization for m in belonging.memberships] if belonging else [],
+        "maintenance": switches.is_on("maintenance_notice", organization.pk if organization else None),
     }

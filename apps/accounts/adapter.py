@@ -19,14 +19,14 @@ from django.utils.translation import gettext as _
 from apps.accounts import arrivals, services, signin, sudo
 from apps.accounts.agents import browser_name
 from apps.accounts.models import User
-from apps.core import callers
+from apps.core import callers, switches
 
 
 class AccountAdapter(DefaultAccountAdapter):
     # ------------------------------------------------------------ signing up
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Strangers only where the operator lets them; whoever brings an invitation always."""
-        return bool(settings.SIGN_UP) or arrivals.kept(request) is not None
+        return bool(settings.SIGN_UP and switches.is_on("sign_up")) or arrivals.kept(request) is not None
 
     def new_user(self, request: HttpRequest) -> User:
         """With the time of joining, which the database would add: a sign-up may wait in the session, as JSON."""

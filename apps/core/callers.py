@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 LONGEST_AGENT = 300
 
@@ -25,6 +26,14 @@ def address_of(meta: Mapping[str, str]) -> str:
         return ""
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
+
+
+def networks(words: list[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The networks that a setting names, in CIDR or as single addresses; ImproperlyConfigured for anything else."""
+    try:
+        return [ipaddress.ip_network(word) for word in words]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"This is no network in CIDR: {error}") from error
 
 
 def agent_of(meta: Mapping[str, str]) -> str:

@@ -1,9 +1,10 @@
-"""Tables with no product word in them: events, idempotency keys, whose turn it is in a queue, mails to be sent."""
+"""Tables with no product word in them: events, idempotency keys, turns in a queue, switches, mails to be sent."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.crypto import SealedText
 from apps.core.ids import uuid7
@@ -64,6 +65,41 @@ class Turn(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization", "queue"], name="turn_once_in_a_queue")]
         indexes = [models.Index(fields=["queue", "-start"], name="turn_clock")]
+
+
+class SwitchScope(models.TextChoices):
+    ALL = "all", _("everybody")
+    PERCENTAGE = "percentage", _("a share of the organizations")
+    ORGANIZATION = "organization", _("one organization")
+
+
+class FeatureSwitch(models.Model):
+    """A feature switch as an operator has set it (`apps.core.switches`); without a row the code's own default counts.
+
+    `target` is the organization of a row for one; no foreign key, since the table is the operator's and names nobody.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=60)
+    scope = models.CharField(max_length=12, choices=SwitchScope.choices, default=SwitchScope.ALL)
+    target = models.UUIDField(null=True)
+    percentage = models.PositiveSmallIntegerField(default=100)
+    on = models.BooleanField()
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "scope", "target"], nulls_distinct=False, name="switch_once"),
+            models.CheckConstraint(
+                condition=models.Q(scope=SwitchScope.ORGANIZATION, target__isnull=False)
+                | ~models.Q(scope=SwitchScope.ORGANIZATION) & models.Q(target__isnull=True),
+                name="switch_has_its_target",
+            ),
+            models.CheckConstraint(condition=models.Q(percentage__lte=100), name="switch_percentage"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Mail(models.Model):  # noqa: DJ008 - nothing shows it

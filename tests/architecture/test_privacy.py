@@ -15,6 +15,7 @@ NOTHING_ABOUT_ANYBODY = {
     "auth.Permission",
     "billing.Plan",
     "contenttypes.ContentType",
+    "core.FeatureSwitch",
     "registry.ModelAlias",
     "registry.ModelVersion",
     "socialaccount.SocialApp",

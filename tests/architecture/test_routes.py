@@ -4,12 +4,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from apps.accounts import services as accounts
-from apps.accounts.models import AuditStream, CustomRole, Invitation, Membership, ServiceAccount, Team, User
+from apps.accounts.models import (
+    ApiKey,
+    AuditStream,
+    CustomRole,
+    Invitation,
+    Membership,
+    Organization,
+    ServiceAccount,
+    Team,
+    User,
+)
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.privacy import downloads
@@ -31,15 +42,18 @@ SECRET_WORDS = f"A secret {MARK} for nobody else."
 MAY_BE_UNAVAILABLE = {"readyz"}
 
 
-def routes(patterns: Any = None) -> Iterator[URLPattern]:
+def routes(patterns: Any = None, namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every address with the name by which it is reversed: that of a namespace stands before its own."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns)
+            yield from routes(
+                pattern.url_patterns, f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            )
         else:
-            yield pattern
+            yield f"{namespace}{pattern.name or ''}", pattern
 
 
-ROUTES = {str(route.name): route for route in routes()}
+ROUTES = dict(routes())
 # An address with a place for an id, and which of org_a's ids goes there.
 PLACES = {
     "id": "what the address is about",
@@ -57,12 +71,16 @@ PLACES = {
     "protocol": "oidc",
 }
 # A place that takes the id of something of org_a's.
-OWNED = {"id", "person", "export", "erasure", "link"}
+OWNED = {"id", "object_id", "person", "export", "erasure", "link"}
 
 
 def places_of(name: str) -> list[str]:
     """What an address has to be told, in its own part or in those before it."""
-    [(_path, places), *_], *_rest = get_resolver().reverse_dict.getlist(name)[0]
+    namespace, _, own = name.rpartition(":")
+    resolver = get_resolver()
+    if namespace:
+        _prefix, resolver = resolver.namespace_dict[namespace]
+    [(_path, places), *_], *_rest = resolver.reverse_dict.getlist(own)[0]
     return list(places)
 
 
@@ -72,8 +90,8 @@ DOORS = {"sso-start", "sso-oidc-callback", "sso-saml-acs", "sso-saml-finish", "s
 
 
 def test_every_route_has_a_name_of_its_own() -> None:
-    names = [route.name for route in routes()]
-    assert None not in names
+    names = [name for name, _route in routes()]
+    assert not [name for name in names if not name or name.endswith(":")]
     assert len(names) == len(set(names))
 
 
@@ -138,13 +156,27 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
 def address(name: str, org_a: Tenant, theirs: Generation) -> str:
     places = places_of(name)
     ids = {"name": "default", "key": "x-y", "uidb36": "1", "token": "x" * 43, "pk": 1, "kind": "generations"}
+    ids |= {"app_label": "accounts"}
     ids |= {"protocol": "oidc"}
     ids |= _privacy_ids(org_a)
     if "member" in places:
         ids["member"] = _id("member", org_a, theirs)
     if "id" in places:
         ids["id"] = _id(name, org_a, theirs)
+    if "object_id" in places:
+        ids["object_id"] = _staff_id(name, org_a, theirs)
     return reverse(name, kwargs={place: ids[place] for place in places})
+
+
+def _staff_id(name: str, org_a: Tenant, theirs: Generation) -> Any:
+    """The row of org_a's, or of everybody's, that a page of the staff console is about."""
+    app, model_name, *_ = name.removeprefix("staff:").split("_")
+    rows = {Organization: org_a.organization, User: org_a.owner, ApiKey: org_a.api_key, Generation: theirs}
+    model = apps.get_model(app, model_name)
+    if model in rows:
+        return rows[model].pk
+    with tenancy.scope(org_a.id):
+        return model._default_manager.first().pk
 
 
 def _privacy_ids(org_a: Tenant) -> dict[str, Any]:

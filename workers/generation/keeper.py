@@ -12,12 +12,12 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from redis.exceptions import RedisError
 
-from apps.core import jobs
-from apps.core.connections import quick_redis_client, writer_client
-from apps.core.views import WORKER_SILENT_SECONDS, worker_key
+from apps.core import heartbeats, jobs
+from apps.core.connections import writer_client
 from apps.studio.models import Generation
 from apps.studio.services import WAKE
 from workers.generation.table import Table
+from workers.runtime import Engines
 from workers.threads import vital
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ RECONNECT_SECONDS = 0.5
 class Keeper:
     """Renews leases every few seconds, and asks for cancellations that nobody has pushed."""
 
-    def __init__(self, worker: str, table: Table) -> None:
-        self._worker, self._table = worker, table
+    def __init__(self, worker: str, table: Table, engines: Engines) -> None:
+        self._worker, self._table, self._engines = worker, table, engines
         self._stopping = threading.Event()
         self._thread = vital(self._run, "lease-keeper")
 
@@ -62,10 +62,9 @@ class Keeper:
                 log.exception("lease keeper stumbled")
         connection.close()
 
-    @staticmethod
-    def _beat() -> None:
+    def _beat(self) -> None:
         try:
-            quick_redis_client().set(worker_key("generation"), time.time(), ex=WORKER_SILENT_SECONDS)
+            heartbeats.beat("generation", self._engines.described())
         except (RedisError, OSError) as error:
             log.warning("heartbeat not written: %s", error)
 

@@ -64,7 +64,7 @@ class GenerationRuntime:
         self._settler = Settler()
         self._writer = Writer(self)
         self._claimer = Claimer(self.worker, self.table, self._engines, self.conclude)
-        self._keeper = Keeper(self.worker, self.table)
+        self._keeper = Keeper(self.worker, self.table, self._engines)
         self._listener = Listener(self.table, self.wake)
         for part in (self._claimer, self._keeper, self._listener):
             part.start()

@@ -53,16 +53,23 @@ def record(
 
 
 def record_installation(
-    action: str, target: models.Model, *, before: dict[str, Any], after: dict[str, Any], by: str
+    action: str,
+    target: models.Model,
+    *,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    by: str,
+    kind: ActorKind = ActorKind.SYSTEM,
 ) -> InstallationEntry:
-    """The same for what belongs to no organization; `by` is a command or a role, never a person's name."""
+    """The same for what belongs to no organization; `by` is a command, a role or a person's id, never their name."""
     return InstallationEntry.objects.create(
-        actor_kind=ActorKind.SYSTEM,
+        actor_kind=kind,
         actor_name=by,
         action=action,
         object_type=target._meta.label_lower,
         object_id=_id_of(target),
-        object_name=name_of(target),
+        object_name="" if isinstance(target, User) else name_of(target),
+        address=structlog.contextvars.get_contextvars().get("address", ""),
         before=before,
         after=after,
     )

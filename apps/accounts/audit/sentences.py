@@ -101,6 +101,14 @@ SENTENCES: dict[str, Promise] = {
     "privacy.retention_changed": gettext_lazy(
         "%(actor)s changed how many days %(kind)s are kept from %(before_days)s to %(after_days)s."
     ),
+    "subscription.changed": gettext_lazy(
+        "%(actor)s changed the plan from %(before_plan)s to %(after_plan)s. Reason: %(reason)s."
+    ),
+    "person.disabled": gettext_lazy("%(actor)s shut the account of %(object)s. Reason: %(reason)s."),
+    "person.enabled": gettext_lazy("%(actor)s opened the account of %(object)s again. Reason: %(reason)s."),
+    "person.factors_reset": gettext_lazy("%(actor)s removed the second factors of %(object)s. Reason: %(reason)s."),
+    "switch.changed": gettext_lazy("%(actor)s set the feature switch %(object)s to %(after_on)s."),
+    "alias.moved": gettext_lazy("%(actor)s pointed the name %(after_alias)s at the model %(after_version)s."),
     "plan.changed": gettext_lazy("%(actor)s changed the plan %(object)s."),
     "security.policy_changed": gettext_lazy(
         "%(actor)s changed what the organization demands: single sign-on from %(after_sso_required_from)s, "

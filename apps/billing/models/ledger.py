@@ -64,6 +64,10 @@ class Subscription(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization"], name="subscription_once")]
 
+    @property
+    def audit_name(self) -> str:
+        return self.plan.name
+
 
 class UsagePeriod(TenantModel):
     """The running sums of one calendar month (UTC), and the row that holds and settlements lock.

@@ -19,6 +19,7 @@ from apps.billing.services.ledger import (
     settle,
     usage_summary,
 )
+from apps.billing.services.plans import change_plan
 
 __all__ = [
     "BudgetFor",
@@ -26,6 +27,7 @@ __all__ = [
     "Purpose",
     "UsageSummary",
     "change_budget",
+    "change_plan",
     "create_budget",
     "get_budget",
     "hold",

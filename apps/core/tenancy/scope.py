@@ -24,6 +24,7 @@ class Across(StrEnum):
     REAP = "work whose worker is gone"
     HOUSEKEEPING = "removing what has expired"
     PRIVACY = "in which organizations something is stored about one person"
+    STAFF = "the staff console, behind its own door"
     OPERATE = "a command run by the operator of the installation"
 
 

@@ -1,0 +1,15 @@
+"""Every write of the staff console; each asks for the ability itself, and leaves an audit entry."""
+
+from apps.staff.services.customers import change_plan, move_alias, revoke_api_key
+from apps.staff.services.people import disable_person, enable_person, reset_factors
+from apps.staff.services.switches import set_switch
+
+__all__ = [
+    "change_plan",
+    "disable_person",
+    "enable_person",
+    "move_alias",
+    "reset_factors",
+    "revoke_api_key",
+    "set_switch",
+]
