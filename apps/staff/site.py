@@ -65,7 +65,7 @@ class StaffSite(UnfoldAdminSite):
         guarded = guarded if cacheable else never_cache(guarded)
         return update_wrapper(guarded, view)
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         """Only what the console offers: no sign-in and no passwords of Django's, no shortcut to objects."""
         urls: list[URLPattern | URLResolver] = [
             path("", self.admin_view(self.index), name="index"),

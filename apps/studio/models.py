@@ -60,7 +60,13 @@ class Generation(Job):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     api_key = TenantForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
 
+    # The failed generation that this one does again, which may be gone by now.
+    repeats = models.UUIDField(null=True, editable=False)
+
     objects: ClassVar[Any] = TenantManager.from_queryset(GenerationQuerySet)()
+
+    class Meta(Job.Meta):
+        constraints = [models.UniqueConstraint(fields=["organization", "repeats"], name="generation_repeated_once")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"

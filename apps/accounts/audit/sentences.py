@@ -101,6 +101,7 @@ SENTENCES: dict[str, Promise] = {
     "privacy.retention_changed": gettext_lazy(
         "%(actor)s changed how many days %(kind)s are kept from %(before_days)s to %(after_days)s."
     ),
+    "generation.repeated": gettext_lazy("%(actor)s had a generation that failed (%(error)s) done again: %(object)s."),
     "subscription.changed": gettext_lazy(
         "%(actor)s changed the plan from %(before_plan)s to %(after_plan)s. Reason: %(reason)s."
     ),

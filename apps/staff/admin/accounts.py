@@ -62,7 +62,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
     search_help_text = _("Name or short name")
     ordering = ("-created_at",)
     fields = (
-        "name", "slug", "id", "language", "plan", "members", "used_tokens", "held_tokens", "state", "created_at",
+        "name", "slug", "id", "language", "plan", "members", "used_tokens", "held_tokens", "state_text", "created_at",
     )  # fmt: skip
     readonly_fields = fields
     actions_detail = ("change_plan",)
@@ -108,6 +108,10 @@ class OrganizationAdmin(ReadOnlyAdmin):
         if row.deletes_at:
             return "leaving", gettext("deleted on %(day)s") % {"day": row.deletes_at.date().isoformat()}
         return "open", gettext("open")
+
+    @display(description=_("state"))
+    def state_text(self, row: Organization) -> str:
+        return self.state(row)[1]
 
     @action(description=_("Change plan"), url_path="plan", permissions=["operate"], icon="sell")
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:

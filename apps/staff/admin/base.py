@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -30,7 +31,6 @@ class ReadOnlyAdmin(ModelAdmin):
     actions = None
     list_per_page = 50
     show_full_result_count = False
-    list_display_links: tuple[str, ...] | None = None
     show_facets = False
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -112,6 +112,7 @@ class ReasonForm(forms.Form):
     """Why: it is written into the audit log of whomever it concerns."""
 
     reason = forms.CharField(
+        label=_("Reason"),
         max_length=300,
         min_length=5,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from apps.staff.admin.base import ReadOnlyAdmin
+from apps.core.errors import MillraceError
+from apps.staff import services
+from apps.staff.admin.base import ReadOnlyAdmin, sent, staff_of
 from apps.staff.site import site
 from apps.studio.models import Generation
 
 COLOURS = {"succeeded": "success", "failed": "danger", "running": "info", "queued": "warning"}
+# A page of the list.
+MOST_AT_ONCE = 50
 TEXTS = ("messages", "prompt", "brief", "text", "stop")
 
 
@@ -38,6 +45,9 @@ class GenerationAdmin(ReadOnlyAdmin):
         """Without the texts: they are not even read."""
         return super().get_queryset(request).select_related("organization").defer(*TEXTS)
 
+    actions = ("repeat_selected",)
+    actions_detail = ("repeat",)
+
     @display(description=_("organization"), ordering="organization__name")
     def organization_name(self, row: Generation) -> str:
         return row.organization.name
@@ -49,3 +59,30 @@ class GenerationAdmin(ReadOnlyAdmin):
     @display(description=_("tokens"))
     def tokens(self, row: Generation) -> str:
         return f"{row.prompt_tokens + row.completion_tokens:,}"
+
+    @action(description=_("Do again"), url_path="repeat", permissions=["retry"], icon="replay")
+    def repeat(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = self.found(request, object_id)
+        return self.carry_out(
+            request,
+            row,
+            forms.Form(sent(request)),
+            title=_("Do again"),
+            act=lambda: services.repeat_generation(staff_of(request), row.organization_id, row.pk),
+            done=_("It is done again, as a new generation."),
+            text=_("Only what failed and was not charged. The new one is held and charged like any other, once."),
+        )
+
+    @admin.action(description=_("Do the selected ones again"), permissions=["retry"])
+    def repeat_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Each by itself: what may not be done again is counted, and does not stop the others."""
+        done, refused = 0, Counter[str]()
+        for organization_id, id in queryset.values_list("organization_id", "pk")[:MOST_AT_ONCE]:
+            try:
+                services.repeat_generation(staff_of(request), organization_id, id)
+                done += 1
+            except MillraceError as error:
+                refused[gettext(error.message)] += 1
+        messages.success(request, _("Done again: %(count)s") % {"count": done})
+        for why, count in refused.items():
+            messages.warning(request, f"{count} × {why}")

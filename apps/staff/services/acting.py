@@ -8,9 +8,9 @@ from django.db import models
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, ActorKind
-from apps.accounts.models import Membership, User
+from apps.accounts.models import Membership, Organization, User
 from apps.core import tenancy
-from apps.core.errors import PermissionDenied
+from apps.core.errors import NotFound, PermissionDenied
 from apps.staff.abilities import Ability, may
 
 
@@ -22,7 +22,18 @@ def require(staff: User, ability: Ability) -> None:
 
 def staff_actor(staff: User, organization_id: UUID, *permissions: str) -> Actor:
     """The member of staff acting in an organization, as its audit log shows it."""
-    return Actor(organization_id, frozenset(permissions), user_id=staff.pk, name=staff.email, kind=ActorKind.STAFF)
+    with tenancy.scope(organization_id):
+        organization = Organization.objects.filter(pk=organization_id).first()
+    if organization is None:
+        raise NotFound("There is no such organization.")
+    return Actor(
+        organization_id,
+        frozenset(permissions),
+        user_id=staff.pk,
+        name=staff.email,
+        kind=ActorKind.STAFF,
+        closing=organization.deletes_at is not None,
+    )
 
 
 def tell_organizations(staff: User, person: User, action: str, reason: str) -> None:

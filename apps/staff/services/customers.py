@@ -14,6 +14,8 @@ from apps.registry import services as registry
 from apps.registry.models import ModelAlias
 from apps.staff.abilities import Ability
 from apps.staff.services.acting import by_installation, require, staff_actor
+from apps.studio import services as studio
+from apps.studio.models import Generation
 
 
 def change_plan(staff: User, organization_id: UUID, plan: str, reason: str) -> Subscription:
@@ -25,6 +27,12 @@ def change_plan(staff: User, organization_id: UUID, plan: str, reason: str) -> S
 def revoke_api_key(staff: User, organization_id: UUID, key_id: UUID) -> ApiKey:
     require(staff, Ability.OPERATE)
     return accounts.revoke_api_key(staff_actor(staff, organization_id, "keys:manage"), key_id)
+
+
+def repeat_generation(staff: User, organization_id: UUID, id: UUID) -> Generation:
+    """Has a customer's failed generation done again, within the customer's own limits and on the customer's ledger."""
+    require(staff, Ability.RETRY)
+    return studio.repeat_generation(staff_actor(staff, organization_id, "generations:write"), id)
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ def reset_factors(staff: User, person_id: UUID, reason: str) -> int:
     require(staff, Ability.OPERATE)
     with across_tenants(Across.STAFF), transaction.atomic():
         person = _changeable(staff, person_id)
-        removed, _ = Authenticator.objects.filter(user=person).delete()
+        removed: int = Authenticator.objects.filter(user=person).delete()[0]
         if not removed:
             raise Conflict("This account has no second factor.")
         accounts.end_sessions(person.pk)

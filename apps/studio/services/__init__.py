@@ -14,6 +14,7 @@ from apps.studio.services.endings import (
     expire_generation,
     finish_generation,
 )
+from apps.studio.services.retries import repeat_generation
 
 __all__ = [
     "WAKE",
@@ -25,5 +26,6 @@ __all__ = [
     "finish_generation",
     "get_generation",
     "prepare",
+    "repeat_generation",
     "request_generation",
 ]

@@ -16,13 +16,16 @@ from apps.accounts.audit.sentences import sentence
 from apps.accounts.models import ApiKey, BrowserSession, InstallationEntry, Membership, User
 from apps.billing import services as billing
 from apps.core import switches, tenancy
+from apps.core.jobs import Status
 from apps.core.models import FeatureSwitch
 from apps.registry import services as registry
 from apps.registry.models import ModelVersion
 from apps.staff.abilities import SUPPORT, Ability, abilities_of
+from apps.studio.models import Generation
+from apps.studio.services import Outcome
 from tests.helpers.people import PASSWORD, Tenant, add_person, audit_of, make_user
 from tests.helpers.staff import browser_of, make_staff
-from tests.helpers.studio import add_rows, ask
+from tests.helpers.studio import add_rows, ask, finish, start
 
 pytestmark = pytest.mark.django_db
 WHY = "asked for in ticket 4711"
@@ -279,3 +282,44 @@ def test_keys_are_listed_without_what_opens(browser: Client, org_a: Tenant) -> N
         digest = ApiKey.objects.get().digest
     assert org_a.api_key.prefix in page
     assert digest not in page
+
+
+# ---------------------------------------------------------------- failed work
+def fail(tenant: Tenant) -> Generation:
+    ask(tenant)
+    running = start()
+    assert finish(running, Outcome(Status.FAILED, "", error_code="out_of_memory", error_message="No room."))
+    return running
+
+
+def test_support_has_one_failed_generation_done_again(org_a: Tenant, model: ModelVersion) -> None:
+    person, failed = make_staff(group=SUPPORT), fail(org_a)
+    answer = act(browser_of(person), "studio_generation_repeat", failed.pk)
+    assert answer.status_code == 302
+    assert told(org_a, "generation.repeated", person)
+    with tenancy.scope(org_a.id):
+        again = Generation.objects.get(repeats=failed.pk)
+    assert again.created_by_id == org_a.owner.pk
+
+
+def test_selected_ones_are_done_again_each_in_its_own_organization(
+    browser: Client, org_a: Tenant, org_b: Tenant, model: ModelVersion
+) -> None:
+    failed = [fail(org_a), fail(org_b)]
+    waiting = ask(org_a)
+    ids = [str(row.pk) for row in [*failed, waiting]]
+    url = reverse("staff:studio_generation_changelist")
+    data = {"action": "repeat_selected", "_selected_action": ids}
+    page = browser.post(url, data, follow=True)
+    assert "Done again: 2" in page.text
+    assert "1 × Only a generation that failed is done again." in page.text
+    for tenant, row in zip((org_a, org_b), failed, strict=True):
+        with tenancy.scope(tenant.id):
+            assert Generation.objects.filter(repeats=row.pk).count() == 1
+
+
+def test_failed_ones_are_found_by_their_code(browser: Client, org_a: Tenant, model: ModelVersion) -> None:
+    failed, waiting = fail(org_a), ask(org_a)
+    page = browser.get(reverse("staff:studio_generation_changelist"), {"error_code": "out_of_memory"})
+    assert str(failed.pk) in page.text
+    assert str(waiting.pk) not in page.text
