@@ -69,6 +69,8 @@ PLACES = {
     "kind": "data",
     "member": "member",
     "protocol": "oidc",
+    "object_id": "what a page of the staff console is about",
+    "app_label": "app",
 }
 # A place that takes the id of something of org_a's.
 OWNED = {"id", "object_id", "person", "export", "erasure", "link"}
