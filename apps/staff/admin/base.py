@@ -28,7 +28,7 @@ class ReadOnlyAdmin(ModelAdmin):
     `per_page` rows are read in the same few queries, however many there are: what columns show is joined or annotated.
     """
 
-    actions = None
+    actions: Any = None
     list_per_page = 50
     show_full_result_count = False
     show_facets = False

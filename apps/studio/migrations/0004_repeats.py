@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0008_security"),
         ("registry", "0001_initial"),
-        ("studio", "0002_deadlines_and_least_tokens"),
+        ("studio", "0003_usage"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
