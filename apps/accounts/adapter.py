@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import unstash_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, _build_apps_from_settings
@@ -20,6 +22,7 @@ from apps.accounts import arrivals, services, signin, sudo
 from apps.accounts.agents import browser_name
 from apps.accounts.models import User
 from apps.core import callers, switches
+from apps.core.errors import SealedValueUnreadable
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -107,17 +110,27 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """Secrets of second factors are sealed in rows of their own."""
+    """Secrets of second factors are sealed in rows of their own, each for its person alone."""
 
     def generate_authenticator_name(self, user: User, type: Any) -> str:
         """What the owner will recognize it by, to begin with: the browser in which it was made."""
         return browser_name(callers.agent_of(self.request.META))
 
     def encrypt(self, text: str) -> str:
-        return services.keep_secret(text)
+        return services.keep_secret(self._person_id(), text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return services.secret_of(encrypted_text)
+        return services.secret_of(self._person_id(), encrypted_text)
+
+    def _person_id(self) -> UUID:
+        """Whose factors the request is about: the person signed in, or the one whose sign-in waits for a code."""
+        user = self.request.user
+        if not user.is_authenticated:
+            login = unstash_login(self.request, peek=True)
+            user = login.user if login else None
+        if not isinstance(user, User):
+            raise SealedValueUnreadable("The secret of a second factor opens for its person alone.")
+        return user.pk
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):

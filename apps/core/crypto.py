@@ -164,11 +164,17 @@ class SealedText(_TextField):
 
 
 def place_of(row: models.Model, column: str) -> Place:
-    """The place of one column of one row; the row needs its primary key, which a UUID has before it is saved."""
+    """The place of one column of one row; the row needs its primary key, which a UUID has before it is saved.
+
+    A model may name further columns in `sealed_with`: with another value in one of them the envelope does not open.
+    """
     field = cast("models.Field[Any, Any]", row._meta.get_field(column))
     if row.pk is None:
         raise ValueError(f"{row._meta.label} must have its primary key before {column} can be sealed.")
-    return Place(getattr(row, "organization_id", None), row._meta.db_table, field.attname, str(row.pk))
+    bound = [str(getattr(row, name)) for name in getattr(row, "sealed_with", ())]
+    return Place(
+        getattr(row, "organization_id", None), row._meta.db_table, field.attname, ":".join([str(row.pk), *bound])
+    )
 
 
 def seal_into(row: models.Model, column: str, secret: str) -> None:

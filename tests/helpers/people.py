@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
+from allauth.mfa.totp.internal import auth as totp
+from django.http import HttpRequest
 
 from apps.accounts import services
 from apps.accounts.access import Actor, actor_of_membership, memberships_of
@@ -54,6 +57,14 @@ def make_tenant(name: str) -> Tenant:
     actor = actor_of(people[Role.OWNER])
     api_key, secret = services.create_api_key(actor, "test key")
     return Tenant(organization, people[Role.OWNER], people[Role.ADMIN], people[Role.MEMBER], actor, secret, api_key)
+
+
+def add_app(user: User) -> None:
+    """Gives the person an authenticator app, as if they were signed in."""
+    request = HttpRequest()
+    request.user = user
+    with request_context(request):
+        totp.TOTP.activate(user, totp.generate_totp_secret())
 
 
 def verify(user: User, email: str = "") -> User:

@@ -90,10 +90,12 @@ KINDS = (
         name="factor_secrets",
         label=_("Secrets of second factors"),
         model="accounts.FactorSecret",
-        what=_("The sealed key of an authenticator app, or the seed of recovery codes; names nobody."),
+        what=_("The sealed key of an authenticator app, or the seed of recovery codes."),
         why=_("Codes are checked with it."),
         basis=Basis.CONTRACT,
         retention=Retention(words=_("until an hour after the factor is removed")),
+        people=("user",),
+        erasure=OnErasure.DELETE,
     ),
     DataKind(
         name="social_accounts",

@@ -16,19 +16,19 @@ from apps.core.errors import SealedValueUnreadable
 LOOSE_FOR = timedelta(hours=1)
 
 
-def keep_secret(secret: str) -> str:
-    """Seals a secret in a row of its own and returns the row's id."""
-    row = FactorSecret()
+def keep_secret(user_id: UUID, secret: str) -> str:
+    """Seals a person's secret in a row of its own and returns the row's id."""
+    row = FactorSecret(user_id=user_id)
     crypto.seal_into(row, "secret", secret)
     row.save(force_insert=True)
     return str(row.pk)
 
 
-def secret_of(id: str) -> str:
-    """The secret that `keep_secret` returned this id for."""
-    row = FactorSecret.objects.filter(pk=UUID(id)).first()
+def secret_of(user_id: UUID, id: str) -> str:
+    """The secret that `keep_secret` returned this id for; SealedValueUnreadable when it is another person's."""
+    row = FactorSecret.objects.filter(pk=UUID(id), user_id=user_id).first()
     if row is None:
-        raise SealedValueUnreadable("The secret of a second factor is gone.")
+        raise SealedValueUnreadable("The secret of a second factor is gone, or somebody else's.")
     return crypto.unseal_from(row, "secret")
 
 

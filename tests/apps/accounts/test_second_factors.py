@@ -112,6 +112,24 @@ def test_secrets_lie_sealed(owner: tuple[Client, User]) -> None:
     assert {str(id) for id in FactorSecret.objects.values_list("pk", flat=True)} == left
 
 
+def test_a_factor_pointed_at_another_persons_secret_opens_nothing(owner: tuple[Client, User], org_b: Tenant) -> None:
+    """Whoever can write rows, but holds no key, enrols an app of their own and points the victim's factor at it."""
+    client, person = owner
+    set_up_app(client)
+    attacker = Client()
+    attacker.post(reverse("account_login"), {"login": org_b.owner.email, "password": PASSWORD})
+    secret, _codes = set_up_app(attacker)
+    own = Authenticator.objects.get(user=org_b.owner, type="totp")
+    Authenticator.objects.filter(user=person, type="totp").update(data=own.data)
+    for moved_too in (False, True):
+        if moved_too:
+            FactorSecret.objects.filter(pk=own.data["secret"]).update(user=person)
+        browser = begin(person.email)
+        browser.raise_request_exception = False
+        assert browser.post(reverse("mfa_authenticate"), {"code": code_of(secret)}).status_code == 500
+        assert browser.get(reverse("dashboard")).status_code == 302
+
+
 def test_a_password_reset_does_not_get_around_the_second_factor(owner: tuple[Client, User]) -> None:
     from apps.accounts.mails import password_reset
 

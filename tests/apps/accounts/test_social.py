@@ -19,7 +19,7 @@ from apps.accounts.models import User
 from config.urls import handler403, handler404, handler500  # noqa: F401 - a URLconf of its own needs them
 from config.urls import urlpatterns as own
 from tests.helpers import oidc
-from tests.helpers.people import PASSWORD, Tenant, make_user, verify
+from tests.helpers.people import PASSWORD, Tenant, add_app, make_user, verify
 
 urlpatterns = [
     *own,
@@ -101,10 +101,8 @@ def test_a_service_whose_addresses_prove_nothing_links_nothing(idp: oidc.Provide
 
 
 def test_the_second_factor_is_asked_for_all_the_same(idp: oidc.Provider) -> None:
-    from allauth.mfa.totp.internal import auth
-
     user = verify(make_user("ada@example.com"))
-    auth.TOTP.activate(user, auth.generate_totp_secret())
+    add_app(user)
     client, answer = sign_in(idp)
     assert answer.url == reverse("mfa_authenticate")
     assert not is_in(client)
