@@ -17,14 +17,14 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
 from apps.core import crypto, jobs, ratelimit
-from apps.core.errors import MillraceError, RateLimitExceeded
+from apps.core.errors import RateLimitExceeded
 from apps.core.models import Mail
 from apps.core.ratelimit import Bucket
 
@@ -125,8 +125,11 @@ def _deliver(mail: Mail) -> int:
         if message is not None:
             message.connection = get_connection(settings.MAIL_DELIVERY_BACKEND)
             message.send()
-    except (OSError, ValueError, MillraceError) as error:
-        # smtplib's errors are OSErrors; a recipient's address stays out of the log.
+    except (OperationalError, InterfaceError):
+        # Nothing can be noted with the database away: the lease lapses, and the mail is due again.
+        raise
+    except Exception as error:
+        # Whatever one mail is ill with, those behind it are sent. A recipient's address stays out of the log.
         given_up = timezone.now() - mail.created_at > GIVE_UP_AFTER
         log.warning("mail not sent", mail=str(mail.pk), reason=type(error).__name__, given_up=given_up)
         if given_up:

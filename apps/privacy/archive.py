@@ -17,9 +17,9 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from apps.core.sheets import safe
+
 COPY_BYTES = 1 << 16
-# A spreadsheet takes what begins with these for a formula: a quote before them makes it text again.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,4 @@ class _Encoder(DjangoJSONEncoder):
 def _cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         value = as_json(value)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return safe(value) if isinstance(value, str) else value

@@ -8,10 +8,11 @@ from django.core import signing
 from django.urls import reverse
 
 from apps.accounts.access import Actor
+from apps.accounts.models import Membership
 from apps.core import media, tenancy
 from apps.core.errors import NotFound
 from apps.privacy import services
-from apps.privacy.models import Export
+from apps.privacy.models import Export, Scope
 
 LINK_SECONDS = 900
 FILE_SECONDS = 60
@@ -25,7 +26,10 @@ def link_to(export: Export, actor: Actor) -> str:
 
 
 def export_of(token: str, user_id: UUID | None) -> Export:
-    """What a link leads to; NotFound for one that is forged, too old, somebody else's, or whose file is gone."""
+    """What a link leads to; NotFound for one that is forged, too old, somebody else's, or whose file is gone.
+
+    A person's link to what is not only theirs ends with their permission, not a quarter of an hour later.
+    """
     gone = NotFound("This link has expired, or is not yours. Open the page again for a new one.")
     try:
         organization_id, id, owner = signing.loads(token, salt=_SALT, max_age=LINK_SECONDS)
@@ -35,7 +39,9 @@ def export_of(token: str, user_id: UUID | None) -> Export:
         raise gone
     with tenancy.scope(UUID(organization_id)):
         found: Export | None = Export.objects.filter(pk=id).first()
-    if found is None or not found.downloadable:
+        member = Membership.objects.select_related("custom_role").filter(user_id=owner).first() if owner else None
+        is_theirs = not owner or (member is not None and services.MANAGE in member.permissions)
+    if found is None or not found.downloadable or not (is_theirs or found.scope == Scope.ACCOUNT):
         raise gone
     return found
 

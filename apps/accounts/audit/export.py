@@ -14,11 +14,10 @@ from asgiref.sync import sync_to_async
 from apps.accounts.audit.presentation import as_json
 from apps.accounts.audit.search import Filters, page_of
 from apps.core import tenancy
+from apps.core.sheets import safe
 from apps.core.sse import release_thread
 
 PIECE_ROWS = 1000
-# Spreadsheets run cells that begin like this (OWASP: CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 COLUMNS = (
     "sequence",
     "created_at",
@@ -49,11 +48,6 @@ def csv_lines(entries: Sequence[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows([safe(cell) for cell in _row(entry)] for entry in entries)
     return text.getvalue().encode()
-
-
-def safe(cell: str) -> str:
-    """The cell's text, which no spreadsheet takes for a formula; also not behind leading blanks."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
 def _row(entry: dict[str, Any]) -> list[str]:

@@ -37,7 +37,12 @@ from apps.accounts.services.member_sessions import (
     member_sessions,
 )
 from apps.accounts.services.members import change_role, get_member, leave, remove_member
-from apps.accounts.services.organizations import change_organization, create_organization, get_organization
+from apps.accounts.services.organizations import (
+    change_organization,
+    create_organization,
+    get_organization,
+    start_organization,
+)
 from apps.accounts.services.people import is_taken
 from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
 from apps.accounts.services.service_accounts import (
@@ -126,6 +131,7 @@ __all__ = [
     "session_handle",
     "sessions_of",
     "set_audit_retention",
+    "start_organization",
     "switch_audit_stream",
     "switch_service_account",
 ]

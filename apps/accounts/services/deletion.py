@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts import audit
-from apps.accounts.access import Actor, ActorKind
+from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Organization, Role
 from apps.accounts.services import notices
 from apps.accounts.services.organizations import locked
@@ -88,8 +88,7 @@ def _remove(organization_id: UUID) -> bool:
         if organization.removal_started_at is None:
             organization.removal_started_at = timezone.now()
             organization.save(update_fields=["removal_started_at"])
-            system = Actor(organization_id, frozenset(), name="Millrace", kind=ActorKind.SYSTEM)
-            audit.record(system, "organization.removal_started", organization)
+            audit.record(audit.system(organization_id), "organization.removal_started", organization)
     counts = remove_rows(organization_id)
     log.info("organization removed", extra={"organization": str(organization_id), "rows": sum(counts.values())})
     return True

@@ -11,13 +11,14 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from apps.accounts import audit
-from apps.accounts.access import Actor, actor_of_membership
+from apps.accounts.access import Actor, actor_of_membership, memberships_of
 from apps.accounts.models import Membership, Organization, Role, User
 from apps.core import events, tenancy
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.ids import uuid7
 
 LONGEST_NAME = 120
+MOST_OWNED = 10
 # What people choose of a slug; a random tail follows.
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_SLUG = 46
@@ -36,6 +37,18 @@ def create_organization(owner: User, name: str, slug: str = "") -> Organization:
         audit.record(actor, "membership.created", membership, role=Role.OWNER)
         events.record("organization.created", id, {"name": organization.name, "slug": organization.slug})
     return organization
+
+
+def start_organization(owner: User, name: str) -> Organization:
+    """Another organization for somebody; Conflict for one who owns as many as anybody may.
+
+    Each comes with the free plan's allowance: without a bound one account would have any number of them.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+        if sum(each.role == Role.OWNER for each in memberships_of(owner)) >= MOST_OWNED:
+            raise Conflict(f"You own {MOST_OWNED} organizations; hand one over, or delete it, first.")
+        return create_organization(owner, name)
 
 
 def locked(organization_id: UUID) -> Organization:

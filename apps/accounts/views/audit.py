@@ -23,6 +23,7 @@ from apps.accounts.audit.search import Filters, Page, filters_of, page_of, posit
 from apps.accounts.audit.sentences import sentence
 from apps.accounts.models import AuditAnchor, AuditEntry, AuditHead, AuditSettings, AuditStream, AuditVerification
 from apps.accounts.models.audit import SHORTEST_RETENTION_DAYS
+from apps.accounts.sudo import recently_authenticated, require_recent
 from apps.core.errors import InvalidRequest, MillraceError
 
 READ, MANAGE = "audit:read", "audit:manage"
@@ -115,6 +116,8 @@ def audit_settings(request: HttpRequest) -> HttpResponse:
     """Retention and streams; the secret of a new webhook is in the answer to its creation and nowhere else."""
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
+    if request.method == "POST":
+        require_recent(request)
     rule = AuditSettings.objects.first()
     which = request.POST.get("form", "")
     retention = RetentionForm(
@@ -142,6 +145,7 @@ def audit_settings(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@recently_authenticated
 @organization_page
 def switch_audit_stream(request: HttpRequest, id: UUID) -> HttpResponse:
     enabled = request.POST.get("enabled") == "1"
@@ -151,6 +155,7 @@ def switch_audit_stream(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 @require_POST
+@recently_authenticated
 @organization_page
 def remove_audit_stream(request: HttpRequest, id: UUID) -> HttpResponse:
     services.remove_audit_stream(request.actor, id)  # type: ignore[attr-defined]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import cast
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts import services
 from apps.accounts.access import SESSION_KEY, memberships_of
 from apps.accounts.models import User
-from apps.accounts.organization_forms import NewOrganizationForm, first_errors
+from apps.accounts.organization_forms import NewOrganizationForm, attempt, first_errors
 from apps.core.errors import NotFound
 from apps.core.views import error_response
 
@@ -37,8 +40,11 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
 def new_organization(request: HttpRequest) -> HttpResponse:
     """Starts an organization of one's own, for whoever has left theirs or wants another."""
     form = NewOrganizationForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and isinstance(request.user, User):
-        organization = services.create_organization(request.user, form.cleaned_data["name"])
-        request.session[SESSION_KEY] = str(organization.pk)
+    if request.method == "POST" and form.is_valid() and attempt(form, partial(_start, request, form)):
         return redirect("dashboard")
     return render(request, "accounts/organization_new.html", {"form": form}, status=first_errors([form]))
+
+
+def _start(request: HttpRequest, form: NewOrganizationForm) -> None:
+    organization = services.start_organization(cast(User, request.user), form.cleaned_data["name"])
+    request.session[SESSION_KEY] = str(organization.pk)

@@ -17,7 +17,7 @@ from apps.core.datakinds import DataKind, kinds, recipients
 from apps.core.errors import InvalidRequest
 from apps.core.schema import READ, WRITE, problems
 from apps.privacy import services
-from apps.privacy.api.serializers import ChangeTerm, DataBody, DueBody, TermBody, TermsBody, parsed
+from apps.privacy.api.serializers import ChangeTerm, DataBody, DueBody, TermBody, TermsBody, fresh, parsed
 from apps.privacy.services.retention import LONGEST_DAYS
 
 TAGS = ["Privacy"]
@@ -121,4 +121,5 @@ class TermView(AsyncAPIView):
     @staticmethod
     def _choose(request: Request, kind: str) -> dict[str, Any]:
         values = parsed(ChangeTerm, request)
+        fresh(request)
         return _term_body(services.set_term(api_actor(request), kind, values.get("days")))

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 
 from apps.accounts import audit
-from apps.accounts.access import Actor, ActorKind, memberships_of
+from apps.accounts.access import Actor, memberships_of
 from apps.accounts.models import Membership, Role, User
 from apps.core import events, jobs, tenancy
 from apps.core.datakinds import DataKind, Erasing, OnErasure, Texts
@@ -23,7 +23,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenie
 from apps.core.jobs import Status
 from apps.privacy.models import Erasure, Export, Scope
 from apps.privacy.services import register
-from apps.privacy.services.exports import MANAGE, SYSTEM, WAKE, authorized_person
+from apps.privacy.services.exports import MANAGE, WAKE, authorized_person
 from apps.privacy.services.people import counts_of, kinds_about_people, organizations_about, require_known
 
 BATCH = 500
@@ -111,10 +111,11 @@ def _permit_member(actor: Actor, person_id: UUID) -> None:
         raise PermissionDenied("Only an owner can erase an owner.")
 
 
-def _refuse_only_owner(person_id: UUID) -> None:
+def _refuse_only_owner(person_id: UUID, organization_id: UUID | None = None) -> None:
+    """Raises Conflict where nobody would own an organization any more: this one, or without it any of theirs."""
     left_behind = []
     for membership in memberships_of(User.objects.get(pk=person_id)):
-        if membership.role != Role.OWNER:
+        if membership.role != Role.OWNER or organization_id not in {None, membership.organization_id}:
             continue
         with tenancy.scope(membership.organization_id):
             if not Membership.objects.filter(role=Role.OWNER).exclude(user_id=person_id).exists():
@@ -144,6 +145,8 @@ def carry_out(erasure: Erasure, keep: Callable[[], None]) -> dict[str, int]:
     if erasure.person_id is None:
         return {}
     organization_id = erasure.organization_id if erasure.scope == Scope.MEMBER else None
+    # Other owners may have left since it was asked for.
+    _refuse_only_owner(erasure.person_id, organization_id)
     line = register.Line(
         register.digest(erasure.person_id),
         register.digest(organization_id),
@@ -242,7 +245,7 @@ def finish_erasure(erasure: Erasure, counts: dict[str, int]) -> bool:
             lease_until=None,
         )
         if finished:
-            audit.record(_system(erasure.organization_id), "privacy.person_erased", erasure, scope=erasure.scope)
+            audit.record(audit.system(erasure.organization_id), "privacy.person_erased", erasure, scope=erasure.scope)
             events.record("privacy.person_erased", erasure.pk, {"scope": erasure.scope})
     return bool(finished)
 
@@ -255,10 +258,6 @@ def fail_erasure(erasure: Erasure, code: str, message: str) -> bool:
             status=Status.FAILED, error_code=code, error_message=message, finished_at=Now(), lease_until=None
         )
     return bool(failed)
-
-
-def _system(organization_id: UUID) -> Actor:
-    return Actor(organization_id, frozenset(), name=SYSTEM, kind=ActorKind.SYSTEM)
 
 
 def erase_requests(erasing: Erasing) -> int:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts import audit
-from apps.accounts.access import Actor, ActorKind
+from apps.accounts.access import Actor
 from apps.core import events, jobs, media, tenancy
 from apps.core.errors import Conflict, NotFound, PermissionDenied
 from apps.core.jobs import Status
@@ -24,7 +24,6 @@ from apps.privacy.services.people import require_known
 WAKE = "privacy.wake"
 MANAGE = "privacy:manage"
 MOST_WAITING = 3
-SYSTEM = "Millrace"
 
 
 def request_export(actor: Actor, scope: Scope, person_id: UUID | None = None) -> Export:
@@ -135,8 +134,7 @@ def remove_expired_exports() -> int:
         file_of(export).unlink(missing_ok=True)
         with tenancy.scope(export.organization_id):
             Export.objects.filter(pk=export.pk).update(removed_at=Now())
-            actor = Actor(export.organization_id, frozenset(), name=SYSTEM, kind=ActorKind.SYSTEM)
-            audit.record(actor, "privacy.export_removed", export, scope=export.scope)
+            audit.record(audit.system(export.organization_id), "privacy.export_removed", export, scope=export.scope)
     _remove_strays()
     return len(expired)
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts import audit
-from apps.accounts.access import Actor, ActorKind
+from apps.accounts.access import Actor
 from apps.accounts.models import Organization
 from apps.core import tenancy
 from apps.core.datakinds import DataKind, kind, kinds
@@ -20,7 +20,7 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.tenancy import Across, across_tenants
 from apps.core.tenancy.removal import removing
 from apps.privacy.models import RetentionRule
-from apps.privacy.services.exports import MANAGE, SYSTEM
+from apps.privacy.services.exports import MANAGE
 
 # Rows of one transaction: their locks are held for some tens of milliseconds.
 BATCH = 500
@@ -118,7 +118,7 @@ def _remove(organization_id: UUID, found: DataKind, days: int, until: float) -> 
         more = len(ids) == BATCH
     if removed:
         with tenancy.scope(organization_id):
-            actor = Actor(organization_id, frozenset(), name=SYSTEM, kind=ActorKind.SYSTEM)
+            actor = audit.system(organization_id)
             organization = Organization.objects.get(pk=organization_id)
             audit.record(actor, "privacy.retention_applied", organization, kind=found.name, days=days, rows=removed)
     return more

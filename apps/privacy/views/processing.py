@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import organization_page
+from apps.accounts.sudo import recently_authenticated
 from apps.core.datakinds import kind, kinds, recipients
 from apps.core.errors import InvalidRequest, NotFound
 from apps.privacy import services
@@ -54,6 +55,7 @@ def _form_of(term: services.Term) -> TermForm:
 
 
 @require_POST
+@recently_authenticated
 @organization_page
 def set_term(request: HttpRequest) -> HttpResponse:
     """Shows what a term would remove (`preview`), or chooses it."""

@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.accounts import services
 from apps.accounts.access import memberships_of
 from apps.accounts.models import Invitation, Membership, Role, User
+from apps.accounts.services import organizations
 from apps.core import tenancy
 from apps.core.mail import deliver_due
 from tests.helpers.people import PASSWORD, Tenant, add_person, make_user, member_of, verify
@@ -209,6 +210,17 @@ def test_who_has_left_everything_can_start_anew(org_a: Tenant, client_of: SignIn
     assert client.get("/dashboard/").status_code == 404
     assert client.post("/organizations/new/", {"name": "Mine"}).status_code == 302
     assert client.get("/dashboard/").context["organization"].name == "Mine"
+
+
+def test_nobody_owns_any_number_of_organizations(
+    org_a: Tenant, client_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each comes with an allowance of its own."""
+    monkeypatch.setattr(organizations, "MOST_OWNED", 2)
+    client = client_of(org_a.owner)
+    assert client.post("/organizations/new/", {"name": "Second"}).status_code == 302
+    assert client.post("/organizations/new/", {"name": "Third"}).status_code == 422
+    assert client_of(org_a.member).post("/organizations/new/", {"name": "Mine"}).status_code == 302, "others may"
 
 
 OWNERS_PAGES = ["members", "invitations", "teams", "roles", "organization-settings", "ownership-transfer"]

@@ -73,6 +73,17 @@ def test_a_mail_goes_with_its_transaction(server: type[Server]) -> None:
     assert not Mail.objects.exists()
 
 
+def test_a_mail_that_cannot_be_composed_holds_up_no_other(server: type[Server]) -> None:
+    mail.compose_later("a kind of the version before", "a@x.example")
+    send_mail("S", "t", "a@x.example", ["b@x.example"])
+    assert mail.deliver_due() == 1
+    assert len(server.taken) == 1
+    Mail.objects.update(created_at=timezone.now() - timedelta(days=2))
+    due()
+    mail.deliver_due()
+    assert not Mail.objects.exists(), "given up in the end"
+
+
 def test_a_mail_server_that_is_away_costs_only_time(server: type[Server]) -> None:
     send_mail("S", "t", "a@x.example", ["b@x.example"])
     server.away = True

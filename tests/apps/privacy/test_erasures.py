@@ -249,6 +249,19 @@ def test_the_only_owner_is_told_to_hand_over_first(org_a: Tenant) -> None:
         services.request_erasure(org_a.actor, Scope.ORGANIZATION, None, Texts.KEEP)
 
 
+def test_whoever_has_become_the_only_owner_meanwhile_is_not_erased(org_a: Tenant) -> None:
+    with tenancy.scope(org_a.id):
+        Membership.objects.filter(user=org_a.admin).update(role=Role.OWNER)
+    erasure = services.request_erasure(org_a.actor, Scope.ACCOUNT, None, Texts.KEEP)
+    with tenancy.scope(org_a.id):
+        Membership.objects.filter(user=org_a.admin).update(role=Role.MEMBER)
+    worker.wake()
+    assert reread(erasure).status == Status.FAILED
+    with tenancy.scope(org_a.id):
+        assert Membership.objects.filter(user=org_a.owner, role=Role.OWNER).exists()
+    assert not ErasedPerson.objects.exists()
+
+
 def test_a_stranger_is_answered_like_nobody(org_a: Tenant, org_b: Tenant, outsider: User) -> None:
     for id in (org_b.member.pk, outsider.pk, uuid4()):
         with pytest.raises(NotFound):

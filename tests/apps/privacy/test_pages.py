@@ -10,7 +10,7 @@ from django.core import signing
 from django.test import AsyncClient, Client
 
 from apps.accounts.access import memberships_of
-from apps.accounts.models import AuditEntry, Role, User
+from apps.accounts.models import AuditEntry, Membership, Role, User
 from apps.core import tenancy
 from apps.core.datakinds import kinds
 from apps.core.jobs import Status
@@ -131,6 +131,34 @@ async def test_the_file_comes_whole(org_a: Tenant) -> None:
     status, content = await read(client, downloads.link_to(export, org_a.actor))
     assert status == 200
     assert content == await sync_to_async(services.file_of(export).read_bytes)()
+
+
+def test_a_link_ends_with_what_its_owner_may_do(org_a: Tenant, client_of: SignIn) -> None:
+    client, link = client_of(org_a.owner), downloads.link_to(exported(org_a.actor, Scope.ORGANIZATION), org_a.actor)
+    own = downloads.link_to(exported(org_a.actor, Scope.ACCOUNT), org_a.actor)
+    assert client.get(link).status_code == 302
+    with tenancy.scope(org_a.id):
+        Membership.objects.filter(user=org_a.owner).update(role=Role.MEMBER)
+    assert client.get(link).status_code == 404
+    with tenancy.scope(org_a.id):
+        Membership.objects.filter(user=org_a.owner).delete()
+    assert client.get(link).status_code == 404
+    assert client.get(own).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["term/", "audit"])
+def test_rules_on_what_is_kept_want_a_fresh_proof(path: str, org_a: Tenant, client_of: SignIn, settings: Any) -> None:
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = -1
+    client = client_of(org_a.owner)
+    if path == "audit":
+        answer = client.post("/settings/audit/settings/", {"form": "retention", "retention_days": "400"})
+    else:
+        answer = client.post("/settings/privacy/term/", {"kind": "generations", "days": "30"})
+        put = client.put("/api/v1/privacy/retention/generations", {"days": 30}, content_type="application/json")
+        assert (put.status_code, put.json()["error"]["code"]) == (403, "reauthentication_required")
+    assert "/accounts/reauthenticate/" in answer.url
+    with tenancy.scope(org_a.id):
+        assert not AuditEntry.objects.filter(action__endswith="retention_changed").exists()
 
 
 def test_a_link_is_its_owners_alone(org_a: Tenant, org_b: Tenant, client_of: SignIn, outsider: User) -> None:

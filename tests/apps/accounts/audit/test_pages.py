@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from apps.accounts import audit, services
 from apps.accounts.access import Actor
-from apps.accounts.audit.export import safe
 from apps.accounts.audit.search import Filters, filters_of, matching, page_of
 from apps.accounts.audit.verification import verify
 from apps.accounts.models import AuditEntry, AuditStream, Membership, Role
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
+from apps.core.sheets import safe
 from tests.helpers.people import Tenant
 
 SignIn = Callable[[Any], Client]
