@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core import signing
@@ -13,9 +13,8 @@ from django.test import AsyncClient
 
 from apps.core import media
 from apps.core.errors import NotFound
-from apps.core.ids import uuid7
 
-OURS, THEIRS = uuid7(), uuid7()
+OURS, THEIRS = UUID("01a2157a-0000-7000-8000-000000000001"), UUID("01a2157a-0000-7000-8000-000000000002")
 
 
 @pytest.fixture(autouse=True)

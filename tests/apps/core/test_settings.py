@@ -53,7 +53,7 @@ def test_safe_settings_start_with_every_protection_on(monkeypatch: pytest.Monkey
         ({"SECRET_KEY": "local-" + SAFE["SECRET_KEY"]}, "SECRET_KEY"),
         ({"FIELD_KEYS": ""}, "FIELD_KEYS is not set"),
         ({"FIELD_KEYS": "k1:short"}, "FIELD_KEYS: the key k1"),
-        ({"FIELD_KEYS": keyring.generate("local-1")}, "FIELD_KEYS holds a key that was generated for local use"),
+        ({"FIELD_KEYS": f"local-1:{'A' * 43}="}, "FIELD_KEYS holds a key that was generated for local use"),
         ({"DATABASE_URL": ""}, "DATABASE_URL"),
         ({"REDIS_URL": ""}, "REDIS_URL"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
