@@ -74,7 +74,10 @@ def _claim() -> tuple[UUID, UUID] | None:
 
 def _send(organization_id: UUID, stream_id: UUID, deadline: float) -> int:
     with tenancy.scope(organization_id):
-        stream: AuditStream = AuditStream.objects.get(pk=stream_id)
+        stream: AuditStream | None = AuditStream.objects.filter(pk=stream_id).first()
+        if stream is None:
+            # Removed since it was claimed; the next one's turn.
+            return 0
         entries = list(AuditEntry.objects.filter(sequence__gt=stream.cursor).order_by("sequence")[:BATCH])
     taken = 0
     try:

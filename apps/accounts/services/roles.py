@@ -18,6 +18,8 @@ from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 60, 200
+# Each is a column of the table of roles, and a choice in every form that gives one.
+MOST_ROLES = 50
 NO_ROLE = "There is no custom role with this id."
 
 
@@ -36,6 +38,8 @@ def create_role(actor: Actor, name: str, permissions: Iterable[str], description
     wanted = _checked(actor, name, permissions, description)
     with tenancy.scope(actor.organization_id):
         locked(actor.organization_id)
+        if CustomRole.objects.count() >= MOST_ROLES:
+            raise Conflict(f"An organization has at most {MOST_ROLES} custom roles; delete one that nobody has.")
         role = CustomRole(organization_id=actor.organization_id, **wanted)
         _save(role)
         audit.record(actor, "role.created", role, after=wanted)

@@ -8,6 +8,7 @@ from django.test import Client
 from apps.accounts import services
 from apps.accounts.models import Role
 from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS, PERMISSIONS
+from apps.accounts.services import roles
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from tests.helpers.people import Tenant, acting, actor_of, add_person, audit_of, events_of, member_of
 
@@ -26,6 +27,14 @@ def test_a_change_acts_on_the_next_request(org_a: Tenant) -> None:
     assert first.before == {"permissions": ["usage:read"]}
     assert first.after == {"permissions": ["members:read", "usage:read"]}
     assert events_of(org_a)[-1] == "role.changed"
+
+
+def test_roles_have_an_end(org_a: Tenant, org_b: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles, "MOST_ROLES", 1)
+    services.create_role(org_a.actor, "First", ["usage:read"])
+    with pytest.raises(Conflict, match="at most 1 custom roles"):
+        services.create_role(org_a.actor, "Second", ["usage:read"])
+    services.create_role(org_b.actor, "Of another organization", ["usage:read"])
 
 
 def test_the_actor_of_a_custom_role_costs_one_query(org_a: Tenant, django_assert_num_queries: object) -> None:

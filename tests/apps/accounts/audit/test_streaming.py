@@ -6,6 +6,7 @@ import hmac
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -154,6 +155,16 @@ def test_a_stream_that_another_worker_holds_is_left_alone(org_a: Tenant, receive
     with tenancy.scope(org_a.id):
         AuditStream.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert streaming.send_everything() == 1
+
+
+def test_a_stream_that_goes_between_claim_and_sending_stops_nobody(org_a: Tenant, receiver: Receiver) -> None:
+    stream, _secret = services.add_audit_stream(org_a.actor, receiver.url)
+    do(org_a)
+    claimed = streaming._claim()
+    services.remove_audit_stream(org_a.actor, stream.pk)
+    assert claimed is not None
+    assert streaming._send(*claimed, deadline=time.monotonic() + 5) == 0
+    assert receiver.requests == []
 
 
 def test_private_addresses_are_refused_when_sending(org_a: Tenant, receiver: Receiver, settings: Any) -> None:
