@@ -9,8 +9,9 @@ from workers.celery import app
 def remove_organizations() -> None:
     """Removes the organizations whose waiting period is over."""
     from apps.accounts.services import remove_due
+    from apps.privacy.services import note_removal
 
-    remove_due()
+    remove_due(note_removal)
 
 
 @app.task(name="accounts.forget_loose_secrets")

@@ -52,6 +52,17 @@ class ApiKeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class PersonSessionAuthentication(SessionAuthentication):
+    """The session of a signed-in person, who may belong nowhere yet; `request.auth` stays empty."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        inner: HttpRequest = request._request
+        if not inner.user.is_authenticated:
+            return None
+        self.enforce_csrf(request)
+        return inner.user, None
+
+
 class MemberSessionAuthentication(SessionAuthentication):
     """The dashboard's own calls: session cookie with CSRF check; sets `request.auth` to the Actor."""
 

@@ -59,6 +59,7 @@ urlpatterns = [
     path(f"{API}/invitations", members.InvitationsView.as_view(), name="api-organization-invitations"),
     path(f"{API}/invitations/<str:id>", members.InvitationView.as_view(), name="api-organization-invitation"),
     path(f"{API}/invitations/<str:id>/resend", members.ResendView.as_view(), name="api-organization-invitation-resend"),
+    path("api/v1/invitations/accept", members.AcceptInvitationView.as_view(), name="api-invitation-accept"),
     path(f"{API}/teams", teams.TeamsView.as_view(), name="api-organization-teams"),
     path(f"{API}/teams/<str:id>", teams.TeamView.as_view(), name="api-organization-team"),
     path(f"{API}/teams/<str:id>/members", teams.TeamMembersView.as_view(), name="api-organization-team-members"),

@@ -19,13 +19,16 @@ class KeysetPage:
 
 
 def page_of(rows: Any, before: str | None, limit: int = PAGE_ROWS) -> KeysetPage:
-    """The rows below an id, with one query; what is no id begins at the newest."""
+    """The rows below an id; what is no id begins at the newest.
+
+    Ids first, and then what is shown of them, so that no plan joins and sorts all the rows that match.
+    """
     last = below(before)
     if last is not None:
         rows = rows.filter(id__lt=last)
-    found = list(rows.order_by("-id")[: limit + 1])
-    more = len(found) > limit
-    return KeysetPage(found[:limit], found[limit - 1].pk if more else None)
+    ids = list(rows.order_by("-id").values_list("pk", flat=True)[: limit + 1])
+    found = list(rows.filter(pk__in=ids[:limit]).order_by("-id")) if ids else []
+    return KeysetPage(found, ids[limit - 1] if len(ids) > limit else None)
 
 
 def below(cursor: str | None) -> UUID | None:

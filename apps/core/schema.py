@@ -130,3 +130,9 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "name": settings.SESSION_COOKIE_NAME,
             "description": "A signed-in member's browser; writes need the `X-CSRFToken` header as well.",
         }
+
+
+class PersonScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """The same cookie, of a person who need not be a member."""
+
+    target_class = "apps.accounts.authentication.PersonSessionAuthentication"

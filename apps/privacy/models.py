@@ -86,7 +86,8 @@ class Erasure(Request):
 class ErasedPerson(models.Model):
     """The register of erasures, only ever added to: digests, since it must not name whom it is about.
 
-    A file beside the database holds the same lines, so that a restored backup can be brought up to date.
+    A file beside the database holds the same lines, so that a restored backup can be brought up to date. A removed
+    organization has a line too, whose `person` and `pseudonym` are empty.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -248,8 +248,8 @@ def _state(tenant: Tenant) -> list[Any]:
 @pytest.mark.parametrize("name", sorted(name for name in ROUTES if name.startswith(("api-", "openai-"))))
 def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: Generation) -> None:
     """Without this, an address that refuses everybody would pass the attack."""
-    # Keys have no scope for privacy, the audit log and the organization.
-    by_session = ("api-privacy", "api-audit", "api-organization")
+    # Keys have no scope for privacy, the audit log, the organization and invitations to people.
+    by_session = ("api-privacy", "api-audit", "api-organization", "api-invitation")
     if name in {"api-keys", "api-key-revoke", "api-key-rotate"} or name.startswith(by_session):
         client, headers = Client(), {}
         client.force_login(org_a.owner)

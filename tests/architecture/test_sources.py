@@ -45,7 +45,7 @@ ACROSS_TENANTS = {
     ("apps/privacy/services/exports.py", "remove_expired_exports", "HOUSEKEEPING"),
     ("apps/privacy/services/exports.py", "_remove_strays", "HOUSEKEEPING"),
     ("apps/privacy/services/people.py", "organizations_about", "PRIVACY"),
-    ("apps/privacy/services/register.py", "known", "OPERATE"),
+    ("apps/privacy/services/register.py", "_organizations_here", "OPERATE"),
     ("apps/privacy/services/retention.py", "apply", "HOUSEKEEPING"),
     ("apps/core/backlog.py", "everywhere", "COUNT_WORK"),
     ("apps/core/jobs.py", "expired", "REAP"),

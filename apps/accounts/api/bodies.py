@@ -35,6 +35,22 @@ def organization_body(organization: Organization) -> dict[str, Any]:
     }
 
 
+class AcceptInvitation(StrictSerializer):
+    token = Text(max_length=100, help_text="The secret in the mail's link, between `/invitations/` and the last slash.")
+
+
+class Joined(serializers.Serializer[Any]):
+    organization = OrganizationBody()
+    role = serializers.ChoiceField(Role.choices)
+    custom_role = serializers.UUIDField(allow_null=True)
+    role_name = serializers.CharField()
+
+
+def joined_body(member: Membership) -> dict[str, Any]:
+    """What a person is told who has just joined; `member` comes with organization and custom role."""
+    return {"organization": organization_body(member.organization), **_role(member)}
+
+
 class ChangeOrganization(StrictSerializer):
     name = Text(required=False, max_length=120)
     slug = Text(required=False, max_length=60, help_text="A new one gets a random tail that makes it unique.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -22,17 +22,20 @@ from apps.accounts.api.base import (
     page,
 )
 from apps.accounts.api.bodies import (
+    AcceptInvitation,
     GiveRole,
     InvitationBody,
     Invite,
+    Joined,
     MemberBody,
     Moved,
     invitation_body,
+    joined_body,
     member_body,
 )
 from apps.accounts.api.organization import NOTHING
-from apps.accounts.authentication import api_actor
-from apps.accounts.models import Membership, Role, TeamMembership
+from apps.accounts.authentication import PersonSessionAuthentication, api_actor
+from apps.accounts.models import Membership, Role, TeamMembership, User
 from apps.accounts.services.invitations import NO_INVITATION
 from apps.accounts.services.members import NO_MEMBER
 from apps.core import tenancy
@@ -210,6 +213,28 @@ class ResendView(AsyncAPIView):
     def post(self, request: Request, id: str) -> Response:
         invitation = services.resend_invitation(api_actor(request), parse_id(id, NO_INVITATION))
         return Response(_shown(request, invitation.pk))
+
+
+class AcceptInvitationView(AsyncAPIView):
+    """The answer of whoever was invited, who may belong to no organization yet."""
+
+    authentication_classes = (PersonSessionAuthentication,)
+
+    @extend_schema(
+        operation_id="accept_invitation",
+        summary="Accept an invitation",
+        description="With the session of the invited person, who has confirmed the invited address. Keys cannot.",
+        tags=TAGS,
+        request=AcceptInvitation,
+        responses={201: Joined, **problems(*WRITE, 404, 409)},
+    )
+    @in_thread
+    def post(self, request: Request) -> Response:
+        body = AcceptInvitation(data=request.data)
+        body.is_valid(raise_exception=True)
+        person = cast(User, request.user)
+        member = services.accept_invitation(person, body.validated_data["token"])
+        return Response(joined_body(member), status=201)
 
 
 def _shown(request: Request, id: Any) -> dict[str, Any]:

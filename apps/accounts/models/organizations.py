@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.postgres.search import SearchQuery
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Value
+from django.db.models.functions import Least, Now, StrIndex
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models.people import User, words_of
@@ -15,8 +15,6 @@ from apps.accounts.models.roles import CustomRole, HoldsRole
 from apps.accounts.permissions import Role
 from apps.core.ids import uuid7
 from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
-
-FEW_PEOPLE = 500
 
 
 class Organization(models.Model):
@@ -52,20 +50,20 @@ class MembershipQuerySet(TenantQuerySet):
     def matching(self, text: str) -> Any:
         """Members in whose name or address each word of `text` begins a word.
 
-        Few people are looked up among members; where many match, walking through the members meets some at once. Left
-        to choose for itself, PostgreSQL walks through all of them for a word that nobody has.
+        Looks at the organization's own rows alone, so that no word's time tells anything of others. Of `strpos`
+        PostgreSQL expects a third of the rows, whatever is looked for, and so walks in the order of the page and stops
+        when that is full; a word that nobody has costs 0.7 µs of a processor a member.
         """
-        words = words_of(text)
-        if not words:
+        found = [StrIndex("search", Value(f" {word}")) for word in words_of(text)]
+        if not found:
             return self
-        query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
-        people = list(User.objects.filter(search=query).values_list("pk", flat=True)[: FEW_PEOPLE + 1])
-        return self.filter(user_id__in=people) if len(people) <= FEW_PEOPLE else self.filter(user__search=query)
+        return self.alias(found=Least(*found) if len(found) > 1 else found[0]).filter(found__gt=0)
 
 
 class Membership(HoldsRole, TenantModel):
     """That a person belongs to an organization, and as what; with the role `custom` it names one of its own roles.
 
+    `search` holds the words of the person's name and address, a space before each; triggers of the database keep it.
     `closed_here` is set where it is read for one session: whether the organization has ended that one for itself.
     """
 
@@ -75,6 +73,7 @@ class Membership(HoldsRole, TenantModel):
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
     custom_role = TenantForeignKey(CustomRole, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
+    search = models.TextField(db_default="", editable=False)
 
     objects: ClassVar[Any] = TenantManager.from_queryset(MembershipQuerySet)()
 

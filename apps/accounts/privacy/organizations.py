@@ -53,6 +53,7 @@ KINDS = (
         basis=Basis.CONTRACT,
         retention=FOREVER,
         people=("user",),
+        secret=("search",),
         also=("user__email", "user__name"),
         erasure=OnErasure.DELETE,
         erase=erase_memberships,

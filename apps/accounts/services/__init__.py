@@ -6,7 +6,7 @@ from apps.accounts.services.audit import (
     set_audit_retention,
     switch_audit_stream,
 )
-from apps.accounts.services.deletion import cancel_deletion, remove_due, schedule_deletion
+from apps.accounts.services.deletion import cancel_deletion, remove_again, remove_due, schedule_deletion
 from apps.accounts.services.factors import forget_loose_secrets, keep_secret, secret_of
 from apps.accounts.services.invitations import (
     accept_invitation,
@@ -118,6 +118,7 @@ __all__ = [
     "open_invitations",
     "owns_address",
     "pending_transfer",
+    "remove_again",
     "remove_audit_stream",
     "remove_due",
     "remove_from_team",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -69,14 +70,35 @@ def cancel_deletion(actor: Actor) -> Organization:
     return organization
 
 
-def remove_due() -> int:
-    """Removes the organizations whose time has come, and says how many; one that was broken off is taken up again."""
+def remove_due(note: Callable[[UUID, datetime], None]) -> int:
+    """Removes the organizations whose time has come, and says how many; one that was broken off is taken up again.
+
+    `note` is called before the first row goes, with the id and when the removal began: no backup undoes it then.
+    """
     with across_tenants(Across.HOUSEKEEPING):
         due = list(Organization.objects.filter(deletes_at__lte=Now()).order_by("deletes_at")[:AT_ONCE])
-    return sum(_remove(organization.pk) for organization in due)
+    return sum(_remove(organization.pk, note) for organization in due)
 
 
-def _remove(organization_id: UUID) -> bool:
+def remove_again(organization_id: UUID) -> bool:
+    """Begins the removal of an organization that a backup has brought back; False where it has begun already."""
+    with tenancy.scope(organization_id):
+        organization = locked(organization_id)
+        if organization.removal_started_at is not None:
+            return False
+        organization.deletes_at = timezone.now()
+        _begin(organization, restored=True)
+    return True
+
+
+def _begin(organization: Organization, restored: bool = False) -> None:
+    """From here on it cannot be called off; the caller holds the organization's lock."""
+    organization.removal_started_at = timezone.now()
+    organization.save(update_fields=["deletes_at", "removal_started_at"])
+    audit.record(audit.system(organization.pk), "organization.removal_started", organization, restored=restored)
+
+
+def _remove(organization_id: UUID, note: Callable[[UUID, datetime], None]) -> bool:
     with tenancy.scope(organization_id):
         try:
             organization = locked(organization_id)
@@ -86,9 +108,9 @@ def _remove(organization_id: UUID) -> bool:
         if organization.deletes_at is None or organization.deletes_at > timezone.now():
             return False
         if organization.removal_started_at is None:
-            organization.removal_started_at = timezone.now()
-            organization.save(update_fields=["removal_started_at"])
-            audit.record(audit.system(organization_id), "organization.removal_started", organization)
+            _begin(organization)
+        begun = organization.removal_started_at
+    note(organization_id, begun or timezone.now())
     counts = remove_rows(organization_id)
     log.info("organization removed", extra={"organization": str(organization_id), "rows": sum(counts.values())})
     return True

@@ -11,6 +11,7 @@ from apps.privacy.services.erasures import (
     get_erasure,
     preview,
     reapply,
+    reapply_removals,
     request_erasure,
 )
 from apps.privacy.services.exports import (
@@ -25,6 +26,7 @@ from apps.privacy.services.exports import (
     remove_expired_exports,
     request_export,
 )
+from apps.privacy.services.register import note_removal
 from apps.privacy.services.retention import Term, apply, set_term, terms
 from apps.privacy.services.retention import preview as preview_term
 
@@ -47,11 +49,13 @@ __all__ = [
     "get_erasure",
     "get_export",
     "note_download",
+    "note_removal",
     "part_path",
     "pending",
     "preview",
     "preview_term",
     "reapply",
+    "reapply_removals",
     "remove_expired_exports",
     "request_erasure",
     "request_export",

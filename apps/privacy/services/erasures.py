@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from apps.accounts import audit
 from apps.accounts.access import Actor, memberships_of
 from apps.accounts.models import Membership, Role, User
+from apps.accounts.services import remove_again
 from apps.core import events, jobs, tenancy
 from apps.core.datakinds import DataKind, Erasing, OnErasure, Texts
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
@@ -287,6 +288,15 @@ def reapply(told: Callable[[str], None] = lambda text: None) -> int:
         told(known.line.pseudonym)
         count += 1
     return count
+
+
+def reapply_removals(told: Callable[[UUID], None] = lambda id: None) -> int:
+    """Has the worker remove again the organizations that a backup has brought back; how many."""
+    back = [id for id in register.removed_organizations() if remove_again(id)]
+    for id in back:
+        log.warning("removed organization is back, and will be removed again", organization=str(id))
+        told(id)
+    return len(back)
 
 
 def _is_back(known: register.Known) -> bool:

@@ -1,4 +1,4 @@
-"""The register of erasures: in a table, and in a file beside the database that a restored backup does not undo.
+"""The register of erasures and removed organizations: a table, and a file that a restored backup does not undo.
 
 Both hold digests only. Ids have 74 random bits, so nobody finds out from a digest whom it is about.
 """
@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -23,7 +24,10 @@ from apps.privacy.models import ErasedPerson
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One erasure; `tenant` is empty for a whole account, `erased_at` is when it was asked for, in ISO 8601."""
+    """One erasure; `tenant` is empty for a whole account, `erased_at` is when it was asked for, in ISO 8601.
+
+    `person` is empty for a removed organization, and then so is `pseudonym`.
+    """
 
     person: str
     tenant: str
@@ -55,6 +59,22 @@ def note(line: Line) -> None:
         pseudonym=line.pseudonym,
         defaults={"texts": line.texts, "erased_at": line.erased_at},
     )
+
+
+def note_removal(organization_id: UUID, begun: datetime) -> None:
+    """Notes that an organization is being removed; once, however often its removal is taken up."""
+    line = Line("", digest(organization_id), Texts.ERASE, "", begun.isoformat())
+    earlier = next((found for found in lines() if not found.person and found.tenant == line.tenant), line)
+    note(earlier)
+
+
+def removed_organizations() -> list[UUID]:
+    """Organizations of the register that are in this database again."""
+    wanted = [line for line in lines() if not line.person]
+    here = _organizations_here({line.tenant for line in wanted})
+    for line in wanted:
+        note(line)
+    return list(here.values())
 
 
 def _append(line: Line) -> None:
@@ -91,17 +111,20 @@ def lines() -> list[Line]:
 
 def known(wanted: Iterable[Line]) -> list[Known]:
     """Those of the lines whose person and organization are here: digests are computed of all ids there are."""
-    wanted = list(wanted)
+    wanted = [line for line in wanted if line.person]
     people = _by_digest({line.person for line in wanted}, User.objects.values_list("pk", flat=True).iterator())
-    with across_tenants(Across.OPERATE):
-        ids = list(Organization.objects.values_list("pk", flat=True))
-    organizations = _by_digest({line.tenant for line in wanted}, ids)
+    organizations = _organizations_here({line.tenant for line in wanted})
     found = []
     for line in wanted:
         person, organization = people.get(line.person), organizations.get(line.tenant)
         if person and (organization or not line.tenant):
             found.append(Known(person, organization, line))
     return found
+
+
+def _organizations_here(wanted: set[str]) -> dict[str, UUID]:
+    with across_tenants(Across.OPERATE):
+        return _by_digest(wanted, list(Organization.objects.values_list("pk", flat=True)))
 
 
 def _by_digest(wanted: set[str], ids: Iterable[UUID]) -> dict[str, UUID]:

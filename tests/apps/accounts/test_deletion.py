@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from apps.core import tenancy
 from apps.core.errors import Conflict, DeletionPending, InvalidRequest, NotFound, PermissionDenied
 from apps.core.mail import deliver_due
 from apps.core.tenancy.removal import children_first, remove_rows, removing
+from apps.privacy.services import note_removal
 from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.services import Outcome
@@ -41,6 +43,12 @@ def rows_of(tenant: Tenant) -> dict[str, int]:
             cursor.execute(f"SELECT count(*) FROM {model._meta.db_table}")
             found[model._meta.label] = cursor.fetchone()[0]
     return {label: count for label, count in found.items() if count}
+
+
+@pytest.fixture(autouse=True)
+def register(tmp_path: Path, settings: Any) -> Path:
+    settings.ERASURE_REGISTER = tmp_path / "erasures.jsonl"
+    return tmp_path / "erasures.jsonl"
 
 
 @pytest.fixture
@@ -75,7 +83,7 @@ def test_when_the_week_is_over_every_row_is_gone_and_nobody_elses(lived_in: Tena
         assert before[label], label
     schedule(lived_in)
     fall_due(lived_in)
-    assert services.remove_due() == 1
+    assert services.remove_due(note_removal) == 1
     assert rows_of(lived_in) == {}
     assert rows_of(org_b) == theirs
     assert services.find_api_key(lived_in.key) is None
@@ -105,18 +113,18 @@ def test_a_removal_that_broke_off_is_taken_up_again(lived_in: Tenant, monkeypatc
 
     monkeypatch.setattr(removal, "_remove_batch", breaks)
     with pytest.raises(OSError, match="gone"):
-        services.remove_due()
+        services.remove_due(note_removal)
     monkeypatch.setattr(removal, "_remove_batch", real)
     assert rows_of(lived_in)
     with pytest.raises(Conflict):
         services.cancel_deletion(actor_of(lived_in.owner))
-    assert services.remove_due() == 1
+    assert services.remove_due(note_removal) == 1
     assert rows_of(lived_in) == {}
 
 
 def test_before_its_time_nothing_is_removed(org_a: Tenant) -> None:
     schedule(org_a)
-    assert services.remove_due() == 0
+    assert services.remove_due(note_removal) == 0
     with tenancy.scope(org_a.id):
         left = Organization.objects.get(pk=org_a.id).deletes_at - timezone.now()  # type: ignore[operator]
     assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
@@ -126,7 +134,7 @@ def test_it_can_be_called_off_until_the_end(org_a: Tenant) -> None:
     schedule(org_a)
     fall_due(org_a)
     services.cancel_deletion(actor_of(org_a.owner))
-    assert services.remove_due() == 0
+    assert services.remove_due(note_removal) == 0
     assert not actor_of(org_a.owner).closing
     assert events_of(org_a)[-2:] == ["organization.deletion_scheduled", "organization.deletion_cancelled"]
     [entry] = audit_of(org_a, "organization.deletion_cancelled")

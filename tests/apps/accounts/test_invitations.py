@@ -2,10 +2,12 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core import mail
+from django.test import Client
 from django.utils import timezone
 
 from apps.accounts import services
@@ -257,3 +259,39 @@ def test_open_invitations_of_a_removed_member_get_another_sender(org_a: Tenant) 
     with tenancy.scope(org_a.id):
         assert Invitation.objects.get().invited_by_id == org_a.owner.pk
     assert audit_of(org_a, "membership.left")[0].detail["moved"] == {"invitations": 1}
+
+
+# ---------------------------------------------------------------- over REST
+
+
+def accept(client: Client, token: str, **headers: str) -> Any:
+    return client.post("/api/v1/invitations/accept", {"token": token}, content_type="application/json", headers=headers)
+
+
+def test_an_invited_person_without_an_organization_joins_over_rest(org_a: Tenant) -> None:
+    token, ada = invited(org_a, role=Role.AUDITOR), verify(make_user(ADA))
+    client = Client()
+    client.force_login(ada)
+    answer = accept(client, token)
+    assert (answer.status_code, answer.json()["role"]) == (201, "auditor")
+    assert answer.json()["organization"]["id"] == str(org_a.id)
+    assert role_in(org_a, ada) == Role.AUDITOR
+    again = accept(client, token)
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "invitation_not_valid")
+
+
+def test_over_rest_nobody_else_takes_an_invitation(org_a: Tenant, org_b: Tenant, outsider: User) -> None:
+    token = invited(org_a)
+    assert accept(Client(), token).status_code == 401
+    assert accept(Client(), token, **org_b.bearer).status_code == 401
+    assert accept(Client(), token, **org_a.bearer).status_code == 401
+    for user in (outsider, org_b.owner):
+        client = Client()
+        client.force_login(user)
+        answer = accept(client, token)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "address_not_yours")
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(verify(make_user(ADA)))
+    assert accept(strict, token).status_code == 403
+    with tenancy.scope(org_a.id):
+        assert Invitation.objects.get().status == "pending"

@@ -5,12 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from apps.accounts import services
 from apps.accounts.audit.sentences import sentence
-from apps.accounts.models import Invitation, Membership, Role
+from apps.accounts.models import Invitation, Membership, Role, User
 from apps.core import bells, tenancy
 from apps.core.errors import InvalidRequest, LastOwner, NotFound, PermissionDenied
 from tests.helpers.people import Tenant, acting, actor_of, add_person, audit_of, events_of, member_of
@@ -230,4 +231,44 @@ def test_members_are_found_by_the_beginning_of_a_word(org_a: Tenant, org_b: Tena
         assert found(text) == {lovelace.email}, text
     assert found("velace") == set()
     assert len(found("")) == 4
-    assert len(found("':* | & !")) == 4
+    assert len(found("':* | & % \\ !")) == 4
+
+
+def words_of(user: User) -> list[str]:
+    with tenancy.across_tenants(tenancy.Across.OPERATE):
+        return list(Membership.objects.filter(user=user).order_by("id").values_list("search", flat=True))
+
+
+def test_the_searched_words_follow_the_person_into_every_organization(org_a: Tenant, org_b: Tenant) -> None:
+    ada = add_person(org_a, "ada")
+    with tenancy.scope(org_b.id):
+        Membership.objects.create(organization_id=org_b.id, user=ada, role=Role.MEMBER)
+    before = len(audit_of(org_b, "row.updated")) + len(audit_of(org_b, "database.updated"))
+    with tenancy.scope(org_a.id):
+        ada.email, ada.name = "Ada.Ö-K@Example.com", "李小龙 (Straße)"
+        ada.save(update_fields=["email", "name"])
+        assert Membership.objects.exclude(organization_id=org_a.id).count() == 0, "the wall stands as before"
+    assert words_of(ada) == [" ada ö k example com 李小龙 straße "] * 2
+    assert len(audit_of(org_b, "row.updated")) + len(audit_of(org_b, "database.updated")) == before
+    with tenancy.scope(org_b.id):
+        Membership.objects.filter(user=ada).update(search="forged")
+    assert words_of(ada) == [" ada ö k example com 李小龙 straße "] * 2
+
+
+def test_no_members_words_differ_from_their_persons(org_a: Tenant, org_b: Tenant) -> None:
+    """What 0012 fills and triggers keep, held against the people themselves."""
+    drift = (
+        "SELECT count(*), count(*) FILTER (WHERE search <> member_words(u.email, u.name))"
+        " FROM accounts_membership m JOIN accounts_user u ON u.id = m.user_id"
+    )
+    with tenancy.across_tenants(tenancy.Across.OPERATE), connection.cursor() as cursor:
+        cursor.execute(drift)
+        assert cursor.fetchone() == (6, 0)
+
+
+def test_a_search_asks_for_nobody_elses_rows(org_a: Tenant, org_b: Tenant) -> None:
+    with tenancy.scope(org_a.id), connection.cursor() as cursor:
+        plan = str(Membership.objects.matching("borealis").values("pk").explain())
+        assert "accounts_user" not in plan
+        cursor.execute("SELECT count(*) FROM accounts_membership WHERE search LIKE '% member%'")
+        assert cursor.fetchone() == (1,), "the wall bounds it even where the query does not"
