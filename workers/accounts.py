@@ -14,6 +14,14 @@ def remove_organizations() -> None:
     remove_due(note_removal)
 
 
+@app.task(name="accounts.end_support")
+def end_support() -> None:
+    """Writes the end of support sessions whose time is over."""
+    from apps.accounts.services import end_overdue_impersonations
+
+    end_overdue_impersonations()
+
+
 @app.task(name="accounts.forget_loose_secrets")
 def forget_loose_secrets() -> None:
     """Removes the secrets of second factors that their owners have removed."""

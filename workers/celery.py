@@ -53,6 +53,7 @@ app.conf.update(
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-organizations": {"task": "accounts.remove_organizations", "schedule": 300.0},
+        "end-support": {"task": "accounts.end_support", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
         "send-mail": {"task": "core.send_mail", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
         "tell-of-budgets": {

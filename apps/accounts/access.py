@@ -19,7 +19,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from apps.accounts import impersonation
 from apps.accounts.assurance import missing, proofs_of
+from apps.accounts.impersonation import Acting
 from apps.accounts.models import ClosedSession, Membership, Organization, SecurityPolicy, User
 from apps.accounts.sessions import session_handle
 from apps.core import switches, tenancy
@@ -128,6 +130,9 @@ def actor_of_session(request: HttpRequest) -> Actor | None:
     user = request.user
     if not isinstance(user, User):
         return None
+    acting = impersonation.current(request)
+    if acting is not None:
+        return _actor_of_support(request, acting)
     if not hasattr(request, "belonging"):
         request.belonging = belonging_of(user, request.session.session_key or "")  # type: ignore[attr-defined]
     belonging: Belonging = request.belonging  # type: ignore[attr-defined]
@@ -151,6 +156,24 @@ def actor_of_session(request: HttpRequest) -> Actor | None:
     session_key = request.session.session_key or ""
     credential = Credential(membership.organization_id, owner_id=user.pk, session_key=session_key)
     return replace(actor_of_membership(membership, user), credential=credential)
+
+
+def _actor_of_support(request: HttpRequest, acting: Acting) -> Actor:
+    """The member in whose place a member of staff acts, with less than the member may do.
+
+    The organization's sign-in rules are not asked: the staff console's own door was stricter.
+    """
+    request.organization = acting.membership.organization  # type: ignore[attr-defined]
+    request.membership = acting.membership  # type: ignore[attr-defined]
+    credential = Credential(
+        acting.membership.organization_id, owner_id=acting.user.pk, session_key=request.session.session_key or ""
+    )
+    return replace(
+        actor_of_membership(acting.membership, acting.user),
+        permissions=acting.permissions,
+        impersonator_id=acting.staff.pk,
+        credential=credential,
+    )
 
 
 def actor_of_membership(membership: Membership, user: User) -> Actor:
@@ -177,6 +200,8 @@ def organization_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
             if actor is None:
                 raise NotFound("You do not belong to an organization yet. Ask for an invitation.")
             request.actor = actor  # type: ignore[attr-defined]
+            if actor.impersonator_id:
+                _note_support(request, actor)
             with tenancy.scope(actor.organization_id):
                 return view(request, *args, **kwargs)
         except StepUpRequired:
@@ -185,6 +210,16 @@ def organization_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
             return error_response(request, error)
 
     return page
+
+
+def _note_support(request: HttpRequest, actor: Actor) -> None:
+    """Every page that support uses stands in the organization's audit log, also when it then fails."""
+    from apps.accounts import audit  # which itself needs the actor of this module
+
+    impersonation.check_page(request)
+    with tenancy.scope(actor.organization_id):
+        organization = request.organization  # type: ignore[attr-defined]
+        audit.record(actor, "support.used_page", organization, method=request.method, page=request.path)
 
 
 def step_up(request: HttpRequest) -> HttpResponse:
@@ -207,6 +242,7 @@ def organization_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "organization": organization,
         "membership": getattr(request, "membership", None),
+        "support": getattr(request, "impersonation", None),
         "organizations": [m.organization for m in belonging.memberships] if belonging else [],
         "maintenance": switches.is_on("maintenance_notice", organization.pk if organization else None),
     }

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from apps.accounts.access import Actor, actor_of_session
 from apps.accounts.services import actor_of_key, admit_api_key
 from apps.core import callers
-from apps.core.errors import InvalidApiKey, NotAuthenticated
+from apps.core.errors import InvalidApiKey, NotAuthenticated, PermissionDenied
 
 
 class Program(AnonymousUser):
@@ -72,6 +72,8 @@ class MemberSessionAuthentication(SessionAuthentication):
             return None
         self.enforce_csrf(request)
         actor = actor_of_session(inner)
+        if actor is not None and actor.impersonator_id:
+            raise PermissionDenied("Support uses pages; the API is for members and programs.")
         if actor is None:
             raise NotAuthenticated("You do not belong to an organization.")
         return inner.user, actor

@@ -84,6 +84,12 @@ class SessionEnded(NotAuthenticated):
     code = "session_ended"
 
 
+class SupportEnded(SessionEnded):
+    """A member of staff acted as a member, and may not any more: the time is over, or the permission gone."""
+
+    code = "support_ended"
+
+
 class PermissionDenied(MillraceError):
     code, status, type = "permission_denied", 403, "permission_error"
 

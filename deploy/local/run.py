@@ -182,6 +182,8 @@ def _prepare(run_folder: Path) -> list[dict[str, Any]]:
     manage("migrate", "--no-input", "--verbosity", "0", DATABASE_ROLE="")
     manage("translations", "compile")
     manage("collectstatic", "--no-input", "--verbosity", "0")
+    if person := os.environ.get("LOCAL_STAFF"):
+        manage("create_staff", person, "--role", "superuser")
     draft = run_folder / "demo.json.tmp"
     manage("ensure_models")
     manage("reapply_erasures")

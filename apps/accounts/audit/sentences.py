@@ -101,6 +101,11 @@ SENTENCES: dict[str, Promise] = {
     "privacy.retention_changed": gettext_lazy(
         "%(actor)s changed how many days %(kind)s are kept from %(before_days)s to %(after_days)s."
     ),
+    "support.allowed": gettext_lazy("%(actor)s allowed support by the operator's staff until %(after_until)s."),
+    "support.forbidden": gettext_lazy("%(actor)s took the permission for support by the operator's staff back."),
+    "support.started": gettext_lazy("%(actor)s began to act as %(object)s. Reason: %(reason)s."),
+    "support.used_page": gettext_lazy("%(actor)s used the page %(page)s (%(method)s)."),
+    "support.ended": gettext_lazy("%(actor)s no longer acts as %(object)s (%(how)s)."),
     "generation.repeated": gettext_lazy("%(actor)s had a generation that failed (%(error)s) done again: %(object)s."),
     "subscription.changed": gettext_lazy(
         "%(actor)s changed the plan from %(before_plan)s to %(after_plan)s. Reason: %(reason)s."

@@ -17,6 +17,7 @@ from apps.accounts.models.people import User
 from apps.accounts.models.roles import CustomRole
 from apps.accounts.models.security import OwnerCode, SecurityPolicy, SingleSignOn
 from apps.accounts.models.sessions import BrowserSession, ClosedSession
+from apps.accounts.models.support import Impersonation, SupportGrant
 from apps.accounts.models.teams import Team, TeamMembership
 from apps.accounts.models.transfers import OwnershipTransfer
 from apps.accounts.permissions import Role
@@ -33,6 +34,7 @@ __all__ = [
     "ClosedSession",
     "CustomRole",
     "FactorSecret",
+    "Impersonation",
     "InstallationEntry",
     "Invitation",
     "Membership",
@@ -43,6 +45,7 @@ __all__ = [
     "SecurityPolicy",
     "ServiceAccount",
     "SingleSignOn",
+    "SupportGrant",
     "Team",
     "TeamMembership",
     "User",

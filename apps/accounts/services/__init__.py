@@ -52,6 +52,14 @@ from apps.accounts.services.service_accounts import (
     switch_service_account,
 )
 from apps.accounts.services.sessions import end_session, end_sessions, sessions_of
+from apps.accounts.services.support import (
+    allow_support,
+    begin_impersonation,
+    end_impersonation,
+    end_overdue_impersonations,
+    forbid_support,
+    support_grant,
+)
 from apps.accounts.services.teams import (
     add_to_team,
     change_team,
@@ -77,6 +85,8 @@ __all__ = [
     "add_audit_stream",
     "add_to_team",
     "admit_api_key",
+    "allow_support",
+    "begin_impersonation",
     "cancel_deletion",
     "cancel_transfer",
     "change_organization",
@@ -95,12 +105,15 @@ __all__ = [
     "delete_team",
     "digest",
     "end_all_sessions",
+    "end_impersonation",
     "end_member_session",
     "end_member_sessions",
+    "end_overdue_impersonations",
     "end_session",
     "end_sessions",
     "find_api_key",
     "find_invitation",
+    "forbid_support",
     "forget_loose_secrets",
     "get_api_key",
     "get_invitation",
@@ -133,6 +146,7 @@ __all__ = [
     "sessions_of",
     "set_audit_retention",
     "start_organization",
+    "support_grant",
     "switch_audit_stream",
     "switch_service_account",
 ]

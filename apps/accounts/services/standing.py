@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from apps.accounts import impersonation
 from apps.accounts.access import Actor, Belonging, Credential, actor_of_session
 from apps.accounts.models import BrowserSession, ClosedSession, Membership, SecurityPolicy, User
 from apps.accounts.services.keys import admissible, refuse
@@ -68,15 +69,20 @@ def _of_sessions(credentials: set[Credential]) -> Standing:
         if row is None or row.user_id is None:
             continue
         membership = memberships.get((row.user_id, credential.organization_id))
+        if impersonation.SESSION_KEY in row.get_decoded():
+            actor = _actor_of(row, [], policies)
+            if actor and actor.organization_id == credential.organization_id:
+                found[credential] = actor.permissions
+            continue
         if membership is None:
             continue
         membership.closed_here = (credential.organization_id, session_handle(row.session_key)) in shut
-        if actor := _actor_of(row, membership, policies):
+        if actor := _actor_of(row, [membership], policies):
             found[credential] = actor.permissions
     return found
 
 
-def _actor_of(row: BrowserSession, membership: Membership, policies: dict[UUID, SecurityPolicy]) -> Actor | None:
+def _actor_of(row: BrowserSession, memberships: list[Membership], policies: dict[UUID, SecurityPolicy]) -> Actor | None:
     """Whom a page would take the session for, decided by the same code, with everything it would ask already read."""
     request = HttpRequest()
     request.session = SessionStore(row.session_key)
@@ -85,7 +91,7 @@ def _actor_of(row: BrowserSession, membership: Membership, policies: dict[UUID, 
     if user is None or not _still_signed_in(user, data.get(HASH_SESSION_KEY, "")):
         return None
     request.user = user
-    request.belonging = Belonging([membership], policies)  # type: ignore[attr-defined]
+    request.belonging = Belonging(memberships, policies)  # type: ignore[attr-defined]
     try:
         return actor_of_session(request)
     except MillraceError:

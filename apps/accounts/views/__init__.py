@@ -25,6 +25,7 @@ from apps.accounts.views.settings import (
     organization_settings,
     transfer_ownership,
 )
+from apps.accounts.views.support import end_support, support_access
 from apps.accounts.views.teams import change_team_members, delete_team, team, teams
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "delete_organization",
     "delete_role",
     "delete_team",
+    "end_support",
     "export_audit_log",
     "invitation",
     "invitations",
@@ -60,6 +62,7 @@ __all__ = [
     "service_account",
     "service_accounts",
     "sessions",
+    "support_access",
     "switch_audit_stream",
     "switch_organization",
     "switch_service_account",

@@ -16,6 +16,7 @@ from apps.accounts.access import SESSION_KEY, Actor, organization_page
 from apps.accounts.models import TeamMembership
 from apps.accounts.organization_forms import OfferForm, OrganizationForm, TypedForm, attempt, first_errors
 from apps.accounts.permissions import PERMISSIONS
+from apps.accounts.services.support import GRANT_DAYS
 from apps.accounts.sudo import recently_authenticated
 
 MANAGE, TRANSFER, DELETE = "organization:manage", "ownership:transfer", "organization:delete"
@@ -44,7 +45,13 @@ def _save(actor: Actor, form: OrganizationForm) -> None:
 def _dangerous(request: HttpRequest) -> dict[str, Any]:
     """Whether the acts that only owners see are offered."""
     permissions = request.actor.permissions  # type: ignore[attr-defined]
-    return {"may_transfer": TRANSFER in permissions, "may_delete": DELETE in permissions}
+    return {
+        "may_transfer": TRANSFER in permissions,
+        "may_delete": DELETE in permissions,
+        "may_allow_support": "security:manage" in permissions,
+        "support_grant": services.support_grant(request.actor),  # type: ignore[attr-defined]
+        "support_days": GRANT_DAYS,
+    }
 
 
 @require_http_methods(["GET", "POST"])

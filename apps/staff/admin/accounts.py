@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.accounts import impersonation
+from apps.accounts import services as accounts
 from apps.accounts.models import ApiKey, Membership, Organization, User
 from apps.billing.entitlements import month_of
 from apps.billing.models import FREE_PLAN, Plan, Subscription, UsagePeriod
+from apps.core.errors import MillraceError
 from apps.staff import services
-from apps.staff.admin.base import ReadOnlyAdmin, ReasonForm, sent, staff_of
+from apps.staff.admin.base import ReadOnlyAdmin, ReasonForm, form_page, sent, staff_of
 from apps.staff.site import site
 
 
@@ -200,6 +205,27 @@ class MembershipAdmin(ReadOnlyAdmin):
     @display(description=_("role"), ordering="role")
     def role_label(self, row: Membership) -> str:
         return str(row.role_name)
+
+    actions_detail = ("act_as",)
+
+    @action(description=_("Act as this member"), url_path="act", permissions=["impersonate"], icon="support_agent")
+    def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Begins a support session in this very session, and goes where members go."""
+        row, form = self.found(request, object_id), ReasonForm(sent(request))
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            try:
+                begun = services.begin_impersonation(staff_of(request), row.organization_id, row.pk, reason)
+            except MillraceError as error:
+                form.add_error(None, gettext(error.message))
+            else:
+                if before := request.session.get(impersonation.SESSION_KEY):
+                    accounts.end_impersonation(staff_of(request), UUID(before))
+                request.session[impersonation.SESSION_KEY] = str(begun.pk)
+                return redirect("dashboard")
+        text = _("For at most half an hour, where the organization allows it. Its audit log shows every page you use.")
+        title, back = _("Act as this member"), self.address_of(row)
+        return form_page(request, form, title=title, subtitle=str(row.audit_name), text=text, back=back)
 
 
 @admin.register(ApiKey, site=site)

@@ -8,7 +8,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from apps.accounts import services as accounts
-from apps.accounts.models import User
+from apps.accounts.models import Impersonation, User
 from apps.core.errors import Conflict, NotFound, PermissionDenied
 from apps.core.tenancy import Across, across_tenants
 from apps.staff.abilities import Ability
@@ -52,6 +52,12 @@ def reset_factors(staff: User, person_id: UUID, reason: str) -> int:
         accounts.end_sessions(person.pk)
         tell_organizations(staff, person, "person.factors_reset", reason)
     return removed
+
+
+def begin_impersonation(staff: User, organization_id: UUID, membership_id: UUID, reason: str) -> Impersonation:
+    """Acts as a member, where the organization allows it; the caller puts the row's id into the session."""
+    require(staff, Ability.IMPERSONATE)
+    return accounts.begin_impersonation(staff, organization_id, membership_id, reason)
 
 
 def _changeable(staff: User, person_id: UUID) -> User:
