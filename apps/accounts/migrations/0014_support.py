@@ -12,7 +12,7 @@ from apps.core.tenancy.migrations import TenantWall
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0010_keys"),
+        ("accounts", "0013_no_words_of_people"),
     ]
 
     operations = [
