@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from apps.core import metrics
 from apps.core.connections import quick_redis_client
@@ -79,6 +80,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return error_response(request, InternalError(_("Something went wrong on our side. It has been logged.")))
 
 
+@require_safe
 async def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers; nothing else is asked."""
     return JsonResponse({"status": "ok"})
@@ -119,6 +121,7 @@ def worker_key(queue: str) -> str:
     return f"{settings.REDIS_PREFIX}:worker:{queue}"
 
 
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database, Redis and a worker of each queue answer; otherwise 503, and each says what is wrong."""
     parts: dict[str, Any] = {

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.accounts.access import organization_page
+from apps.accounts.access import Actor, organization_page
 from apps.accounts.models import ApiKey
 from apps.billing import services as billing
 from apps.billing.models import FREE_PLAN, LedgerEntry, Plan
@@ -26,6 +26,7 @@ from apps.studio.forms import GenerationForm, again, initial_of
 from apps.studio.models import Generation
 from apps.studio.pages import FILTERS, daily_tokens, history_page, timing_of
 
+READ, WRITE = "generations:read", "generations:write"
 RECENT_IN_STUDIO, RECENT_ON_DASHBOARD = 6, 8
 # Bytes that the brief's own words and the chat template add; part of the upper bound shown before sending.
 PROMPT_OVERHEAD_TOKENS = 200
@@ -42,18 +43,24 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @organization_page
 def dashboard(request: HttpRequest) -> HttpResponse:
+    """What the organization has used and written, as far as the role may see either."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
     rows = Generation.objects
     since = timezone.now() - timedelta(days=FAILURES_DAYS)
-    usage = billing.usage_summary(request.actor.organization_id)  # type: ignore[attr-defined]
-    context = {
-        "usage": usage,
+    usage = billing.usage_summary(actor.organization_id)
+    context: dict[str, Any] = {
         "plan": texts.PLANS.get(usage.plan, usage.plan),
-        "active": rows.unfinished().count(),
-        "failed": rows.filter(status=Status.FAILED, created_at__gte=since).count(),
-        "recent": rows.for_pages()[:RECENT_ON_DASHBOARD],
-        "days": daily_tokens(LedgerEntry.objects.all(), timezone.now()),
         "has_keys": ApiKey.objects.usable().exists(),
+        "may_read": READ in actor.permissions,
     }
+    if "usage:read" in actor.permissions:
+        context |= {"usage": usage, "days": daily_tokens(LedgerEntry.objects.all(), timezone.now())}
+    if READ in actor.permissions:
+        context |= {
+            "active": rows.unfinished().count(),
+            "failed": rows.filter(status=Status.FAILED, created_at__gte=since).count(),
+            "recent": rows.for_pages()[:RECENT_ON_DASHBOARD],
+        }
     return render(request, "studio/dashboard.html", context)
 
 
@@ -67,6 +74,7 @@ def studio_page(request: HttpRequest) -> HttpResponse:
 
 
 def _create(request: HttpRequest) -> HttpResponse:
+    request.actor.require(WRITE)  # type: ignore[attr-defined]
     form = GenerationForm(request.POST)
     if form.is_valid():
         try:
@@ -104,10 +112,11 @@ def generation_page(request: HttpRequest, id: UUID) -> HttpResponse:
 def _render_studio(
     request: HttpRequest, form: GenerationForm, generation: Generation | None = None, status: int = 200
 ) -> HttpResponse:
+    actor: Actor = request.actor  # type: ignore[attr-defined]
     context: dict[str, Any] = {
         "form": form,
         "generation": generation,
-        "recent": Generation.objects.for_pages()[:RECENT_IN_STUDIO],
+        "recent": Generation.objects.for_pages()[:RECENT_IN_STUDIO] if READ in actor.permissions else [],
         "examples": EXAMPLES,
         "texts": texts.script_texts(),
         "prices": _prices(form),
@@ -140,6 +149,7 @@ def _prices(form: GenerationForm) -> dict[str, dict[str, Any]]:
 @organization_page
 def regenerate(request: HttpRequest, id: UUID) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
+    actor.require(WRITE)
     try:
         generation = throttle.request_generation(actor, again(studio.get_generation(actor, id)))
     except MillraceError as error:
@@ -168,6 +178,7 @@ def _refused(request: HttpRequest, error: MillraceError) -> HttpResponse:
 @require_GET
 @organization_page
 def history(request: HttpRequest) -> HttpResponse:
+    request.actor.require(READ)  # type: ignore[attr-defined]
     chosen = request.GET.get("status", "")
     page = history_page(Generation.objects.for_pages(), chosen, request.GET.get("before"), request.GET.get("after"))
     charges = LedgerEntry.objects.filter(kind="settle", job_id__in=[row.pk for row in page.rows])

@@ -56,14 +56,14 @@ def may_change(actor: Actor, member: Membership) -> bool:
 def member(request: HttpRequest, id: UUID) -> HttpResponse:
     """One member: what they may do, and another role for them."""
     actor = request.actor  # type: ignore[attr-defined]
+    if request.method == "POST":
+        actor.require(MANAGE)
     found = services.get_member(actor, id)
     now = {"role": str(found.custom_role_id or found.role)}
     form = RoleForm(request.POST or None, actor=actor, initial=now) if may_change(actor, found) else None
-    if request.method == "POST":
-        actor.require(MANAGE)
-        if form and form.is_valid() and attempt(form, lambda: _change(actor, id, form)):
-            messages.success(request, _("The role has been changed."))
-            return redirect("member", id=id)
+    if request.method == "POST" and form and form.is_valid() and attempt(form, lambda: _change(actor, id, form)):
+        messages.success(request, _("The role has been changed."))
+        return redirect("member", id=id)
     context: dict[str, Any] = {
         "member": found,
         "form": form,

@@ -49,13 +49,13 @@ def teams(request: HttpRequest) -> HttpResponse:
 def team(request: HttpRequest, id: UUID) -> HttpResponse:
     """One team: its members, and its name."""
     actor = request.actor  # type: ignore[attr-defined]
-    found = services.get_team(actor, id)
-    form = TeamForm(request.POST or None, initial={"name": found.name, "description": found.description})
     if request.method == "POST":
         actor.require(MANAGE)
-        if form.is_valid() and attempt(form, lambda: services.change_team(actor, id, **form.cleaned_data)):
-            messages.success(request, _("The team has been changed."))
-            return redirect("team", id=id)
+    found = services.get_team(actor, id)
+    form = TeamForm(request.POST or None, initial={"name": found.name, "description": found.description})
+    if form.is_valid() and attempt(form, lambda: services.change_team(actor, id, **form.cleaned_data)):
+        messages.success(request, _("The team has been changed."))
+        return redirect("team", id=id)
     rows = TeamMembership.objects.filter(team=found).select_related("membership__user", "membership__custom_role")
     context = {
         "team": found,

@@ -1,17 +1,11 @@
 """The WebSocket: the same frames as everywhere, for members and programs of the organization and nobody else."""
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from asgiref.testing import ApplicationCommunicator
-from django.conf import settings
 from django.db import OperationalError
-from django.test import Client
 
 from apps.accounts import services as accounts
 from apps.core import shutdown, streams, threads
@@ -21,8 +15,8 @@ from apps.registry.models import ModelVersion
 from apps.studio import consumers
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
-from config.asgi import application
 from tests.helpers.people import Tenant
+from tests.helpers.sockets import connected, cookie_of
 from tests.helpers.studio import ask, finish, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,60 +35,6 @@ def finished(org_a: Tenant, model: ModelVersion, redis: Any) -> Generation:
     pipe.execute()
     assert finish(generation, Outcome(Status.SUCCEEDED, TEXT, "stop", 10, 2))
     return generation
-
-
-def cookie_of(user: Any) -> str:
-    client = Client()
-    client.force_login(user)
-    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
-
-
-class Socket:
-    """A client of the real ASGI application; `channels.testing` wants another web server installed."""
-
-    def __init__(self, id: Any, query: str, headers: dict[str, str]) -> None:
-        scope = {
-            "type": "websocket",
-            "path": f"/ws/generations/{id}/",
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in ({"host": "testserver"} | headers).items()],
-            "subprotocols": [],
-        }
-        self.application = ApplicationCommunicator(application, scope)
-
-    async def shake_hands(self) -> bool:
-        await self.application.send_input({"type": "websocket.connect"})
-        answer = await self.application.receive_output(timeout=5)
-        return bool(answer["type"] == "websocket.accept")
-
-    async def say(self, **message: Any) -> None:
-        await self.application.send_input({"type": "websocket.receive"} | message)
-
-    async def frame(self) -> dict[str, Any] | int:
-        """The next frame, or the close code."""
-        message = await self.application.receive_output(timeout=5)
-        if message["type"] == "websocket.close":
-            return int(message["code"])
-        found: dict[str, Any] = json.loads(message["text"])
-        return found
-
-    async def everything(self) -> tuple[list[dict[str, Any]], int]:
-        """All frames until the server closes, and its close code."""
-        frames = []
-        while not isinstance(frame := await self.frame(), int):
-            frames.append(frame)
-        return frames, frame
-
-
-@asynccontextmanager
-async def connected(id: Any, query: str = "", **headers: str) -> AsyncIterator[Socket]:
-    socket = Socket(id, query, headers)
-    assert await socket.shake_hands()
-    try:
-        yield socket
-    finally:
-        await socket.application.send_input({"type": "websocket.disconnect", "code": 1001})
-        await socket.application.wait(timeout=5)
 
 
 def told(frames: list[dict[str, Any]]) -> str:

@@ -1,0 +1,233 @@
+"""Every address, method and role of authorization.yaml, tried over HTTP."""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from apps.accounts.permissions import KEY_SCOPES, PERMISSIONS, ROLE_PERMISSIONS
+from tests.architecture.conftest import World, undone
+from tests.helpers.authorization import (
+    AUDIENCES,
+    METHODS,
+    Route,
+    Rule,
+    addresses,
+    role_permissions,
+    routes,
+    table,
+)
+from tests.helpers.plain_requests import body_of, query_of
+from tests.helpers.principals import Principal
+from tests.helpers.world import NOBODYS, Side, nobodys_ids
+
+ROUTES = routes()
+LOGIN = "/accounts/login/"
+# Found in an answer only because the request brought it there, or new in every answer.
+PASSING = re.compile(r'req_[0-9a-f]{32}|(?<=name="csrfmiddlewaretoken" value=")\w+|(?<=data-csrf=")\w+')
+# Notes of when a session and a key were last seen, which are written once a minute.
+NOTES = ('UPDATE "accounts_browsersession" SET "seen_at"', 'UPDATE "accounts_apikey" SET "last_used_at"')
+CHANGING_HEADERS = {"x-request-id", "date", "expires", "set-cookie", "content-length"}
+
+
+# ---------------------------------------------------------------- the file is whole
+
+
+def test_every_address_has_a_name_of_its_own() -> None:
+    names = [name for name, _path, _pattern in addresses()]
+    assert "None" not in names
+    assert len(names) == len(set(names))
+
+
+def test_every_address_is_in_the_file() -> None:
+    assert {name for name, _path, _pattern in addresses()} == set(ROUTES)
+
+
+def test_roles_hold_what_the_file_says() -> None:
+    assert role_permissions() == {str(role): held for role, held in ROLE_PERMISSIONS.items()}
+    assert set(table()["permissions"]) == set(PERMISSIONS)
+    assert set(table()["scopes"]) == set(KEY_SCOPES)
+
+
+def test_every_line_names_an_audience_or_a_permission() -> None:
+    known = {*AUDIENCES, *PERMISSIONS}
+    wrong = {(route.name, rule.audience) for route in ROUTES.values() for rule in route.rules.values()}
+    assert {(name, audience) for name, audience in wrong if audience not in known} == set()
+
+
+def test_every_place_of_an_address_is_named(world: World) -> None:
+    for name, path, _pattern in addresses():
+        places = set(re.findall(r"<(?:\w+:)?(\w+)>", path))
+        assert set(ROUTES[name].places) == places, f"{name}: say what goes into {places}"
+        assert set(ROUTES[name].places.values()) <= {*NOBODYS, *world.a.ids}, name
+
+
+# ---------------------------------------------------------------- everybody, everywhere
+
+
+def path_of(route: Route, ids: dict[str, Any]) -> str:
+    return reverse(route.name, kwargs={place: (NOBODYS | ids)[what] for place, what in route.places.items()})
+
+
+def owned(route: Route) -> list[str]:
+    """The kinds of things of an organization's own that the address names."""
+    return [what for what in route.places.values() if what not in NOBODYS]
+
+
+def foreign_targets(world: World, route: Route) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """For each way to point elsewhere: what it is called, ids of the other organization, and ids that nobody has."""
+    own, other, nobodys = world.a.ids, world.b.ids, nobodys_ids(world.b)
+    kinds = owned(route)
+    if kinds:
+        yield "another organization's", other, nobodys
+    if len(kinds) > 1:
+        for kind in kinds:
+            yield f"another organization's {kind}", own | {kind: other[kind]}, own | {kind: nobodys[kind]}
+
+
+def is_api(path: str) -> bool:
+    return path.startswith(("/api/", "/v1/"))
+
+
+def expected(who: Principal, route: Route, rule: Rule, path: str) -> int | str:
+    """The status for the organization's own things; "sign in", or "reached" for whoever may."""
+    api = is_api(path)
+    if rule.audience == "everyone":
+        return "reached"
+    if not (who.is_person or (who.is_key and api)):
+        return 401 if api else "sign in"
+    if rule.audience == "person":
+        return "reached"
+    if not (who.is_member or who.is_key):
+        return 401 if api else 404
+    if rule.audience == "caller" or (rule.audience == "member" and who.is_member):
+        return "reached"
+    if rule.audience == "owner":
+        return "reached" if who.name == "owner" else route.without
+    return "reached" if rule.audience in who.permissions else route.without
+
+
+def outcome(response: Any, rule: Rule, method: str) -> int | str:
+    """What came, in the same words."""
+    status = int(response.status_code)
+    if status == 302 and urlsplit(response["location"]).path == LOGIN and rule.audience != "everyone":
+        return "sign in"
+    if rule.answer is not None:
+        return "reached" if status == rule.answer else status
+    good = {200, 400, 422} if rule.audience in {"everyone", "person"} else {200}
+    moved = {201, 202, 204, 302, 303}
+    if rule.audience in {"everyone", "person"} or method != "GET":
+        good |= moved
+    return "reached" if status in good else status
+
+
+def everybody(world: World, rule: Rule) -> list[Principal]:
+    return world.everybody + world.borderline.get(rule.audience, [])
+
+
+def assert_silent(response: Any, side: Side, what: str) -> None:
+    text = "" if response.streaming else response.content.decode(errors="replace")
+    shown = [secret for secret in side.secrets if secret in text]
+    assert not shown, f"{what} shows {shown}"
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_everybody_gets_what_the_file_says(name: str, world: World) -> None:
+    """The organization's own things."""
+    route, wrong = ROUTES[name], []
+    for method, rule in route.rules.items():
+        path = path_of(route, world.a.ids)
+        for who in everybody(world, rule):
+            with undone():
+                address = path + query_of(method, name, world.a)
+                response = world.ask(who, method, address, body_of(method, name, world.a))
+                found = outcome(response, rule, method)
+            assert_silent(response, world.b, f"{method} {path} by {who.name}")
+            wanted = expected(who, route, rule, path)
+            if found not in {wanted, "reached" if wanted == rule.answer else wanted}:
+                wrong.append(f"{method} by {who.name}: {found}, not {wanted}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, route in ROUTES.items() if owned(route)))
+def test_ids_of_others_answer_like_ids_of_nobody(name: str, world: World) -> None:
+    """Same status, body and headers, and as many queries of the same shape, so that not even time tells them apart."""
+    route, wrong = ROUTES[name], []
+    for method, rule in route.rules.items():
+        for which, other, nobodys in foreign_targets(world, route):
+            for who in everybody(world, rule):
+                theirs, none = (answer(world, who, route, method, ids) for ids in (other, nobodys))
+                what = f"{method} {which} by {who.name}"
+                wanted = expected(who, route, rule, path_of(route, other))
+                wanted = 404 if wanted == "reached" else wanted
+                if theirs[0] != wanted:
+                    wrong.append(f"{what}: {theirs[0]}, not {wanted}")
+                if theirs != none:
+                    wrong.append(f"{what}: {difference(theirs, none)}")
+    assert not wrong, "\n".join(wrong)
+
+
+Answer = tuple[int | str, str, dict[str, str], list[str]]
+
+
+def answer(world: World, who: Principal, route: Route, method: str, ids: dict[str, Any]) -> Answer:
+    """What comes for these ids, without what must differ: ids and tokens."""
+    path = path_of(route, ids) + query_of(method, route.name, world.a)
+    with undone(), CaptureQueriesContext(connection) as asked:
+        response = world.ask(who, method, path, body_of(method, route.name, world.a))
+        status = outcome(response, route.rules[method], method)
+    assert_silent_but(response, world.b, ids, f"{method} {path} by {who.name}")
+    body = "" if response.streaming else plain(response.content.decode(errors="replace"), ids)
+    headers = {k.lower(): plain(v, ids) for k, v in response.headers.items() if k.lower() not in CHANGING_HEADERS}
+    return status, body, headers, [shape_of(query["sql"]) for query in asked if not query["sql"].startswith(NOTES)]
+
+
+def assert_silent_but(response: Any, side: Side, ids: dict[str, Any], what: str) -> None:
+    """An id that stood in the address may come back in the page's links to itself; nothing else may."""
+    text = "" if response.streaming else response.content.decode(errors="replace")
+    brought = {str(id) for id in ids.values()}
+    shown = [secret for secret in side.secrets if secret in text and secret not in brought]
+    assert not shown, f"{what} shows {shown}"
+
+
+def plain(text: str, ids: dict[str, Any]) -> str:
+    for id in ids.values():
+        text = text.replace(str(id), "ID")
+    return PASSING.sub("…", text)
+
+
+def shape_of(sql: str) -> str:
+    """A query without its values, and without the numbers that Django gives to savepoints."""
+    return re.sub(r"'(?:[^']|'')*'|\b\d+\b|\bs\d+_x\d+\b", "?", sql)
+
+
+def difference(theirs: Answer, none: Answer) -> str:
+    parts = ("status", "body", "headers", "queries")
+    pairs = [(part, str(a), str(b)) for part, a, b in zip(parts, theirs, none, strict=True) if a != b]
+    return ", ".join(
+        f"{part} {from_where_they_differ(a, b)!r} and {from_where_they_differ(b, a)!r}" for part, a, b in pairs
+    )
+
+
+def from_where_they_differ(text: str, other: str) -> str:
+    start = len(os.path.commonprefix([text, other]))
+    return text[max(0, start - 40) : start + 80]
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_methods_that_are_not_listed_are_refused_as_such(name: str, world: World) -> None:
+    route = ROUTES[name]
+    path = path_of(route, world.a.ids)
+    for method in set(METHODS) - set(route.rules):
+        for who in (world.named("nobody"), world.named("owner"), world.named("a key with every scope")):
+            with undone():
+                status = world.ask(who, method, path).status_code
+            # The API asks who it is first.
+            refused = {405, 401} if is_api(path) and who.name == "nobody" else {405}
+            assert status in refused, f"{method} {path} by {who.name}: {status}"

@@ -1,0 +1,86 @@
+"""tests/architecture/authorization.yaml as Python, with what everybody gets according to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.urls import URLPattern, URLResolver, get_resolver
+
+FILE = Path(__file__).resolve().parents[1] / "architecture" / "authorization.yaml"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+AUDIENCES = ("everyone", "person", "member", "owner", "caller")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may use one method of an address, and what comes to them where that is not success."""
+
+    audience: str
+    answer: int | None
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address: what stands in its places, and a rule for each of its methods.
+
+    `without` is the status for whoever lacks the permission: 403, or 404 where even the organization's own rows are
+    not shown to exist.
+    """
+
+    name: str
+    places: dict[str, str]
+    rules: dict[str, Rule]
+    without: int = 403
+
+
+@cache
+def table() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def routes() -> dict[str, Route]:
+    return {name: _route(name, line) for name, line in table()["routes"].items()}
+
+
+def _route(name: str, line: dict[str, Any]) -> Route:
+    places, rules = {}, {}
+    for key, value in line.items():
+        if key.split()[0] in METHODS:
+            rules |= dict.fromkeys(key.split(), _rule(value))
+        elif key != "without":
+            places[key] = value
+    return Route(name, places, rules, line.get("without", 403))
+
+
+def _rule(text: str) -> Rule:
+    audience, _, answer = text.partition("->")
+    return Rule(audience.strip(), int(answer) if answer else None)
+
+
+def role_permissions() -> dict[str, frozenset[str]]:
+    """What the file says that each role holds."""
+    everything = frozenset(table()["permissions"])
+    found = {}
+    for role, line in table()["roles"].items():
+        if isinstance(line, dict):
+            [(_everything_but, left_out)] = line.items()
+            found[role] = everything - frozenset(left_out)
+        else:
+            found[role] = everything if line == "everything" else frozenset(line)
+    return found
+
+
+def addresses(resolver: Any = None, namespace: str = "", path: str = "") -> Iterator[tuple[str, str, URLPattern]]:
+    """(name with its namespaces, path, pattern) of every address that Django routes."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from addresses(pattern, inner, path + str(pattern.pattern))
+        else:
+            yield f"{namespace}{pattern.name}", path + str(pattern.pattern), pattern

@@ -1,0 +1,91 @@
+"""Everybody who may turn up at an address, each with the credentials that they would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.test import Client
+
+from apps.accounts import services as accounts
+from apps.accounts.models import CustomRole, User
+from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS, KEY_SCOPES, Role
+from apps.core import tenancy
+from tests.helpers.authorization import role_permissions, table
+from tests.helpers.people import add_person, make_user
+from tests.helpers.world import Side
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: `permissions` are what the file says they hold, `cookie` and `headers` how they prove who they are."""
+
+    name: str
+    permissions: frozenset[str] = frozenset()
+    cookie: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    is_member: bool = False
+    is_key: bool = False
+
+    @property
+    def is_person(self) -> bool:
+        return bool(self.cookie)
+
+
+def session_of(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def strangers() -> list[Principal]:
+    wrong = {"authorization": "Bearer mr_wrong"}
+    outsider = make_user("outsider@nowhere.example")
+    return [
+        Principal("nobody"),
+        Principal("a wrong key", headers=wrong),
+        Principal("an outsider", cookie=session_of(outsider)),
+    ]
+
+
+def members(side: Side) -> list[Principal]:
+    """One person of each role; a custom role holds nothing here."""
+    found = []
+    for role, permissions in role_permissions().items():
+        custom = _custom_role(side, "holds nothing", []) if role == Role.CUSTOM else None
+        user = add_person(side.tenant, f"{role}-of-the-matrix", role, custom)
+        found.append(Principal(role, permissions, session_of(user), is_member=True))
+    return found
+
+
+def keys(side: Side) -> list[Principal]:
+    """A key with every scope, and one with each."""
+    scopes = frozenset(table()["scopes"])
+    return [_key(side, "a key with every scope", scopes)] + [_key(side, f"a key with {s}", {s}) for s in sorted(scopes)]
+
+
+def _key(side: Side, name: str, scopes: Iterable[str]) -> Principal:
+    _row, secret = accounts.create_api_key(side.tenant.actor, name, scopes)
+    assert set(scopes) <= set(KEY_SCOPES)
+    return Principal(name, frozenset(scopes), headers={"authorization": f"Bearer {secret}"}, is_key=True)
+
+
+def borderline(side: Side) -> dict[str, list[Principal]]:
+    """For each permission a custom role with everything but it, so that no line asks for less than it says."""
+    return {name: [all_but(side, name)] for name in CUSTOM_ROLE_PERMISSIONS}
+
+
+def all_but(side: Side, permission: str) -> Principal:
+    held = frozenset(CUSTOM_ROLE_PERMISSIONS) - {permission}
+    role = _custom_role(side, f"all but {permission}", held)
+    user = add_person(side.tenant, permission.replace(":", "-"), Role.CUSTOM, role)
+    return Principal(role.name, held, session_of(user), is_member=True)
+
+
+def _custom_role(side: Side, name: str, permissions: Iterable[str]) -> CustomRole:
+    with tenancy.scope(side.id):
+        role: CustomRole = CustomRole.objects.create(
+            organization_id=side.id, name=name, permissions=sorted(permissions)
+        )
+    return role
