@@ -41,13 +41,17 @@ class World:
             self.client.cookies[settings.SESSION_COOKIE_NAME] = who.cookie
         if method == "GET":
             response: HttpResponse = self.client.get(path, headers=who.headers)
-        elif path.startswith(("/api/", "/v1/")):
+        elif is_api_path(path):
             response = self.client.generic(method, path, _json(body), "application/json", headers=who.headers)
         elif method == "POST":
             response = self.client.post(path, body or {}, headers=who.headers)
         else:
             response = self.client.generic(method, path, b"", "application/x-www-form-urlencoded", headers=who.headers)
         return response
+
+
+def is_api_path(path: str) -> bool:
+    return path.startswith(("/api/", "/v1/", "/scim/"))
 
 
 def _json(body: Any) -> bytes:
@@ -74,5 +78,5 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
         patch.setattr(settings, "MEDIA_ROOT", Path(tmp_path_factory.mktemp("media")))
         with undone():
             a, b = make_side("Xylophone"), make_side("Quetzal")
-            everybody = [*principals.strangers(), *principals.members(a), *principals.keys(a)]
+            everybody = [*principals.strangers(), *principals.members(a), *principals.keys(a), principals.directory(a)]
             yield World(a, b, everybody, principals.borderline(a), Client(raise_request_exception=False))

@@ -1,6 +1,5 @@
 """Every address, method and role of authorization.yaml, tried over HTTP."""
 
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.accounts.permissions import KEY_SCOPES, PERMISSIONS, ROLE_PERMISSIONS
-from tests.architecture.conftest import World, undone
+from tests.architecture.conftest import World, is_api_path, undone
 from tests.helpers.authorization import (
     AUDIENCES,
     METHODS,
@@ -32,7 +31,11 @@ LOGIN = "/accounts/login/"
 # Found in an answer only because the request brought it there, or new in every answer.
 PASSING = re.compile(r'req_[0-9a-f]{32}|(?<=name="csrfmiddlewaretoken" value=")\w+|(?<=data-csrf=")\w+')
 # Notes of when a session and a key were last seen, which are written once a minute.
-NOTES = ('UPDATE "accounts_browsersession" SET "seen_at"', 'UPDATE "accounts_apikey" SET "last_used_at"')
+NOTES = (
+    'UPDATE "accounts_browsersession" SET "seen_at"',
+    'UPDATE "accounts_apikey" SET "last_used_at"',
+    'UPDATE "sso_directorytoken" SET "last_used_at"',
+)
 CHANGING_HEADERS = {"x-request-id", "date", "expires", "set-cookie", "content-length"}
 
 
@@ -91,15 +94,14 @@ def foreign_targets(world: World, route: Route) -> Iterator[tuple[str, dict[str,
             yield f"another organization's {kind}", own | {kind: other[kind]}, own | {kind: nobodys[kind]}
 
 
-def is_api(path: str) -> bool:
-    return path.startswith(("/api/", "/v1/"))
-
-
 def expected(who: Principal, route: Route, rule: Rule, path: str) -> int | str:
     """The status for the organization's own things; "sign in", or "reached" for whoever may."""
-    api = is_api(path)
+    api = is_api_path(path)
     if rule.audience == "everyone":
         return "reached"
+    if rule.audience == "directory" or who.is_directory:
+        allowed = rule.audience == "directory" and who.is_directory
+        return "reached" if allowed else 401 if api else "sign in"
     if not (who.is_person or (who.is_key and api)):
         return 401 if api else "sign in"
     if rule.audience == "person":
@@ -210,13 +212,11 @@ def shape_of(sql: str) -> str:
 def difference(theirs: Answer, none: Answer) -> str:
     parts = ("status", "body", "headers", "queries")
     pairs = [(part, str(a), str(b)) for part, a, b in zip(parts, theirs, none, strict=True) if a != b]
-    return ", ".join(
-        f"{part} {from_where_they_differ(a, b)!r} and {from_where_they_differ(b, a)!r}" for part, a, b in pairs
-    )
+    return ", ".join(f"{part} {around_change(a, b)!r} and {around_change(b, a)!r}" for part, a, b in pairs)
 
 
-def from_where_they_differ(text: str, other: str) -> str:
-    start = len(os.path.commonprefix([text, other]))
+def around_change(text: str, other: str) -> str:
+    start = next((place for place, pair in enumerate(zip(text, other, strict=False)) if len(set(pair)) > 1), 0)
     return text[max(0, start - 40) : start + 80]
 
 
@@ -224,10 +224,12 @@ def from_where_they_differ(text: str, other: str) -> str:
 def test_methods_that_are_not_listed_are_refused_as_such(name: str, world: World) -> None:
     route = ROUTES[name]
     path = path_of(route, world.a.ids)
+    # The APIs ask first who it is.
+    refused = {401, 405} if is_api_path(path) else {405}
     for method in set(METHODS) - set(route.rules):
-        for who in (world.named("nobody"), world.named("owner"), world.named("a key with every scope")):
+        found = {}
+        for who in ("nobody", "owner", "a key with every scope", "a directory"):
             with undone():
-                status = world.ask(who, method, path).status_code
-            # The API asks who it is first.
-            refused = {405, 401} if is_api(path) and who.name == "nobody" else {405}
-            assert status in refused, f"{method} {path} by {who.name}: {status}"
+                found[who] = world.ask(world.named(who), method, path).status_code
+        assert set(found.values()) <= refused, f"{method} {path}: {found}"
+        assert 405 in found.values(), f"{method} {path}: {found}"

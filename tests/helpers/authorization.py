@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 FILE = Path(__file__).resolve().parents[1] / "architecture" / "authorization.yaml"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-AUDIENCES = ("everyone", "person", "member", "owner", "caller")
+AUDIENCES = ("everyone", "person", "member", "owner", "caller", "directory")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from tests.helpers.world import Side
 
 Body = dict[str, Any]
 
+_SCIM = "urn:ietf:params:scim:schemas:core:2.0"
+_PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+_RENAME = {"op": "replace", "path": "displayName", "value": "Renamed"}
 _TEAM = {"name": "New team"}
 _ROLE = {"name": "New role", "permissions": ["models:read"]}
 _INVITATION = {"email": "somebody.new@example.com", "role": "member"}
@@ -58,6 +61,12 @@ _REQUESTS: dict[str, Callable[[Side], Body]] = {
     "POST privacy-term": lambda side: {"kind": "generations", "days": "30"},
     "POST privacy-erase": lambda side: {"email": side.target.email, "texts": "keep"},
     "POST api-privacy-erasures": lambda side: {"scope": "member", "person": str(side.target.pk)},
+    "POST scim-users": lambda side: {"schemas": [_SCIM + ":User"], "userName": f"new@{side.mark}.example".lower()},
+    "PUT scim-person": lambda side: {"schemas": [_SCIM + ":User"], "userName": side.target.email},
+    "PATCH scim-person": lambda side: {"schemas": [_PATCH], "Operations": [_RENAME]},
+    "POST scim-groups": lambda side: {"schemas": [_SCIM + ":Group"], "displayName": "New group"},
+    "PUT scim-group": lambda side: {"schemas": [_SCIM + ":Group"], "displayName": "Renamed"},
+    "PATCH scim-group": lambda side: {"schemas": [_PATCH], "Operations": [_RENAME]},
     "PUT api-privacy-term": lambda side: {"days": 30},
 }
 _QUERIES: dict[str, Callable[[Side], str]] = {

@@ -12,6 +12,7 @@ from apps.accounts import services as accounts
 from apps.accounts.models import CustomRole, User
 from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS, KEY_SCOPES, Role
 from apps.core import tenancy
+from apps.sso.services.tokens import create_token
 from tests.helpers.authorization import role_permissions, table
 from tests.helpers.people import add_person, make_user
 from tests.helpers.world import Side
@@ -27,6 +28,7 @@ class Principal:
     headers: dict[str, str] = field(default_factory=dict)
     is_member: bool = False
     is_key: bool = False
+    is_directory: bool = False
 
     @property
     def is_person(self) -> bool:
@@ -69,6 +71,12 @@ def _key(side: Side, name: str, scopes: Iterable[str]) -> Principal:
     _row, secret = accounts.create_api_key(side.tenant.actor, name, scopes)
     assert set(scopes) <= set(KEY_SCOPES)
     return Principal(name, frozenset(scopes), headers={"authorization": f"Bearer {secret}"}, is_key=True)
+
+
+def directory(side: Side) -> Principal:
+    """An identity provider's directory, with its own token."""
+    _row, secret = create_token(side.tenant.actor)
+    return Principal("a directory", headers={"authorization": f"Bearer {secret}"}, is_directory=True)
 
 
 def borderline(side: Side) -> dict[str, list[Principal]]:

@@ -18,7 +18,8 @@ from apps.core.jobs import Status
 from apps.privacy.models import Erasure, Export, Scope
 from apps.registry.services import ensure_default_model
 from apps.sso import services as sso
-from apps.sso.models import Connection
+from apps.sso.models import Connection, DirectoryGroup, DirectoryUser, Domain
+from apps.sso.services.tokens import create_token
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from tests.helpers.people import Tenant, add_person, make_tenant, member_of
@@ -32,6 +33,8 @@ NOBODYS = {
     "a user": "1",
     "a passkey": 1,
     "a model": "default",
+    "a name of the standard": "User",
+    "a schema of the standard": "urn:ietf:params:scim:schemas:core:2.0:User",
     "a connection": "01976f1e-0000-7000-8000-000000000000",
     "a kind of data": "generations",
     "oidc or saml": "oidc",
@@ -83,9 +86,8 @@ def _work(side: Side) -> None:
     waiting = ask(side.tenant, text)
     # Whoever claims work next must find none of this.
     with tenancy.scope(side.id):
-        Generation.objects.filter(pk=waiting.pk).update(
-            status=Status.RUNNING, attempt=1, lease_until=timezone.now() + timedelta(hours=1)
-        )
+        lease = timezone.now() + timedelta(hours=1)
+        Generation.objects.filter(pk=waiting.pk).update(status=Status.RUNNING, attempt=1, lease_until=lease)
     side.ids |= {"generation": waiting.pk, "written generation": written.pk, "key": side.tenant.api_key.pk}
 
 
@@ -124,7 +126,11 @@ def _rules(side: Side) -> None:
             sso_url=f"https://{mark}.example/sso",
             certificates=["MIIB"],
         )
-    side.ids["connection"] = connection.pk
+        Domain.objects.update(verified_at=timezone.now())
+        person = DirectoryUser.objects.create(organization_id=side.id, user=side.target, user_name=mark)
+        group = DirectoryGroup.objects.create(organization_id=side.id, name=mark)
+    side.ids |= {"connection": connection.pk, "directory's person": person.pk, "directory's group": group.pk}
+    side.ids["directory's token"] = create_token(actor)[0].pk
 
 
 def _requests(side: Side) -> None:

@@ -16,7 +16,7 @@ from apps.studio import consumers
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from tests.helpers.people import Tenant
-from tests.helpers.sockets import connected, cookie_of
+from tests.helpers.sockets import Socket, connected, cookie_of
 from tests.helpers.studio import ask, finish, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
