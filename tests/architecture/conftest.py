@@ -78,5 +78,6 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
         patch.setattr(settings, "MEDIA_ROOT", Path(tmp_path_factory.mktemp("media")))
         with undone():
             a, b = make_side("Xylophone"), make_side("Quetzal")
-            everybody = [*principals.strangers(), *principals.members(a), *principals.keys(a), principals.directory(a)]
+            everybody = [*principals.strangers(), *principals.members(a), *principals.keys(a)]
+            everybody += [principals.service_account(a), principals.directory(a)]
             yield World(a, b, everybody, principals.borderline(a), Client(raise_request_exception=False))

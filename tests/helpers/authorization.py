@@ -18,9 +18,13 @@ AUDIENCES = ("everyone", "person", "member", "owner", "caller", "directory")
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may use one method of an address, and what comes to them where that is not success."""
+    """Who may use one method of an address, and what comes to them where that is not success.
+
+    `over` is a role of which they must hold all that it does.
+    """
 
     audience: str
+    over: str
     answer: int | None
 
 
@@ -59,8 +63,9 @@ def _route(name: str, line: dict[str, Any]) -> Route:
 
 
 def _rule(text: str) -> Rule:
-    audience, _, answer = text.partition("->")
-    return Rule(audience.strip(), int(answer) if answer else None)
+    who, _, answer = text.partition("->")
+    audience, _, over = who.partition("+")
+    return Rule(audience.strip(), over.strip(), int(answer) if answer else None)
 
 
 def role_permissions() -> dict[str, frozenset[str]]:

@@ -12,6 +12,7 @@ Body = dict[str, Any]
 _SCIM = "urn:ietf:params:scim:schemas:core:2.0"
 _PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 _RENAME = {"op": "replace", "path": "displayName", "value": "Renamed"}
+_ACCOUNT = {"name": "New robot", "role": "member"}
 _TEAM = {"name": "New team"}
 _ROLE = {"name": "New role", "permissions": ["models:read"]}
 _INVITATION = {"email": "somebody.new@example.com", "role": "member"}
@@ -39,7 +40,13 @@ _REQUESTS: dict[str, Callable[[Side], Body]] = {
     "POST role-new": lambda side: _ROLE,
     "POST role": lambda side: _ROLE,
     "POST api-keys": lambda side: {"name": "New key", "scopes": ["models:read"]},
-    "POST api-key-revoke": lambda side: {"name": "test key"},
+    "POST api-key-revoke": lambda side: {"name": f"{side.mark} key"},
+    "POST api-key-rotate": lambda side: {"overlap": "24"},
+    "POST service-accounts": lambda side: _ACCOUNT,
+    "POST service-account": lambda side: _ACCOUNT,
+    "POST api-organization-keys": lambda side: {"name": "New key", "scopes": ["models:read"]},
+    "POST api-organization-service-accounts": lambda side: _ACCOUNT,
+    "PATCH api-organization-service-account": lambda side: _ACCOUNT,
     "POST organization-settings": lambda side: {"name": side.mark, "slug": side.mark.lower(), "language": "en"},
     "POST ownership-transfer": lambda side: {"email": side.target.email, "name": side.tenant.organization.name},
     "POST organization-delete": lambda side: {"name": side.tenant.organization.name},

@@ -67,6 +67,15 @@ def keys(side: Side) -> list[Principal]:
     return [_key(side, "a key with every scope", scopes)] + [_key(side, f"a key with {s}", {s}) for s in sorted(scopes)]
 
 
+def service_account(side: Side) -> Principal:
+    """A program with a role of its own, whose key has more scopes than the role allows."""
+    account = accounts.create_service_account(side.tenant.actor, "a robot of the matrix", Role.MEMBER)
+    limits = accounts.KeyLimits(service_account_id=account.pk)
+    _row, secret = accounts.create_api_key(side.tenant.actor, "a robot's key", KEY_SCOPES, limits)
+    held = role_permissions()[Role.MEMBER] & frozenset(table()["scopes"])
+    return Principal("a service account", held, headers={"authorization": f"Bearer {secret}"}, is_key=True)
+
+
 def _key(side: Side, name: str, scopes: Iterable[str]) -> Principal:
     _row, secret = accounts.create_api_key(side.tenant.actor, name, scopes)
     assert set(scopes) <= set(KEY_SCOPES)

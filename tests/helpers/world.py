@@ -88,7 +88,11 @@ def _work(side: Side) -> None:
     with tenancy.scope(side.id):
         lease = timezone.now() + timedelta(hours=1)
         Generation.objects.filter(pk=waiting.pk).update(status=Status.RUNNING, attempt=1, lease_until=lease)
-    side.ids |= {"generation": waiting.pk, "written generation": written.pk, "key": side.tenant.api_key.pk}
+    side.ids |= {"generation": waiting.pk, "written generation": written.pk}
+    account = accounts.create_service_account(side.tenant.actor, f"{side.mark} robot", "member")
+    limits = accounts.KeyLimits(service_account_id=account.pk)
+    key, _secret = accounts.create_api_key(side.tenant.actor, f"{side.mark} key", limits=limits)
+    side.ids |= {"service account": account.pk, "key": key.pk}
 
 
 def _people(side: Side) -> None:
@@ -189,6 +193,9 @@ def _plain_value(side: Side, field: Any) -> Any:
             return side.mark.encode()
         case models.GenericIPAddressField():
             return "192.0.2.1"
+        case models.PositiveBigIntegerField():
+            # Also what limits something: enough to go on working.
+            return 10_000_000
         case models.IntegerField() | models.DecimalField():
             return 1
     if field.choices:
