@@ -36,11 +36,6 @@ class Streams:
         everybody = [*principals.strangers(), *principals.members(self.a), *principals.keys(self.a)]
         self.everybody = [*everybody, principals.service_account(self.a), principals.directory(self.a)]
         self.everybody.append(principals.all_but(self.a, READS))
-            *everybody,
-            principals.service_account(self.a),
-            principals.directory(self.a),
-            principals.all_but(self.a, READS),
-        ]
         self.targets = {
             OWN: self.a.ids["written generation"],
             OTHERS: self.b.ids["written generation"],
