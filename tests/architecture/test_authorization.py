@@ -109,7 +109,7 @@ def expected(who: Principal, route: Route, rule: Rule, path: str) -> int | str:
     if not (who.is_person or (who.is_key and api)):
         return 401 if api else "sign in"
     if rule.audience == "person":
-        return "reached"
+        return "reached" if who.is_person else 401
     if not (who.is_member or who.is_key):
         return 401 if api else 404
     if rule.audience == "caller" or (rule.audience == "member" and who.is_member):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.helpers.world import Side
+from tests.helpers.world import NOBODYS, Side
 
 Body = dict[str, Any]
 
@@ -51,6 +51,8 @@ _REQUESTS: dict[str, Callable[[Side], Body]] = {
     "POST ownership-transfer": lambda side: {"email": side.target.email, "name": side.tenant.organization.name},
     "POST organization-delete": lambda side: {"name": side.tenant.organization.name},
     "POST organization-new": lambda side: {"name": "Another"},
+    "POST support-access": lambda side: {"days": "1"},
+    "POST api-invitation-accept": lambda side: {"token": NOBODYS["a secret"]},
     "POST leave": lambda side: {"name": side.tenant.organization.name},
     "PATCH api-organization": lambda side: {"language": "en"},
     "PATCH api-organization-member": lambda side: {"role": "member"},
