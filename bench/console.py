@@ -24,13 +24,13 @@ from uuid import UUID
 import psycopg
 
 from bench import output
-from bench.consoles import members
+from bench.consoles import members, usage
 from bench.speed.machine import device_name
 from deploy.local.services import start_postgres, start_redis
 
 ROOT = Path(__file__).resolve().parents[1]
 # A part is a module with `fill` and `pages`.
-PARTS: dict[str, Any] = {"members": members}
+PARTS: dict[str, Any] = {"members": members, "usage": usage}
 TARGET_MS = 150
 
 

@@ -31,6 +31,8 @@ PAGES = (
     Page("api-keys", _("API keys"), "usage:read", "key", ("api-key-revoke", "api-key-rotate")),
     Page("service-accounts", _("Service accounts"), "keys:manage", "key", ("service-account",)),
     Page("member-sessions", _("Sessions"), "sessions:manage", "user"),
+    Page("usage", _("Usage"), "usage:read", "gauge", ("usage-ledger",)),
+    Page("budgets", _("Budgets"), "budgets:manage", "coins", ("budget",)),
     Page("audit-log", _("Audit log"), "audit:read", "book", ("audit-settings",)),
     Page(
         "organization-settings",

@@ -23,7 +23,7 @@ def budget_alert(to: str, organization: str, id: str) -> EmailMessage | None:
         budget = _budget(period) if period else None
         if period is None or budget is None:
             return None
-        spender = Spender.objects.select_related("user").filter(pk=period.owner_id).first()
+        spender = Spender.objects.select_related("user", "service_account").filter(pk=period.owner_id).first()
         context = {
             "organization": Organization.objects.get(pk=UUID(organization)),
             "name": str(spender or budget.team),
@@ -41,7 +41,7 @@ def budget_alert(to: str, organization: str, id: str) -> EmailMessage | None:
 def _budget(period: BudgetPeriod) -> Budget | None:
     """The owner's own budget, else the default for members."""
     mine = Q(spender_id=period.owner_id) | Q(team_id=period.owner_id)
-    if Spender.objects.filter(pk=period.owner_id).exists():
+    if Spender.objects.filter(pk=period.owner_id, user__isnull=False).exists():
         mine |= Q(kind=BudgetKind.DEFAULT)
     found: list[Budget] = list(Budget.objects.for_pages().filter(mine))
     return min(found, key=lambda budget: budget.kind == BudgetKind.DEFAULT, default=None)

@@ -10,28 +10,34 @@ SELECT * FROM billing_plan plan WHERE plan.id = coalesce(
     (SELECT free.id FROM billing_plan free WHERE free.code = %(free)s)
 )
 """
-# Who is behind a call: the member, or whoever owns the key. A service account is nobody's, whoever made its key.
-USER = """coalesce(%(user)s::uuid, (
-    SELECT created_by_id FROM accounts_apikey
-    WHERE organization_id = %(organization)s AND id = %(key)s AND service_account_id IS NULL
-))"""
+# Who is behind a call: the person who calls, or whoever owns the key.
+BY_PERSON = "SELECT %(user)s::uuid AS user_id, NULL::uuid AS service_account_id"
+BY_KEY = """
+    SELECT member.user_id, key.service_account_id FROM accounts_apikey key LEFT JOIN accounts_membership member
+        ON member.organization_id = %(organization)s AND member.id = key.member_id
+    WHERE key.organization_id = %(organization)s AND key.id = %(key)s
+"""
 # A row for each whose sums the work counts in: the member, and the teams that they are in. What is read beside the
 # locked row is as old as the statement, which for teams and budgets is new enough; sums are read after it. The lock is
 # taken apart from the joins: PostgreSQL would evaluate them anew for a row that has changed while it waited, and double
 # what they find.
-LOCK = f"""
+LOCK = """
 WITH period AS (
     SELECT used_tokens, held_tokens, spent_micros FROM billing_usageperiod
     WHERE organization_id = %(organization)s AND month = %(month)s FOR UPDATE
-), caller AS (SELECT {USER} AS user_id)
-SELECT period.used_tokens, period.held_tokens, period.spent_micros, caller.user_id,
+), caller AS ({caller})
+SELECT period.used_tokens, period.held_tokens, period.spent_micros,
+    coalesce(caller.user_id, caller.service_account_id),
     owner.kind, owner.id, owner.monthly_tokens
-FROM period CROSS JOIN caller LEFT JOIN LATERAL (
-    SELECT 'member' AS kind, spender.id, coalesce(own.monthly_tokens, common.monthly_tokens) AS monthly_tokens
+FROM period LEFT JOIN caller ON true LEFT JOIN LATERAL (
+    SELECT CASE WHEN spender.user_id IS NULL THEN 'service_account' ELSE 'member' END AS kind, spender.id,
+        coalesce(own.monthly_tokens, common.monthly_tokens) AS monthly_tokens
     FROM billing_spender spender
     LEFT JOIN billing_budget own ON own.organization_id = %(organization)s AND own.spender_id = spender.id
     LEFT JOIN billing_budget common ON common.organization_id = %(organization)s AND common.kind = 'default'
-    WHERE spender.organization_id = %(organization)s AND spender.user_id = caller.user_id
+        AND spender.user_id IS NOT NULL
+    WHERE spender.organization_id = %(organization)s
+        AND (spender.user_id = caller.user_id OR spender.service_account_id = caller.service_account_id)
     UNION ALL
     SELECT 'team', place.team_id, budget.monthly_tokens
     FROM accounts_membership member
@@ -45,11 +51,14 @@ OPEN = """
 INSERT INTO billing_usageperiod (id, organization_id, month, held_tokens, used_tokens, spent_micros)
 VALUES (%(id)s, %(organization)s, %(month)s, 0, 0, 0) ON CONFLICT (organization_id, month) DO NOTHING
 """
-OPEN_SPENDER = f"""
-INSERT INTO billing_spender (id, organization_id, user_id, pseudonym)
-SELECT %(id)s, %(organization)s, found.user_id, '' FROM (SELECT {USER} AS user_id) found
-WHERE found.user_id IS NOT NULL ON CONFLICT (organization_id, user_id) DO NOTHING
+OPEN_SPENDER = """
+INSERT INTO billing_spender (id, organization_id, user_id, service_account_id, pseudonym)
+SELECT %(id)s, %(organization)s, user_id, service_account_id, '' FROM ({caller}) caller
+WHERE coalesce(user_id, service_account_id) IS NOT NULL ON CONFLICT DO NOTHING
 """
+# The same for a person and for a key.
+LOCK_BY_PERSON, LOCK_BY_KEY = LOCK.format(caller=BY_PERSON), LOCK.format(caller=BY_KEY)
+OPEN_PERSON, OPEN_KEY = OPEN_SPENDER.format(caller=BY_PERSON), OPEN_SPENDER.format(caller=BY_KEY)
 USED = """
 SELECT owner_id, used_tokens + held_tokens, refused_at IS NOT NULL FROM billing_budgetperiod
 WHERE organization_id = %(organization)s AND month = %(month)s AND owner_id = ANY(%(owners)s)

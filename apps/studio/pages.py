@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +13,13 @@ from django.db.models.functions import TruncDate
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.billing.chart import DayBar, bars
 from apps.billing.models import EntryKind
 from apps.core.jobs import Status
 from apps.studio.models import Generation
 
 HISTORY_ROWS = 25
 CHART_DAYS = 30
-CHART_HEIGHT, BAR_WIDTH, BAR_STEP = 64, 7, 10
 
 FILTERS: dict[str, Promise] = {
     "": _("All"),
@@ -72,17 +72,6 @@ def _after(row: Generation) -> Q:
     return Q(created_at__gt=row.created_at) | Q(created_at=row.created_at, id__gt=row.pk)
 
 
-@dataclass(frozen=True, slots=True)
-class DayBar:
-    """One day's tokens, and its bar's place in the chart's own units."""
-
-    day: date
-    tokens: int
-    x: int
-    y: int
-    height: int
-
-
 def daily_tokens(ledger: Any, now: datetime) -> list[DayBar]:
     """Tokens settled on each of the last 30 days (UTC), oldest first; empty when there are none at all."""
     first = now.date() - timedelta(days=CHART_DAYS - 1)
@@ -92,12 +81,7 @@ def daily_tokens(ledger: Any, now: datetime) -> list[DayBar]:
     if not by_day:
         return []
     days = [first + timedelta(days=index) for index in range(CHART_DAYS)]
-    return [_bar(index, day, by_day.get(day, 0), max(by_day.values())) for index, day in enumerate(days)]
-
-
-def _bar(index: int, day: date, tokens: int, most: int) -> DayBar:
-    height = max(2, round(CHART_HEIGHT * tokens / most)) if tokens and most else 0
-    return DayBar(day=day, tokens=tokens, x=index * BAR_STEP, y=CHART_HEIGHT - height, height=height)
+    return bars(days, by_day)
 
 
 @dataclass(frozen=True, slots=True)

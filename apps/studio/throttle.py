@@ -42,7 +42,7 @@ def accept_within(prepared: Prepared, accept: Callable[[], T], counts: Callable[
         kept = counts(accepted)
     except BudgetExceeded as refusal:
         # In a transaction of its own, after the one that was refused is undone.
-        billing.note_refusal(prepared.actor.organization_id, refusal)
+        billing.note_refusal(prepared.actor.organization_id, refusal, prepared.purpose)
         raise
     finally:
         if levels and not kept:

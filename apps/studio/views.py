@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import Actor, organization_page
 from apps.accounts.models import ApiKey
 from apps.billing import services as billing
+from apps.billing.budgets import states_for
 from apps.billing.models import FREE_PLAN, LedgerEntry, Plan
 from apps.core.errors import MillraceError
 from apps.core.jobs import Status
@@ -49,6 +50,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     since = timezone.now() - timedelta(days=FAILURES_DAYS)
     usage = billing.usage_summary(actor.organization_id)
     context: dict[str, Any] = {
+        "budgets": states_for(actor.user_id),
         "plan": texts.PLANS.get(usage.plan, usage.plan),
         "has_keys": ApiKey.objects.usable().exists(),
         "may_read": READ in actor.permissions,

@@ -21,6 +21,9 @@ from apps.accounts.models import (
     Team,
     User,
 )
+from apps.billing import services as billing
+from apps.billing.models import Budget, BudgetKind
+from apps.billing.services import BudgetFor
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.privacy import downloads
@@ -118,6 +121,7 @@ def theirs(org_a: Tenant, model: ModelVersion) -> Generation:
     sso.claim_domain(org_a.actor, f"{MARK}.example")
     sso.create_rule(org_a.actor, f"{MARK} group", "member")
     create_token(org_a.actor)
+    billing.create_budget(org_a.actor, BudgetFor(BudgetKind.DEFAULT), 10**6)
     with tenancy.scope(org_a.id):
         DirectoryUser.objects.create(organization=org_a.organization, user=org_a.member, user_name=MARK)
         DirectoryGroup.objects.create(organization=org_a.organization, name=MARK)
@@ -135,9 +139,11 @@ def _id(name: str, org_a: Tenant, theirs: Generation) -> Any:
         return found.pk
     kinds: dict[str, Any] = {"member": Membership, "invitation": Invitation, "team": Team, "role": CustomRole}
     kinds |= {"audit": AuditStream, "domain": Domain, "rule": GroupRule, "sso": Connection, "service": ServiceAccount}
+    kinds |= {"budget": Budget}
     kinds |= {"token": DirectoryToken, "person": DirectoryUser, "group": DirectoryGroup}
     order = (
         "audit",
+        "budget",
         "service",
         "domain",
         "rule",
@@ -248,8 +254,8 @@ def _state(tenant: Tenant) -> list[Any]:
 @pytest.mark.parametrize("name", sorted(name for name in ROUTES if name.startswith(("api-", "openai-"))))
 def test_the_organization_itself_is_answered(name: str, org_a: Tenant, theirs: Generation) -> None:
     """Without this, an address that refuses everybody would pass the attack."""
-    # Keys have no scope for privacy, the audit log, the organization and invitations to people.
-    by_session = ("api-privacy", "api-audit", "api-organization", "api-invitation")
+    # Keys have no scope for privacy, the audit log, the organization, its budgets and invitations to people.
+    by_session = ("api-privacy", "api-audit", "api-organization", "api-budget", "api-invitation")
     if name in {"api-keys", "api-key-revoke", "api-key-rotate"} or name.startswith(by_session):
         client, headers = Client(), {}
         client.force_login(org_a.owner)
@@ -267,6 +273,7 @@ PAGES += ["audit-log", "audit-settings"]
 PAGES += ["membership", "leave", "members", "member", "member-remove", "invitations", "teams", "team", "roles", "role"]
 PAGES += ["role-new", "organization-settings", "ownership-transfer", "organization-delete"]
 PAGES += ["service-accounts", "service-account", "member-sessions"]
+PAGES += ["usage", "usage-ledger", "budgets", "budget"]
 PAGES += ["privacy", "my-data"]
 PAGES += ["sso-overview", "sso-new", "sso-connection", "sso-remove", "security-policy", "sso-directory"]
 

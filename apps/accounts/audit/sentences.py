@@ -150,6 +150,7 @@ SENTENCES: dict[str, Promise] = {
     "sso.rule_deleted": gettext_lazy("%(actor)s took the role %(before_role)s from the group “%(object)s”."),
     "sso.signed_in": gettext_lazy("%(actor)s signed in through “%(object)s”."),
     "sso.refused": gettext_lazy("A sign-in through “%(object)s” was refused (%(reason)s)."),
+    "usage.exported": gettext_lazy("%(actor)s exported the usage of %(month)s."),
     # What the database's triggers write: a change that went along with an act, or that no service knows of.
     "row.inserted": gettext_lazy("%(actor)s added %(type)s “%(object)s” as part of the same act."),
     "row.updated": gettext_lazy("%(actor)s changed %(type)s “%(object)s” as part of the same act."),

@@ -8,21 +8,25 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.accounts.models import ApiKey, Team, User
+from apps.accounts.models import ApiKey, ServiceAccount, Team, User
 from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 
 
 class Spender(TenantModel):
-    """A person, as the ledger refers to them: erasing them changes this row and no entry."""
+    """A person or a service account, as the ledger refers to them: erasing a person changes this row and no entry."""
 
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    service_account = TenantForeignKey(ServiceAccount, on_delete=models.PROTECT, null=True, related_name="+")
     pseudonym = models.CharField(max_length=40, blank=True)
 
     class Meta(TenantModel.Meta):
-        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="spender_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="spender_once"),
+            models.UniqueConstraint(fields=["organization", "service_account"], name="spender_of_service_account_once"),
+        ]
 
     def __str__(self) -> str:
-        return self.user.email if self.user else self.pseudonym
+        return self.user.email if self.user else str(self.service_account or self.pseudonym)
 
 
 class BudgetKind(models.TextChoices):
@@ -31,17 +35,18 @@ class BudgetKind(models.TextChoices):
     DEFAULT = "default"
     MEMBER = "member"
     TEAM = "team"
+    SERVICE_ACCOUNT = "service_account"
 
 
 class BudgetQuerySet(TenantQuerySet):
     def for_pages(self) -> Any:
-        return self.select_related("spender__user", "team").order_by("-id")
+        return self.select_related("spender__user", "spender__service_account", "team").order_by("-id")
 
 
 class Budget(TenantModel):
     """How many tokens may be used in a calendar month (UTC); what needs more is refused."""
 
-    kind = models.CharField(max_length=10, choices=BudgetKind.choices)
+    kind = models.CharField(max_length=20, choices=BudgetKind.choices)
     spender = TenantForeignKey(Spender, on_delete=models.CASCADE, null=True, related_name="+")
     team = TenantForeignKey(Team, on_delete=models.CASCADE, null=True, related_name="+")
     monthly_tokens = models.PositiveBigIntegerField()
@@ -56,7 +61,7 @@ class Budget(TenantModel):
             ),
             models.CheckConstraint(
                 condition=Q(kind=BudgetKind.DEFAULT, spender__isnull=True, team__isnull=True)
-                | Q(kind=BudgetKind.MEMBER, spender__isnull=False, team__isnull=True)
+                | Q(kind__in=[BudgetKind.MEMBER, BudgetKind.SERVICE_ACCOUNT], spender__isnull=False, team__isnull=True)
                 | Q(kind=BudgetKind.TEAM, spender__isnull=True, team__isnull=False),
                 name="budget_of_one_owner",
             ),

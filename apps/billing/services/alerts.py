@@ -32,7 +32,8 @@ SELECT organization_id, id, budget_id, level FROM (
     CROSS JOIN LATERAL (
         SELECT id, monthly_tokens FROM billing_budget budget WHERE budget.organization_id = period.organization_id
             AND (budget.spender_id = period.owner_id OR budget.team_id = period.owner_id OR (budget.kind = 'default'
-                AND EXISTS (SELECT FROM billing_spender spender WHERE spender.id = period.owner_id)))
+                AND EXISTS (SELECT FROM billing_spender spender
+                    WHERE spender.id = period.owner_id AND spender.user_id IS NOT NULL)))
         ORDER BY budget.kind = 'default' LIMIT 1
     ) budget
     WHERE period.month = %(month)s AND period.alerted < {WHOLLY}
@@ -69,7 +70,7 @@ def _tell(due: Due) -> bool:
         if budget is None or not rows.update(alerted=due.level):
             return False
         period = BudgetPeriod.objects.get(pk=due.period_id)
-        spender = Spender.objects.select_related("user").filter(pk=period.owner_id).first()
+        spender = Spender.objects.select_related("user", "service_account").filter(pk=period.owner_id).first()
         owner = spender or Team.objects.filter(pk=period.owner_id).first()
         if owner is None:
             return False

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
-from apps.accounts.models import Membership, Team
+from apps.accounts.models import Membership, ServiceAccount, Team
 from apps.accounts.services.members import NO_MEMBER
+from apps.accounts.services.service_accounts import NO_ACCOUNT
 from apps.accounts.services.teams import NO_TEAM
 from apps.billing.entitlements import month_of
 from apps.billing.models import Budget, BudgetKind, BudgetPeriod, Spender
@@ -29,7 +30,7 @@ MOST_TOKENS = 10**15
 
 @dataclass(frozen=True, slots=True)
 class BudgetFor:
-    """Whose budget is meant: a member by the membership's id, a team by its id, or without an id the default."""
+    """Whose budget is meant: a membership's, a team's or a service account's id, none for the default."""
 
     kind: BudgetKind
     id: UUID | None = None
@@ -84,15 +85,19 @@ def get_budget(actor: Actor, id: UUID) -> Budget:
         return _budget(id)
 
 
-def note_refusal(organization_id: UUID, refusal: BudgetExceeded) -> None:
-    """Remembers a budget's first refusal in a month, so that people are told; later ones ask nothing."""
+def note_refusal(organization_id: UUID, refusal: BudgetExceeded, purpose: Purpose) -> None:
+    """Remembers a budget's first refusal in a month, so that people are told; later ones ask nothing.
+
+    The caller's spender went with the transaction that was refused, if this was their first call: it gets another id.
+    """
     if refusal.told:
         return
     with tenancy.scope(organization_id):
-        lock_month(refusal.month, Purpose())
+        locked = lock_month(refusal.month, purpose)
+        known = refusal.owner_id in {owner.id for owner in locked.owners}
         row, created = BudgetPeriod.objects.get_or_create(
             month=refusal.month,
-            owner_id=refusal.owner_id,
+            owner_id=refusal.owner_id if known or locked.spender_id is None else locked.spender_id,
             defaults={"organization_id": organization_id, "refused_at": Now()},
         )
         if not created:
@@ -119,6 +124,13 @@ def _whose(organization_id: UUID, owner: BudgetFor) -> dict[str, Any]:
             raise NotFound(NO_MEMBER, param="id")
         spender, _ = Spender.objects.get_or_create(user_id=user_id, defaults={"organization_id": organization_id})
         return {"spender": spender, "team": None}
+    if owner.kind == BudgetKind.SERVICE_ACCOUNT:
+        if not ServiceAccount.objects.filter(pk=owner.id).exists():
+            raise NotFound(NO_ACCOUNT, param="id")
+        spender, _ = Spender.objects.get_or_create(
+            service_account_id=owner.id, defaults={"organization_id": organization_id}
+        )
+        return {"spender": spender, "team": None}
     if owner.kind == BudgetKind.TEAM:
         team = Team.objects.filter(pk=owner.id).first()
         if team is None:
@@ -139,7 +151,7 @@ def _forget_alerts(budget: Budget) -> None:
     rows = BudgetPeriod.objects.filter(month=month_of(timezone.now()))
     if budget.kind == BudgetKind.DEFAULT:
         own = Budget.objects.filter(kind=BudgetKind.MEMBER).values("spender_id")
-        rows = rows.filter(owner_id__in=Spender.objects.exclude(pk__in=own).values("id"))
+        rows = rows.filter(owner_id__in=Spender.objects.filter(user__isnull=False).exclude(pk__in=own).values("id"))
     else:
         rows = rows.filter(owner_id=budget.spender_id or budget.team_id)
     rows.update(alerted=0, refused_at=None)

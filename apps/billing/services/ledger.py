@@ -28,16 +28,29 @@ from apps.billing.entitlements import (
     remaining,
 )
 from apps.billing.models import FREE_PLAN, BudgetKind, EntryKind, LedgerEntry, Plan, Spender, UsagePeriod
-from apps.billing.statements import CLOSE, HOLD, LOCK, OPEN, OPEN_SPENDER, PLAN, USED
+from apps.billing.statements import (
+    CLOSE,
+    HOLD,
+    LOCK_BY_KEY,
+    LOCK_BY_PERSON,
+    OPEN,
+    OPEN_KEY,
+    OPEN_PERSON,
+    PLAN,
+    USED,
+)
 from apps.core import tenancy
 from apps.core.errors import BudgetExceeded, InsufficientQuota
 from apps.core.ids import uuid7
 from apps.core.tenancy import current_organization
 
+SPENDERS = frozenset({BudgetKind.MEMBER, BudgetKind.SERVICE_ACCOUNT})
+WORDS = {BudgetKind.MEMBER: "member", BudgetKind.SERVICE_ACCOUNT: "service account", BudgetKind.TEAM: "team"}
+
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """For whom and with which model work is done: a member, or a key and through it whoever owns the key."""
+    """For whom and with which model work is done: a person, or a key and through it the member or program it is of."""
 
     user_id: UUID | None = None
     api_key_id: UUID | None = None
@@ -120,17 +133,18 @@ def lock_month(month: date, purpose: Purpose) -> Locked:
         "user": purpose.user_id,
         "key": purpose.api_key_id,
     }
+    lock, open_spender = (LOCK_BY_KEY, OPEN_KEY) if purpose.api_key_id else (LOCK_BY_PERSON, OPEN_PERSON)
     with connection.cursor() as cursor:
-        cursor.execute(LOCK, this)
+        cursor.execute(lock, this)
         found = cursor.fetchall()
         # A month's first work, or somebody's first.
-        if not found or (found[0][3] is not None and "member" not in {row[4] for row in found}):
+        if not found or (found[0][3] is not None and not SPENDERS & {row[4] for row in found}):
             cursor.execute(OPEN, this | {"id": uuid7()})
-            cursor.execute(OPEN_SPENDER, this | {"id": uuid7()})
-            cursor.execute(LOCK, this)
+            cursor.execute(open_spender, this | {"id": uuid7()})
+            cursor.execute(lock, this)
             found = cursor.fetchall()
     owners = tuple(Owner(BudgetKind(kind), id, limit) for *_, kind, id, limit in found if kind)
-    spender_id = next((owner.id for owner in owners if owner.kind == BudgetKind.MEMBER), None)
+    spender_id = next((owner.id for owner in owners if owner.kind in SPENDERS), None)
     return Locked(Usage(month, *found[0][:3]), spender_id, owners)
 
 
@@ -184,7 +198,7 @@ def _exceeded(owner: Owner, month: date, taken: int, tokens: int, told: bool) ->
     left = max(0, (owner.monthly_tokens or 0) - taken)
     return BudgetExceeded(
         f"This needs up to {tokens} tokens, and {left} are left of the monthly budget of {owner.monthly_tokens} of the"
-        f" {owner.kind} {table.objects.get(pk=owner.id)}. It renews on {next_month(month)}.",
+        f" {WORDS[BudgetKind(owner.kind)]} {table.objects.get(pk=owner.id)}. It renews on {next_month(month)}.",
         owner_id=owner.id,
         month=month,
         told=told,

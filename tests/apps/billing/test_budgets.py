@@ -10,6 +10,7 @@ from django.core import mail as django_mail
 
 from apps.accounts import services as accounts
 from apps.accounts.models import Membership, Team, User
+from apps.accounts.services.keys import KeyLimits
 from apps.billing import services as billing
 from apps.billing.budgets import states_for
 from apps.billing.entitlements import Limits
@@ -123,7 +124,7 @@ def test_a_key_counts_for_the_member_who_owns_it(org_a: Tenant) -> None:
     assert sums(org_a, org_a.owner) == (100, 0)
 
 
-def test_a_service_accounts_key_counts_for_nobody(org_a: Tenant) -> None:
+def test_a_service_accounts_key_counts_for_no_member(org_a: Tenant) -> None:
     account = accounts.create_service_account(org_a.actor, "Robot", "member")
     limits = accounts.KeyLimits(service_account_id=account.pk)
     key, _ = accounts.create_api_key(org_a.actor, "robot", limits=limits)
@@ -131,6 +132,21 @@ def test_a_service_accounts_key_counts_for_nobody(org_a: Tenant) -> None:
     hold(org_a, 500, key=key.pk)
     hold(org_a, 100, org_a.owner)
     assert sums(org_a, org_a.owner) == (100, 0)
+
+
+def test_a_service_account_has_a_budget_of_its_own(org_a: Tenant, org_b: Tenant) -> None:
+    robot = accounts.create_service_account(org_a.actor, "Robot", "member")
+    key, _ = accounts.create_api_key(org_a.actor, "its key", limits=KeyLimits(service_account_id=robot.pk))
+    billing.create_budget(org_a.actor, DEFAULT, 10)
+    hold(org_a, 100, key=key.pk)
+    owner = BudgetFor(BudgetKind.SERVICE_ACCOUNT, robot.pk)
+    with pytest.raises(NotFound):
+        billing.create_budget(org_b.actor, owner, 150)
+    billing.create_budget(org_a.actor, owner, 150)
+    with pytest.raises(BudgetExceeded, match="service account Robot"):
+        hold(org_a, 51, key=key.pk)
+    hold(org_a, 50, key=key.pk)
+    hold(org_a, 10, org_a.owner)
 
 
 def test_a_budget_counts_what_was_used_before_it_was_set(org_a: Tenant) -> None:
@@ -315,7 +331,7 @@ def test_the_first_call_that_a_budget_refuses_is_told_of(org_a: Tenant, sent: An
     for _ in range(2):
         with pytest.raises(BudgetExceeded) as refused:
             hold(org_a, 101, org_a.member)
-        billing.note_refusal(org_a.id, refused.value)
+        billing.note_refusal(org_a.id, refused.value, Purpose(org_a.member.pk))
     assert refused.value.told
     assert sent() == [("The token budget of Writers is used up", org_a.owner.email)]
     assert sent() == []

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.access import Actor
+from apps.accounts.api.base import one_of
 from apps.accounts.authentication import api_actor
 from apps.billing import services as billing
-from apps.core.api import AsyncAPIView
+from apps.billing.usage import GROUPINGS, OF_MEMBERS, Totals, breakdown, filters_of
+from apps.core import tenancy
+from apps.core.api import AsyncAPIView, in_thread
+from apps.core.errors import PermissionDenied
 from apps.core.schema import READ, problems
 
 EXAMPLE = OpenApiExample(
@@ -101,3 +107,72 @@ class UsageView(AsyncAPIView):
     )
     async def get(self, request: Request) -> Response:
         return Response(await sync_to_async(_usage)(api_actor(request)))
+
+
+class UsageLine(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    requests = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    tokens = serializers.IntegerField()
+    amounts = serializers.DictField(
+        child=serializers.DecimalField(max_digits=20, decimal_places=6), help_text="By currency."
+    )
+
+
+class BreakdownBody(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(["usage_breakdown"])
+    month = serializers.DateField(help_text="Its first day.")
+    by = serializers.ChoiceField(list(GROUPINGS))
+    total = UsageLine()
+    lines = UsageLine(many=True)
+    rest = UsageLine(help_text="What is not among the lines.")
+
+
+def _line(name: Any, totals: Totals) -> dict[str, Any]:
+    return {
+        "name": str(name),
+        "requests": totals.requests,
+        "prompt_tokens": totals.prompt_tokens,
+        "completion_tokens": totals.completion_tokens,
+        "tokens": totals.tokens,
+        "amounts": {currency: f"{Decimal(micros) / 1_000_000:.6f}" for currency, micros in totals.amounts.items()},
+    }
+
+
+class BreakdownView(AsyncAPIView):
+    """A month's usage by member, key, team, model or day; always equal to the ledger's settlements."""
+
+    @extend_schema(
+        operation_id="get_usage_breakdown",
+        summary="A month's usage by member, key, team, model or day",
+        description="Whoever may not see members gets their own usage, and not by member or team. A team's line has "
+        "tokens only, and whoever is in two teams counts in both.",
+        tags=["Usage and budgets"],
+        parameters=[
+            OpenApiParameter("month", str, description="YYYY-MM; this month without it."),
+            OpenApiParameter("by", str, enum=list(GROUPINGS), description="`day` without it."),
+            *(OpenApiParameter(name, str) for name in ("member", "key", "model", "day")),
+        ],
+        responses={200: BreakdownBody, **problems(*READ, 400)},
+    )
+    @in_thread
+    def get(self, request: Request) -> Response:
+        actor = api_actor(request)
+        actor.require("usage:read")
+        by = one_of(request, "by", list(GROUPINGS)) or "day"
+        with tenancy.scope(actor.organization_id):
+            filters = filters_of(actor, request.query_params, timezone.now().date())
+            if filters.only is not None and by in OF_MEMBERS:
+                raise PermissionDenied("This needs the permission members:read.")
+            found = breakdown(filters, by)
+            return Response(
+                {
+                    "object": "usage_breakdown",
+                    "month": filters.month.isoformat(),
+                    "by": by,
+                    "total": _line("total", found.total),
+                    "lines": [_line(line.name, line.totals) for line in found.lines],
+                    "rest": _line("rest", found.rest),
+                }
+            )
