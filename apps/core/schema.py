@@ -136,3 +136,5 @@ class PersonScheme(SessionScheme):  # type: ignore[no-untyped-call]
     """The same cookie, of a person who need not be a member."""
 
     target_class = "apps.accounts.authentication.PersonSessionAuthentication"
+    # Each authentication class is a scheme of its own in the document.
+    name = "personSession"
