@@ -20,6 +20,9 @@ class Page:
     icon: str
     also: tuple[str, ...] = ()
 
+    def is_for(self, url_name: str) -> bool:
+        return url_name == self.url_name or url_name in self.also
+
 
 # A page that an app adds gets its line here; the app's view asks for the same permission.
 PAGES = (
@@ -41,11 +44,15 @@ PAGES = (
         "sliders",
         ("ownership-transfer", "organization-delete"),
     ),
-    Page("privacy", _("Privacy"), "privacy:read", "shield", ("privacy-requests",)),
+    Page("privacy", _("Privacy"), "privacy:read", "shield", ("privacy-requests", "privacy-erase")),
     Page("sso-overview", _("Single sign-on"), "sso:manage", "shield", ("sso-new", "sso-connection", "sso-remove")),
     Page("sso-directory", _("Directory"), "sso:manage", "layers"),
     Page("security-policy", _("Sign-in rules"), "security:manage", "sliders", ("owner-codes",)),
 )
+
+
+# These have an entry of their own in the main navigation.
+NAMED_APART = {"api-keys"}
 
 
 def pages_for(actor: Actor) -> list[Page]:

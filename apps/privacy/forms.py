@@ -19,7 +19,8 @@ class TermForm(forms.Form):
     )
 
     def __init__(self, *args: Any, shown: DataKind, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # Several of these stand on one page: each field needs an id of its own.
+        super().__init__(*args, **kwargs | {"auto_id": f"id_{shown.name}_%s"})
         term = shown.retention
         self.shown = shown
         words = _("From %(least)s to %(most)s days; leave it empty to keep without a limit.")

@@ -28,6 +28,26 @@ PRIVATE = (
     "/accounts/2fa/webauthn/add/",
     "/accounts/reauthenticate/",
 )
+CONSOLE = (
+    "/settings/membership/",
+    "/settings/membership/leave/",
+    "/settings/members/",
+    "/settings/members/?search=nobody",
+    "/settings/invitations/",
+    "/settings/teams/",
+    "/settings/roles/",
+    "/settings/roles/new/",
+    "/settings/audit/",
+    "/settings/audit/settings/",
+    "/settings/organization/",
+    "/settings/organization/delete/",
+    "/settings/privacy/",
+    "/settings/privacy/requests/",
+    "/settings/sso/",
+    "/settings/sso/new/oidc/",
+    "/settings/sso/new/saml/",
+    "/settings/security/",
+)
 Open = Callable[..., Page]
 
 # Cut off by their own scroll area, wide content may be; the page itself may not.
@@ -35,6 +55,32 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 NAMELESS = """[...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea, summary')]
   .filter(e => e.checkVisibility() && !(e.textContent.trim() || e.ariaLabel || e.title || e.labels?.length))
   .map(e => e.outerHTML.slice(0, 120))"""
+
+# A heading of a level that skips one, a picture without words, an id that two elements have, a field without a label.
+IMPROPER = """[...document.querySelectorAll('main h1, main h2, main h3, main h4')].filter(e => e.checkVisibility())
+  .filter((e, i, all) => i && e.tagName[1] - all[i - 1].tagName[1] > 1).map(e => 'skips: ' + e.outerHTML)
+  .concat([...document.querySelectorAll('img:not([alt])')].map(e => e.outerHTML))
+  .concat([...document.querySelectorAll('[id]')].map(e => e.id).filter((id, i, all) => all.indexOf(id) !== i))
+  .concat([...document.querySelectorAll('main :is(input:not([type=hidden]), select, textarea)')]
+    .filter(e => e.checkVisibility() && !(e.labels.length || e.ariaLabel)).map(e => 'no label: ' + e.outerHTML))"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1280, False)], ids=str)
+def test_the_console_fits_and_says_where_one_is(signed_in: Open, width: int, dark: bool) -> None:
+    page, improper = signed_in(width=width, dark=dark), {}
+    for path in CONSOLE:
+        page.goto(path)
+        _check(page, path, chinese=False)
+        improper[path] = page.evaluate(IMPROPER)
+        tab = page.locator(".console-menu > summary" if width == 360 else ".tab[aria-current=page]")
+        expect(tab).to_be_visible()
+        expect(tab).to_be_in_viewport(ratio=1)
+    assert not {path: found for path, found in improper.items() if found}
+    if width == 360:
+        tab.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Teams").click()
+        page.wait_for_url("**/settings/teams/")
 
 
 @pytest.mark.parametrize(

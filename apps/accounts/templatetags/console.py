@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.template.context import Context
 
-from apps.accounts.console import pages_for
+from apps.accounts.console import NAMED_APART, PAGES, pages_for
 
 register = template.Library()
 
@@ -15,7 +15,18 @@ register = template.Library()
 @register.inclusion_tag("components/console_tabs.html", takes_context=True)
 def console_tabs(context: Context) -> dict[str, Any]:
     """Links to the pages that the person may open, the one that is shown marked."""
-    request = context["request"]
-    match = request.resolver_match
-    here = match.url_name if match else ""
-    return {"pages": [(page, here == page.url_name or here in page.also) for page in pages_for(request.actor)]}
+    here = _here(context)
+    pages = [(page, page.is_for(here)) for page in pages_for(context["request"].actor)]
+    return {"pages": pages, "shown": next((page for page, is_shown in pages if is_shown), None)}
+
+
+@register.simple_tag(takes_context=True)
+def in_console(context: Context) -> bool:
+    """Whether the page is one of the console's that have no entry of their own in the main navigation."""
+    here = _here(context)
+    return any(page.is_for(here) for page in PAGES if page.url_name not in NAMED_APART)
+
+
+def _here(context: Context) -> str:
+    match = getattr(context.get("request"), "resolver_match", None)
+    return str(match.url_name) if match else ""
