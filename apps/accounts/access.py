@@ -86,7 +86,7 @@ class Actor:
     def require(self, permission: str) -> None:
         """Raises PermissionDenied unless the actor has the permission."""
         if permission not in self.permissions:
-            raise PermissionDenied(f"This needs the permission {permission}.")
+            raise PermissionDenied("This needs the permission %(permission)s.", values={"permission": permission})
 
     def require_open(self) -> None:
         """Raises DeletionPending where the organization takes on nothing new, since it is about to be deleted."""

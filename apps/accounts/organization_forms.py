@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
@@ -24,7 +23,7 @@ def attempt(form: forms.Form, call: Callable[[], Any]) -> bool:
     try:
         call()
     except MillraceError as error:
-        form.add_error(error.param if error.param in form.fields else None, gettext(error.message))
+        form.add_error(error.param if error.param in form.fields else None, error.shown())
         return False
     return True
 

@@ -177,7 +177,7 @@ def _id(text: str, name: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise InvalidRequest(f"{name} must be an id.", param=name) from None
+        raise InvalidRequest("%(name)s must be an id.", values={"name": name}, param=name) from None
 
 
 def _text(text: str) -> str:

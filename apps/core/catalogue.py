@@ -15,9 +15,15 @@ from pathlib import Path
 import polib
 from django.utils.translation.template import templatize
 
+from apps.core import errors
+
 PYTHON_FOLDERS = ("apps", "config", "workers")
 TEMPLATE_FOLDERS = ("templates", "apps")
 SCRIPT_FOLDERS = ("static",)
+# Whose expected failures (`apps.core.errors`) pages show: their messages are translated there. The API stays English.
+ERROR_FOLDERS = ("apps/accounts", "apps/billing", "apps/core", "apps/privacy", "apps/sso")
+NO_PAGES = {"api", "api.py", "crypto.py", "fields.py", "rest.py", "scim"}
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 TEMPLATE_SUFFIXES = (".html", ".txt")
 
 # Positions of context, message and plural among the arguments.
@@ -73,7 +79,8 @@ def collect(root: Path) -> dict[Message, list[str]]:
 
 def _sources(root: Path) -> Iterator[tuple[Path, Iterable[Message]]]:
     for path in _files(root, PYTHON_FOLDERS, (".py",)):
-        yield path, from_python(path.read_text(encoding="utf-8"), str(path))
+        source, shown = path.read_text(encoding="utf-8"), shows_errors(path.relative_to(root))
+        yield path, from_python(source, str(path), with_errors=shown)
     for path in _files(root, TEMPLATE_FOLDERS, TEMPLATE_SUFFIXES):
         yield path, from_template(path.read_text(encoding="utf-8"), str(path))
     for path in _files(root, SCRIPT_FOLDERS, (".js",)):
@@ -85,13 +92,22 @@ def _files(root: Path, folders: Iterable[str], suffixes: tuple[str, ...]) -> lis
     return sorted(path for path in paths if path.is_file() and "migrations" not in path.parts)
 
 
-def from_python(source: str, origin: str = "") -> Iterator[Message]:
-    """Yield the messages of a Python source. Raises CatalogueError for an f-string, which no catalogue can hold."""
+def shows_errors(path: Path) -> bool:
+    """Whether what is raised in this file, by its path in the project, can come to stand on a page."""
+    return path.as_posix().startswith(ERROR_FOLDERS) and not NO_PAGES & set(path.parts)
+
+
+def from_python(source: str, origin: str = "", with_errors: bool = False) -> Iterator[Message]:
+    """Yield the messages of a Python source, those of expected failures `with_errors`.
+
+    Raises CatalogueError for an f-string, which no catalogue can hold.
+    """
+    functions = _FUNCTIONS | (dict.fromkeys(ERRORS, _SINGULAR) if with_errors else {})
     for node in ast.walk(ast.parse(source, origin)):
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-        positions = _FUNCTIONS.get(name or "")
+        positions = functions.get(name or "")
         if positions is None:
             continue
         if any(isinstance(argument, ast.JoinedStr) for argument in node.args):

@@ -7,13 +7,16 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 
 class MillraceError(Exception):
     """An expected failure, shown to the caller in the convention of its interface.
 
-    `type` is the OpenAI error family. `param` names the offending input. `retry_after` is in seconds and
-    `should_retry` tells clients that honour `x-should-retry` whether the same call may succeed. `headers` go with the
-    answer over HTTP.
+    The message is plain English, with `%(name)s` for what `values` holds, so that the catalogue of translations finds
+    it: pages show it in the reader's language (`shown`), programs are told `message`. `type` is the OpenAI
+    error family. `param` names the offending input. `retry_after` is in seconds and `should_retry` tells clients that
+    honour `x-should-retry` whether the same call may succeed. `headers` go with the answer over HTTP.
     """
 
     code: ClassVar[str] = "error"
@@ -25,15 +28,22 @@ class MillraceError(Exception):
         self,
         message: str,
         *,
+        values: Mapping[str, object] | None = None,
         param: str | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message % values if values else message
+        super().__init__(self.message)
+        self._template, self._values = message, values
         self.param = param
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+
+    def shown(self) -> str:
+        """The message in the language of whoever reads the page."""
+        words = gettext(self._template)
+        return words % self._values if self._values else words
 
     def body(self) -> dict[str, dict[str, str | None]]:
         """The error in OpenAI's shape, which the REST API shares."""
@@ -211,8 +221,8 @@ class BudgetExceeded(InsufficientQuota):
 
     code = "budget_exceeded"
 
-    def __init__(self, message: str, *, owner_id: UUID, month: date, told: bool) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, values: Mapping[str, object], owner_id: UUID, month: date, told: bool) -> None:
+        super().__init__(message, values=values)
         self.owner_id, self.month, self.told = owner_id, month, told
 
 

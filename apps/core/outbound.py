@@ -226,6 +226,8 @@ def _read(answer: httpcore.Response, limit_bytes: int) -> Response:
     for part in answer.iter_stream():
         size += len(part)
         if size > limit_bytes:
-            raise OutboundFailed(f"The other side sent more than {limit_bytes} bytes.")
+            raise OutboundFailed(
+                "The other side sent more than %(limit_bytes)s bytes.", values={"limit_bytes": limit_bytes}
+            )
         parts.append(part)
     return Response(answer.status, headers, b"".join(parts))

@@ -133,7 +133,8 @@ def charge(owner: str, buckets: list[Bucket]) -> list[Level]:
     if wait_ms:
         seconds = wait_ms / 1000
         raise RateLimitExceeded(
-            f"Too many requests for this organization; try again in {seconds:.1f} s.",
+            "Too many requests for this organization; try again in %(seconds).1f s.",
+            values={"seconds": seconds},
             retry_after=seconds,
             headers=headers(levels),
         )

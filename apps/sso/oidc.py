@@ -130,7 +130,7 @@ def redeem(connection: Connection, request: Request, answer: Mapping[str, str], 
     """Who the provider says it is; `answer` is the query of the callback, whose `state` the caller has checked."""
     provider = provider_of(connection)
     if answer.get("error"):
-        raise SsoRefused(f"The identity provider refused: {answer['error'][:100]}.")
+        raise SsoRefused("The identity provider refused: %(reason)s.", values={"reason": answer["error"][:100]})
     if (provider.says_issuer or "iss" in answer) and answer.get("iss") != provider.issuer:
         raise SsoRefused("The answer comes from another identity provider than was asked.")
     tokens = _tokens(connection, provider, request, answer.get("code", ""), redirect_uri)
@@ -164,7 +164,10 @@ def _tokens(
     tokens = answer.json()
     if answer.status != 200 or not isinstance(tokens, dict) or not isinstance(tokens.get("id_token"), str):
         reason = str(tokens.get("error", ""))[:100] if isinstance(tokens, dict) else ""
-        raise SsoRefused(f"The identity provider did not redeem the code{f': {reason}' if reason else ''}.")
+        raise SsoRefused(
+            "The identity provider did not redeem the code%(reason)s.",
+            values={"reason": f": {reason}" if reason else ""},
+        )
     return tokens
 
 
@@ -189,7 +192,9 @@ def _claims(connection: Connection, provider: Provider, request: Request, tokens
         )
         claims.validate(now, LEEWAY_SECONDS)
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise SsoRefused(f"The identity provider's token is not valid: {_reason(error)}.") from error
+        raise SsoRefused(
+            "The identity provider's token is not valid: %(reason)s.", values={"reason": _reason(error)}
+        ) from error
     if not isinstance(claims["iat"], int | float) or claims["iat"] < now - OLDEST_TOKEN_SECONDS:
         raise SsoRefused("The identity provider's token is not valid: it is too old.")
     return dict(claims)

@@ -202,7 +202,9 @@ def accept(connection: Connection, addresses: Addresses, answer: str, request_id
         response = OneLogin_Saml2_Response(_settings(connection, addresses), answer)
         response.is_valid(_request_data(addresses), request_id, raise_exceptions=True)
     except (OneLogin_Saml2_ValidationError, OneLogin_Saml2_Error) as error:
-        raise SsoRefused(f"The identity provider's answer is not valid: {_words(error)}") from error
+        raise SsoRefused(
+            "The identity provider's answer is not valid: %(words)s", values={"words": _words(error)}
+        ) from error
     except Exception as error:
         # Base64, XML, schema: the library lets its parsers' errors through, and all mean the same here.
         raise SsoRefused("The identity provider's answer cannot be read.") from error
@@ -313,7 +315,9 @@ def _vouched(connection: Connection, response: OneLogin_Saml2_Response, assertio
         name_format = response.get_nameid_format() or ""
         attributes: dict[str, list[str]] = response.get_attributes()
     except (OneLogin_Saml2_ValidationError, OneLogin_Saml2_Error) as error:
-        raise SsoRefused(f"The identity provider's answer is not valid: {_words(error)}") from error
+        raise SsoRefused(
+            "The identity provider's answer is not valid: %(words)s", values={"words": _words(error)}
+        ) from error
     if not subject:
         raise SsoRefused("The assertion names nobody.")
 

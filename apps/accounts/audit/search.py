@@ -63,7 +63,9 @@ def _moment(name: str, given: str, end: bool = False) -> datetime | None:
     except (ValueError, OverflowError):
         moment = None
     if moment is None:
-        raise InvalidRequest(f"{name} must be a date or a time such as 2026-01-31T12:00:00Z.", param=name)
+        raise InvalidRequest(
+            "%(name)s must be a date or a time such as 2026-01-31T12:00:00Z.", values={"name": name}, param=name
+        )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -69,5 +69,7 @@ def _judge(answer: Response) -> None:
     if not 200 <= answer.status < 300:
         wait = answer.headers.get("retry-after", "")
         raise OutboundFailed(
-            f"The receiver answered {answer.status}.", retry_after=float(wait) if wait.isdecimal() else None
+            "The receiver answered %(status)s.",
+            values={"status": answer.status},
+            retry_after=float(wait) if wait.isdecimal() else None,
         )

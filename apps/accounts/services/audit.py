@@ -26,7 +26,11 @@ def set_audit_retention(actor: Actor, days: int | None) -> AuditSettings:
     """How many days entries are kept, None for ever; the nightly task removes what is older."""
     actor.require(MANAGE)
     if days is not None and not SHORTEST_RETENTION_DAYS <= days <= LONGEST_RETENTION_DAYS:
-        raise InvalidRequest(f"Keep entries for at least {SHORTEST_RETENTION_DAYS} days.", param="retention_days")
+        raise InvalidRequest(
+            "Keep entries for at least %(least)s days.",
+            values={"least": SHORTEST_RETENTION_DAYS},
+            param="retention_days",
+        )
     with tenancy.scope(actor.organization_id):
         rule: AuditSettings
         rule, _ = AuditSettings.objects.select_for_update().get_or_create(organization_id=actor.organization_id)
@@ -55,7 +59,9 @@ def add_audit_stream(actor: Actor, url: str, from_beginning: bool = False) -> tu
         if AuditStream.objects.filter(url=url).exists():
             raise Conflict("The audit log is already sent there.", param="url")
         if AuditStream.objects.count() >= MOST_STREAMS:
-            raise Conflict(f"The audit log can be sent to {MOST_STREAMS} places; remove one first.")
+            raise Conflict(
+                "The audit log can be sent to %(most)s places; remove one first.", values={"most": MOST_STREAMS}
+            )
         stream = AuditStream(organization_id=actor.organization_id, url=url)
         stream.cursor = 0 if from_beginning or head is None else head.sequence
         seal_into(stream, "secret", secret)

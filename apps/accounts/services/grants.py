@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_noop
+
 from apps.accounts.access import Actor
 from apps.accounts.models import CustomRole, Membership, Role
 from apps.accounts.permissions import ROLE_PERMISSIONS
@@ -41,13 +43,15 @@ def grant(actor: Actor, role: str, custom_role_id: UUID | None = None) -> Grant:
     This is also why only an owner makes owners.
     """
     if role not in Role.values:
-        raise InvalidRequest(f"Choose a role from: {', '.join(Role.values)}.", param="role")
+        raise InvalidRequest(
+            "Choose a role from: %(choices)s.", values={"choices": ", ".join(Role.values)}, param="role"
+        )
     if (role == Role.CUSTOM) != (custom_role_id is not None):
         raise InvalidRequest("A custom role is named by its id, and only with the role custom.", param="custom_role")
     # Locked against its removal until the one who gets it is written.
     custom_role = _custom_role(custom_role_id) if custom_role_id else None
     given = Grant(role, custom_role)
-    require_at_most(actor, given.permissions, "You cannot give a role that may do more than yours.")
+    require_at_most(actor, given.permissions, gettext_noop("You cannot give a role that may do more than yours."))
     return given
 
 
@@ -60,7 +64,7 @@ def _custom_role(id: UUID) -> CustomRole:
 
 def require_over(actor: Actor, member: Membership) -> None:
     """Raises PermissionDenied for a member who may do more than the actor: an admin does not touch owners."""
-    require_at_most(actor, member.permissions, "You cannot change a member who may do more than you.")
+    require_at_most(actor, member.permissions, gettext_noop("You cannot change a member who may do more than you."))
 
 
 def require_at_most(actor: Actor, permissions: frozenset[str], message: str) -> None:

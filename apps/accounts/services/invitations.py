@@ -11,6 +11,7 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, actor_of_membership
@@ -27,8 +28,10 @@ from apps.core.ids import uuid7
 from apps.core.tenancy import Across, across_tenants
 
 VALID_FOR = timedelta(days=7)
-NO_INVITATION = "There is no open invitation with this id."
-NOT_VALID = "This invitation is not valid: it has been used or revoked, has expired, or was replaced by a newer one."
+NO_INVITATION = gettext_noop("There is no open invitation with this id.")
+NOT_VALID = gettext_noop(
+    "This invitation is not valid: it has been used or revoked, has expired, or was replaced by a newer one."
+)
 # Mail goes to strangers in the product's name: nobody sends a flood of it through here.
 SENT_PER_MINUTE, MOST_TEAMS = 30, 20
 
@@ -79,7 +82,7 @@ def resend_invitation(actor: Actor, id: UUID) -> Invitation:
         locked(actor.organization_id)
         invitation = _locked_invitation(id)
         permissions = grant(actor, invitation.role, invitation.custom_role_id).permissions
-        require_at_most(actor, permissions, "You cannot give a role that may do more than yours.")
+        require_at_most(actor, permissions, gettext_noop("You cannot give a role that may do more than yours."))
         before = {"expires_at": invitation.expires_at.isoformat()}
         invitation.serial += 1
         invitation.digest = digest(token_of(invitation))
@@ -180,7 +183,7 @@ def _checked_address(email: str) -> str:
 def _checked_teams(ids: Sequence[UUID]) -> list[UUID]:
     wanted = list(dict.fromkeys(ids))
     if len(wanted) > MOST_TEAMS:
-        raise InvalidRequest(f"An invitation names at most {MOST_TEAMS} teams.", param="teams")
+        raise InvalidRequest("An invitation names at most %(most)s teams.", values={"most": MOST_TEAMS}, param="teams")
     if Team.objects.filter(pk__in=wanted).count() != len(wanted):
         raise NotFound("There is no team with this id.", param="teams")
     return wanted

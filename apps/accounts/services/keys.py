@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, ActorKind, Credential
@@ -34,7 +35,7 @@ from apps.core.errors import (
 from apps.core.tenancy import Across, across_tenants
 
 KEY_PREFIX = "mr_"
-NO_KEY = "There is no API key with this id."
+NO_KEY = gettext_noop("There is no API key with this id.")
 # Writing "last used" on every call would make the row a hot spot; a minute is precise enough.
 LAST_USED_PRECISION = timedelta(minutes=1)
 MOST_NETWORKS = 50
@@ -64,10 +65,12 @@ def create_api_key(
     if not 1 <= len(name) <= 80:
         raise InvalidRequest("Give the key a name of 1 to 80 characters.", param="name")
     if not wanted or not set(wanted) <= set(KEY_SCOPES):
-        raise InvalidRequest(f"Choose scopes from: {', '.join(KEY_SCOPES)}.", param="scopes")
+        raise InvalidRequest(
+            "Choose scopes from: %(choices)s.", values={"choices": ", ".join(KEY_SCOPES)}, param="scopes"
+        )
     if limits.expires_at is not None and limits.expires_at <= timezone.now():
         raise InvalidRequest("A key must expire in the future.", param="expires_at")
-    require_at_most(actor, frozenset(wanted), "A key cannot do more than whoever makes it.")
+    require_at_most(actor, frozenset(wanted), gettext_noop("A key cannot do more than whoever makes it."))
     with tenancy.scope(actor.organization_id):
         owner = _owner(actor, limits.service_account_id)
         key, secret = _create(
@@ -87,7 +90,9 @@ def rotate_api_key(actor: Actor, key_id: UUID, overlap: timedelta = timedelta(0)
     actor.require("keys:manage")
     actor.require_open()
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-        raise InvalidRequest(f"The old key can stay valid for 0 to {LONGEST_OVERLAP.days} days.", param="overlap")
+        raise InvalidRequest(
+            "The old key can stay valid for 0 to %(days)s days.", values={"days": LONGEST_OVERLAP.days}, param="overlap"
+        )
     with tenancy.scope(actor.organization_id):
         old = _locked_key(key_id)
         _require_rotatable(actor, old)
@@ -152,11 +157,14 @@ def parse_networks(given: Iterable[str]) -> list[str]:
             found[str(ip_network(text.strip(), strict=False))] = None
         except ValueError:
             raise InvalidRequest(
-                f"“{text[:60]}” is no address and no network such as 203.0.113.0/24 or 2001:db8::/32.",
+                "“%(text)s” is no address and no network such as 203.0.113.0/24 or 2001:db8::/32.",
+                values={"text": text[:60]},
                 param="allowed_networks",
             ) from None
     if len(found) > MOST_NETWORKS:
-        raise InvalidRequest(f"A key has at most {MOST_NETWORKS} networks.", param="allowed_networks")
+        raise InvalidRequest(
+            "A key has at most %(most)s networks.", values={"most": MOST_NETWORKS}, param="allowed_networks"
+        )
     return list(found)
 
 
@@ -269,7 +277,7 @@ def _require_rotatable(actor: Actor, key: ApiKey) -> None:
         raise PermissionDenied("A member's own key can be rotated by that member only; revoke it instead.")
     if actor.impersonator_id is not None and key.service_account_id is None:
         raise PermissionDenied("Only the member can do this.")
-    require_at_most(actor, frozenset(key.scopes), "You cannot rotate a key that may do more than you.")
+    require_at_most(actor, frozenset(key.scopes), gettext_noop("You cannot rotate a key that may do more than you."))
 
 
 def _limit_facts(key: ApiKey) -> dict[str, Any]:

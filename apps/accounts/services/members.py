@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -18,7 +19,7 @@ from apps.accounts.services.sessions import sessions_of
 from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, LastOwner, NotFound, PermissionDenied
 
-NO_MEMBER = "There is no member with this id."
+NO_MEMBER = gettext_noop("There is no member with this id.")
 
 
 def get_member(actor: Actor, id: UUID) -> Membership:

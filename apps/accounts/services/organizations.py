@@ -47,7 +47,9 @@ def start_organization(owner: User, name: str) -> Organization:
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
         if sum(each.role == Role.OWNER for each in memberships_of(owner)) >= MOST_OWNED:
-            raise Conflict(f"You own {MOST_OWNED} organizations; hand one over, or delete it, first.")
+            raise Conflict(
+                "You own %(most)s organizations; hand one over, or delete it, first.", values={"most": MOST_OWNED}
+            )
         return create_organization(owner, name)
 
 
@@ -94,18 +96,25 @@ def _checked_settings(
     if name is not None:
         wanted["name"] = " ".join(name.split())
         if not 1 <= len(wanted["name"]) <= LONGEST_NAME:
-            raise InvalidRequest(f"Give a name of 1 to {LONGEST_NAME} characters.", param="name")
+            raise InvalidRequest(
+                "Give a name of 1 to %(most)s characters.", values={"most": LONGEST_NAME}, param="name"
+            )
     if slug is not None and slug != organization.slug:
         if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
             raise InvalidRequest(
-                f"A slug has small letters, digits and single hyphens, begins with a letter, and has at most "
-                f"{LONGEST_SLUG} characters.",
+                "A slug has small letters, digits and single hyphens, begins with a letter, and has at most %(most)s"
+                " characters.",
+                values={"most": LONGEST_SLUG},
                 param="slug",
             )
         wanted["slug"] = _with_tail(slug)
     if language is not None:
         if language not in dict(settings.LANGUAGES):
-            raise InvalidRequest(f"Choose a language from: {', '.join(dict(settings.LANGUAGES))}.", param="language")
+            raise InvalidRequest(
+                "Choose a language from: %(choices)s.",
+                values={"choices": ", ".join(dict(settings.LANGUAGES))},
+                param="language",
+            )
         wanted["language"] = language
     return {field: value for field, value in wanted.items() if getattr(organization, field) != value}
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -20,7 +21,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound
 LONGEST_NAME, LONGEST_DESCRIPTION = 60, 200
 # Each is a column of the table of roles, and a choice in every form that gives one.
 MOST_ROLES = 50
-NO_ROLE = "There is no custom role with this id."
+NO_ROLE = gettext_noop("There is no custom role with this id.")
 
 
 def get_role(actor: Actor, id: UUID) -> CustomRole:
@@ -39,7 +40,10 @@ def create_role(actor: Actor, name: str, permissions: Iterable[str], description
     with tenancy.scope(actor.organization_id):
         locked(actor.organization_id)
         if CustomRole.objects.count() >= MOST_ROLES:
-            raise Conflict(f"An organization has at most {MOST_ROLES} custom roles; delete one that nobody has.")
+            raise Conflict(
+                "An organization has at most %(most)s custom roles; delete one that nobody has.",
+                values={"most": MOST_ROLES},
+            )
         role = CustomRole(organization_id=actor.organization_id, **wanted)
         _save(role)
         audit.record(actor, "role.created", role, after=wanted)
@@ -103,7 +107,7 @@ def _locked_role(actor: Actor, id: UUID) -> CustomRole:
     role: CustomRole | None = CustomRole.objects.select_for_update().filter(pk=id).first()
     if role is None:
         raise NotFound(NO_ROLE)
-    require_at_most(actor, role.granted, "You cannot change a role that may do more than you.")
+    require_at_most(actor, role.granted, gettext_noop("You cannot change a role that may do more than you."))
     return role
 
 
@@ -114,12 +118,20 @@ def _facts(role: CustomRole) -> dict[str, Any]:
 def _checked(actor: Actor, name: str, permissions: Iterable[str], description: str) -> dict[str, Any]:
     name, description, wanted = name.strip(), description.strip(), frozenset(permissions)
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise InvalidRequest(f"Give the role a name of 1 to {LONGEST_NAME} characters.", param="name")
+        raise InvalidRequest(
+            "Give the role a name of 1 to %(most)s characters.", values={"most": LONGEST_NAME}, param="name"
+        )
     if len(description) > LONGEST_DESCRIPTION:
-        raise InvalidRequest(f"A description has at most {LONGEST_DESCRIPTION} characters.", param="description")
+        raise InvalidRequest(
+            "A description has at most %(most)s characters.", values={"most": LONGEST_DESCRIPTION}, param="description"
+        )
     if not wanted or not wanted <= frozenset(CUSTOM_ROLE_PERMISSIONS):
-        raise InvalidRequest(f"Choose permissions from: {', '.join(CUSTOM_ROLE_PERMISSIONS)}.", param="permissions")
-    require_at_most(actor, wanted, "You cannot make a role that may do more than you.")
+        raise InvalidRequest(
+            "Choose permissions from: %(choices)s.",
+            values={"choices": ", ".join(CUSTOM_ROLE_PERMISSIONS)},
+            param="permissions",
+        )
+    require_at_most(actor, wanted, gettext_noop("You cannot make a role that may do more than you."))
     return {"name": name, "permissions": sorted(wanted), "description": description}
 
 

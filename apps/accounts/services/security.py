@@ -89,7 +89,11 @@ def _check(demands: Demands) -> None:
     )
     for name, value, least, most in bounds:
         if value is not None and not least <= value <= most:
-            raise InvalidRequest(f"{name} must be between {least} and {most}.", param=name)
+            raise InvalidRequest(
+                "%(name)s must be between %(least)s and %(most)s.",
+                values={"name": name, "least": least, "most": most},
+                param=name,
+            )
 
 
 def facts(policy: SecurityPolicy) -> dict[str, Any]:

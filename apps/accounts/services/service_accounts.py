@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -17,7 +18,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenie
 
 MANAGE = "keys:manage"
 LONGEST_NAME, LONGEST_DESCRIPTION = 60, 200
-NO_ACCOUNT = "There is no service account with this id."
+NO_ACCOUNT = gettext_noop("There is no service account with this id.")
 
 
 def get_service_account(actor: Actor, id: UUID) -> ServiceAccount:
@@ -104,7 +105,9 @@ def _locked(actor: Actor, id: UUID) -> ServiceAccount:
     account: ServiceAccount | None = rows.filter(pk=id).first()
     if account is None:
         raise NotFound(NO_ACCOUNT)
-    require_at_most(actor, account.permissions, "You cannot change a service account that may do more than you.")
+    require_at_most(
+        actor, account.permissions, gettext_noop("You cannot change a service account that may do more than you.")
+    )
     return account
 
 
@@ -117,9 +120,13 @@ def _grant(actor: Actor, role: str, custom_role_id: UUID | None) -> Grant:
 def _checked(name: str, description: str) -> dict[str, Any]:
     name, description = name.strip(), description.strip()
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise InvalidRequest(f"Give the service account a name of 1 to {LONGEST_NAME} characters.", param="name")
+        raise InvalidRequest(
+            "Give the service account a name of 1 to %(most)s characters.", values={"most": LONGEST_NAME}, param="name"
+        )
     if len(description) > LONGEST_DESCRIPTION:
-        raise InvalidRequest(f"A description has at most {LONGEST_DESCRIPTION} characters.", param="description")
+        raise InvalidRequest(
+            "A description has at most %(most)s characters.", values={"most": LONGEST_DESCRIPTION}, param="description"
+        )
     return {"name": name, "description": description}
 
 

@@ -23,7 +23,8 @@ def allow_support(actor: Actor, days: int) -> SupportGrant:
     """Lets staff act as members for some days; given again it counts from now."""
     actor.require("security:manage")
     if days not in GRANT_DAYS:
-        raise InvalidRequest(f"Choose one of {', '.join(map(str, GRANT_DAYS))} days.", param="days")
+        choices = ", ".join(map(str, GRANT_DAYS))
+        raise InvalidRequest("Choose one of %(choices)s days.", values={"choices": choices}, param="days")
     until = timezone.now() + timedelta(days=days)
     with tenancy.scope(actor.organization_id):
         organization = locked(actor.organization_id)

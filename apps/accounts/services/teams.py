@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -16,7 +17,7 @@ from apps.core import events, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 60, 200
-NO_TEAM = "There is no team with this id."
+NO_TEAM = gettext_noop("There is no team with this id.")
 
 
 def get_team(actor: Actor, id: UUID) -> Team:
@@ -117,9 +118,13 @@ def _facts(team: Team) -> dict[str, Any]:
 def _checked(name: str, description: str) -> dict[str, str]:
     name, description = name.strip(), description.strip()
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise InvalidRequest(f"Give the team a name of 1 to {LONGEST_NAME} characters.", param="name")
+        raise InvalidRequest(
+            "Give the team a name of 1 to %(most)s characters.", values={"most": LONGEST_NAME}, param="name"
+        )
     if len(description) > LONGEST_DESCRIPTION:
-        raise InvalidRequest(f"A description has at most {LONGEST_DESCRIPTION} characters.", param="description")
+        raise InvalidRequest(
+            "A description has at most %(most)s characters.", values={"most": LONGEST_DESCRIPTION}, param="description"
+        )
     return {"name": name, "description": description}
 
 

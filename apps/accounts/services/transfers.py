@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -18,7 +19,7 @@ from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 
 VALID_FOR = timedelta(days=7)
-NO_TRANSFER = "The organization is not offered to anybody."
+NO_TRANSFER = gettext_noop("The organization is not offered to anybody.")
 
 
 def offer_ownership(actor: Actor, member_id: UUID, typed_name: str) -> OwnershipTransfer:

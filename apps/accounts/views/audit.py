@@ -41,7 +41,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         filters = filters_of(request.GET)
         page = page_of(filters, position(request.GET.get("before")), position(request.GET.get("after")))
     except InvalidRequest as problem:
-        filters, page, error = Filters(), Page([], None, None), problem.message
+        filters, page, error = Filters(), Page([], None, None), problem.shown()
     given = {name: value for name in NAMES if (value := request.GET.get(name, "").strip())}
     context = {
         "page": page,
@@ -134,7 +134,7 @@ def audit_settings(request: HttpRequest) -> HttpResponse:
             stream, secret = services.add_audit_stream(actor, **adding.cleaned_data)
             created, adding = {"created": stream, "secret": secret}, StreamForm()
         except MillraceError as error:
-            adding.add_error("url" if error.param == "url" else None, error.message)
+            adding.add_error("url" if error.param == "url" else None, error.shown())
     head = AuditHead.objects.first()
     streams = [
         (stream, (head.sequence if head else 0) - stream.cursor) for stream in AuditStream.objects.order_by("id")

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -23,7 +24,7 @@ from apps.core import events, tenancy
 from apps.core.errors import BudgetExceeded, Conflict, InvalidRequest, NotFound
 
 MANAGE = "budgets:manage"
-NO_BUDGET = "There is no budget with this id."
+NO_BUDGET = gettext_noop("There is no budget with this id.")
 # More than any plan sells; a bigint holds it.
 MOST_TOKENS = 10**15
 
@@ -113,7 +114,7 @@ def _lock() -> date:
 
 def _check(monthly_tokens: int) -> None:
     if not 0 <= monthly_tokens <= MOST_TOKENS:
-        raise InvalidRequest(f"A budget has 0 to {MOST_TOKENS} tokens.", param="monthly_tokens")
+        raise InvalidRequest("A budget has 0 to %(most)s tokens.", values={"most": MOST_TOKENS}, param="monthly_tokens")
 
 
 def _whose(organization_id: UUID, owner: BudgetFor) -> dict[str, Any]:

@@ -160,8 +160,14 @@ def hold(
     locked = lock_month(month, purpose)
     if not may_hold(limits, locked.usage, tokens):
         raise InsufficientQuota(
-            f"This needs up to {tokens} tokens, and {remaining(limits, locked.usage)} of this month's"
-            f" {limits.monthly_tokens} are left. The allowance renews on {next_month(month)}."
+            "This needs up to %(tokens)s tokens, and %(left)s of this month's %(whole)s are left."
+            " The allowance renews on %(day)s.",
+            values={
+                "tokens": tokens,
+                "left": remaining(limits, locked.usage),
+                "whole": limits.monthly_tokens,
+                "day": next_month(month),
+            },
         )
     _refuse_over_budget(locked, tokens)
     held = {
@@ -197,8 +203,16 @@ def _exceeded(owner: Owner, month: date, taken: int, tokens: int, told: bool) ->
     table: Any = Team if owner.kind == BudgetKind.TEAM else Spender
     left = max(0, (owner.monthly_tokens or 0) - taken)
     return BudgetExceeded(
-        f"This needs up to {tokens} tokens, and {left} are left of the monthly budget of {owner.monthly_tokens} of the"
-        f" {WORDS[BudgetKind(owner.kind)]} {table.objects.get(pk=owner.id)}. It renews on {next_month(month)}.",
+        "This needs up to %(tokens)s tokens, and %(left)s are left of the monthly budget of %(whole)s of the %(kind)s"
+        " %(name)s. It renews on %(day)s.",
+        values={
+            "tokens": tokens,
+            "left": left,
+            "whole": owner.monthly_tokens,
+            "kind": WORDS[BudgetKind(owner.kind)],
+            "name": table.objects.get(pk=owner.id),
+            "day": next_month(month),
+        },
         owner_id=owner.id,
         month=month,
         told=told,

@@ -123,7 +123,10 @@ def _refuse_only_owner(person_id: UUID, organization_id: UUID | None = None) -> 
                 left_behind.append(membership.organization.name)
     if left_behind:
         names = ", ".join(left_behind)
-        raise Conflict(f"This account is the only owner of {names}. Hand it to somebody else, or delete it, first.")
+        raise Conflict(
+            "This account is the only owner of %(names)s. Hand it to somebody else, or delete it, first.",
+            values={"names": names},
+        )
 
 
 def get_erasure(actor: Actor, id: UUID) -> Erasure:

@@ -53,7 +53,8 @@ def set_term(actor: Actor, name: str, days: int | None) -> Term:
     found = _adjustable(name)
     if days is not None and not found.retention.least <= days <= found.retention.most:
         raise InvalidRequest(
-            f"Keep {found.name} between {found.retention.least} and {found.retention.most} days, or without a limit.",
+            "Keep %(name)s between %(least)s and %(most)s days, or without a limit.",
+            values={"name": found.name, "least": found.retention.least, "most": found.retention.most},
             param="days",
         )
     with tenancy.scope(actor.organization_id):
@@ -71,7 +72,11 @@ def _adjustable(name: str) -> DataKind:
     found = kind(name)
     if found is None or not found.retention.adjustable:
         known = ", ".join(each.name for each in kinds() if each.retention.adjustable)
-        raise NotFound(f"There is no term to choose for {name[:40]!r}; there is one for: {known}.", param="kind")
+        raise NotFound(
+            "There is no term to choose for %(name)s; there is one for: %(known)s.",
+            values={"name": repr(name[:40]), "known": known},
+            param="kind",
+        )
     return found
 
 
@@ -82,7 +87,7 @@ def preview(actor: Actor, name: str, days: int | None) -> int:
     if days is None:
         return 0
     if not 0 <= days <= LONGEST_DAYS:
-        raise InvalidRequest(f"Days are a number from 0 to {LONGEST_DAYS}.", param="days")
+        raise InvalidRequest("Days are a number from 0 to %(most)s.", values={"most": LONGEST_DAYS}, param="days")
     with tenancy.scope(actor.organization_id):
         return due(found, days).count()
 

@@ -52,7 +52,7 @@ def my_erasure(request: HttpRequest) -> HttpResponse:
     try:
         fates = services.preview(actor, Scope.ACCOUNT, None)
     except Conflict as error:
-        return render(request, "privacy/erase.html", {"own": True, "refused": error.message}, status=409)
+        return render(request, "privacy/erase.html", {"own": True, "refused": error.shown()}, status=409)
     form = EraseForm(request.POST or None, expected=actor.name)
     if request.method == "POST" and form.is_valid():
         services.request_erasure(actor, Scope.ACCOUNT, None, Texts(form.cleaned_data["texts"]))

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -24,7 +25,7 @@ from apps.sso.models import Connection, Kind
 
 MANAGE = "sso:manage"
 MOST_CONNECTIONS = 20
-NONE = "There is no connection with this id."
+NONE = gettext_noop("There is no connection with this id.")
 # A provider makes members; owners and people with custom roles are made by people.
 GIVEN_ROLES = (Role.MEMBER, Role.AGENT, Role.AUDITOR, Role.BILLING, Role.ADMIN)
 
@@ -106,7 +107,7 @@ def require_may_give(actor: Actor, role: str) -> None:
 def _create(actor: Actor, connection: Connection) -> Connection:
     with tenancy.scope(actor.organization_id):
         if Connection.objects.count() >= MOST_CONNECTIONS:
-            raise Conflict(f"An organization can have {MOST_CONNECTIONS} connections.")
+            raise Conflict("An organization can have %(most)s connections.", values={"most": MOST_CONNECTIONS})
         connection.save(force_insert=True)
         audit.record(actor, "sso.connection_created", connection, after=facts(connection))
         events.record("sso.connection_created", connection.pk, {"name": connection.name, "kind": connection.kind})

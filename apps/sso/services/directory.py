@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -29,7 +30,7 @@ from apps.sso.services.admission import find_or_create_person, make_member
 from apps.sso.services.domains import owns_address
 from apps.sso.services.rules import apply_role, role_for
 
-NO_USER = "There is no user with this id."
+NO_USER = gettext_noop("There is no user with this id.")
 _FIELDS = ("user_name", "external_id", "given_name", "family_name", "display_name", "role")
 
 

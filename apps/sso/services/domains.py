@@ -46,7 +46,7 @@ def claim_domain(actor: Actor, name: str) -> Domain:
         raise InvalidRequest("Enter a domain such as example.com.", param="name")
     with tenancy.scope(actor.organization_id):
         if Domain.objects.count() >= MOST_DOMAINS:
-            raise Conflict(f"An organization can have {MOST_DOMAINS} domains.", param="name")
+            raise Conflict("An organization can have %(most)s domains.", values={"most": MOST_DOMAINS}, param="name")
         if Domain.objects.filter(name=plain).exists():
             raise Conflict("This domain is on your list already.", param="name")
         domain: Domain = Domain.objects.create(

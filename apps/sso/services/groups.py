@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -20,7 +21,7 @@ from apps.sso.models import DirectoryGroup, DirectoryGroupMember, DirectoryUser
 from apps.sso.scim.resources import GroupData
 from apps.sso.services.directory import follow, require_version, sync_role
 
-NO_GROUP = "There is no group with this id."
+NO_GROUP = gettext_noop("There is no group with this id.")
 
 
 def create_group(actor: Actor, data: GroupData) -> DirectoryGroup:

@@ -30,7 +30,7 @@ def create_rule(actor: Actor, group: str, role: str) -> GroupRule:
         if GroupRule.objects.filter(group__iexact=group).exists():
             raise Conflict("There is a rule for this group already.", param="group")
         if GroupRule.objects.count() >= MOST_RULES:
-            raise Conflict(f"An organization can have {MOST_RULES} rules.")
+            raise Conflict("An organization can have %(most)s rules.", values={"most": MOST_RULES})
         rule: GroupRule = GroupRule.objects.create(organization_id=actor.organization_id, group=group, role=role)
         audit.record(actor, "sso.rule_created", rule, after={"group": group, "role": role})
     return rule

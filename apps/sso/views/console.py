@@ -36,7 +36,7 @@ def actor_for(request: HttpRequest, permission: str = MANAGE) -> Actor:
 
 
 def at_the_form(form: Any, error: MillraceError) -> None:
-    form.add_error(error.param if error.param in form.fields else None, error.message)
+    form.add_error(error.param if error.param in form.fields else None, error.shown())
 
 
 @require_GET
@@ -171,7 +171,7 @@ def verify_domain(request: HttpRequest, id: UUID) -> HttpResponse:
         domain = services.verify_domain(actor_for(request), id)
         messages.success(request, _("%(name)s is verified.") % {"name": domain.name})
     except _AT_THE_FORM as error:
-        messages.error(request, error.message)
+        messages.error(request, error.shown())
     return redirect("sso-overview")
 
 
