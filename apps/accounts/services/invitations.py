@@ -15,12 +15,13 @@ from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor, actor_of_membership
-from apps.accounts.models import Invitation, Membership, Team, TeamMembership, User
+from apps.accounts.models import Invitation, Membership, Team, User
 from apps.accounts.services import notices
 from apps.accounts.services.grants import grant, require_at_most, role_facts
 from apps.accounts.services.keys import digest
 from apps.accounts.services.members import add_member
 from apps.accounts.services.organizations import locked
+from apps.accounts.services.teams import join
 from apps.accounts.services.tokens import token_of
 from apps.core import events, ratelimit, tenancy
 from apps.core.errors import AddressNotYours, Conflict, DeletionPending, InvalidRequest, InvitationNotValid, NotFound
@@ -155,20 +156,16 @@ def accept_invitation(user: User, token: str) -> Membership:
             raise DeletionPending("This organization is about to be deleted; it takes on nobody.")
         member = add_member(user.pk, organization_id, invitation.role, invitation.custom_role_id)
         member.organization, member.custom_role, member.user = organization, invitation.custom_role, user
-        _join_teams(member, invitation.teams)
         invitation.accepted_at, invitation.accepted_by = timezone.now(), user
         invitation.save(update_fields=["accepted_at", "accepted_by"])
         facts = role_facts(member.role, member.custom_role)
         actor = actor_of_membership(member, user)
         audit.record(actor, "invitation.accepted", invitation, after=facts, email=invitation.email)
-        audit.record(actor, "membership.created", member, after=facts)
+        audit.record(actor, "membership.created", member, role=member.role, after=facts)
         events.record("membership.created", member.pk, {"user": str(user.pk), **facts})
+        for team in Team.objects.filter(pk__in=invitation.teams):
+            join(actor, team, member)
     return member
-
-
-def _join_teams(member: Membership, ids: Sequence[UUID]) -> None:
-    for team in Team.objects.filter(pk__in=ids):
-        TeamMembership.objects.create(organization_id=member.organization_id, team=team, membership=member)
 
 
 def _checked_address(email: str) -> str:

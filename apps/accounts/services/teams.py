@@ -76,8 +76,13 @@ def add_to_team(actor: Actor, team_id: UUID, member_id: UUID) -> None:
         locked(actor.organization_id)
         team, member = _team(team_id), _member(member_id)
         if not TeamMembership.objects.filter(team=team, membership=member).exists():
-            row = TeamMembership.objects.create(organization_id=actor.organization_id, team=team, membership=member)
-            _note(actor, "team.member_added", row, team, member)
+            join(actor, team, member)
+
+
+def join(actor: Actor, team: Team, member: Membership) -> None:
+    """Puts a member who is not in the team into it, within the caller's transaction."""
+    row = TeamMembership.objects.create(organization_id=actor.organization_id, team=team, membership=member)
+    _note(actor, "team.member_added", row, team, member)
 
 
 def remove_from_team(actor: Actor, team_id: UUID, member_id: UUID) -> None:

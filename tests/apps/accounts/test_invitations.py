@@ -62,7 +62,7 @@ def test_an_invitation_makes_a_member_with_its_role_and_teams(org_a: Tenant) -> 
     assert audit_of(org_a, "invitation.created")[0].after["email"] == ADA
     [entry] = audit_of(org_a, "invitation.accepted")
     assert (entry.user_id, entry.after) == (ada.pk, {"role": "auditor"})
-    assert events_of(org_a)[-2:] == ["invitation.created", "membership.created"]
+    assert events_of(org_a)[-3:] == ["invitation.created", "membership.created", "team.member_added"]
 
 
 def test_an_invitation_with_a_custom_role(org_a: Tenant) -> None:
