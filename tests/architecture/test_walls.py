@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import Error, connection, models, transaction
+from django.db import Error, connection, models, reset_queries, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.core import tenancy
@@ -60,6 +60,7 @@ def asked(world: World, django_db_blocker: Any) -> dict[str, set[str]]:
     with django_db_blocker.unblock():
         for name in READS:
             for ids in (world.a.ids, world.b.ids):
+                reset_queries()
                 with CaptureQueriesContext(connection) as queries:
                     ask(world, name, _reader_of(world, name), ids)
                 for query in queries:
