@@ -25,6 +25,7 @@ from tests.helpers.authorization import (
 )
 from tests.helpers.plain_requests import body_of, query_of
 from tests.helpers.principals import Principal
+from tests.helpers.tenancy import rows_of
 from tests.helpers.world import NOBODYS, Side, nobodys_ids
 
 ROUTES = routes()
@@ -190,9 +191,14 @@ def answer(world: World, who: Principal, route: Route, method: str, ids: dict[st
     path = path_of(route, ids) + query_of(method, route.name, world.a)
     # The log holds a few thousand queries, and what is captured is counted from its end.
     reset_queries()
-    with undone(), CaptureQueriesContext(connection) as asked:
-        response = world.ask(who, method, path, body_of(method, route.name, world.a))
+    # Read where it could matter: of those who may do it to their own.
+    watched = method != "GET" and who.name in {"owner", "a key with every scope", "a directory"}
+    with undone():
+        before = rows_of(world.b.id) if watched else []
+        with CaptureQueriesContext(connection) as asked:
+            response = world.ask(who, method, path, body_of(method, route.name, world.a))
         status = outcome(response, route.rules[method], method)
+        assert not watched or rows_of(world.b.id) == before, f"{method} {path} by {who.name} changed something"
     assert_silent_but(response, world.b, ids, f"{method} {path} by {who.name}")
     body = "" if response.streaming else plain(response.content.decode(errors="replace"), ids)
     headers = {k.lower(): plain(v, ids) for k, v in response.headers.items() if k.lower() not in CHANGING_HEADERS}

@@ -13,6 +13,7 @@ _SCIM = "urn:ietf:params:scim:schemas:core:2.0"
 _PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 _RENAME = {"op": "replace", "path": "displayName", "value": "Renamed"}
 _ACCOUNT = {"name": "New robot", "role": "member"}
+_TOKENS = {"monthly_tokens": 9_000_000}
 _TEAM = {"name": "New team"}
 _ROLE = {"name": "New role", "permissions": ["models:read"]}
 _INVITATION = {"email": "somebody.new@example.com", "role": "member"}
@@ -53,6 +54,10 @@ _REQUESTS: dict[str, Callable[[Side], Body]] = {
     "POST organization-new": lambda side: {"name": "Another"},
     "POST support-access": lambda side: {"days": "1"},
     "POST api-invitation-accept": lambda side: {"token": NOBODYS["a secret"]},
+    "POST budgets": lambda side: {"kind": "member", "email": side.target.email, **_TOKENS},
+    "POST budget": lambda side: _TOKENS,
+    "POST api-budgets": lambda side: {"kind": "member", "owner": str(side.ids["member"]), **_TOKENS},
+    "PATCH api-budget": lambda side: _TOKENS,
     "POST leave": lambda side: {"name": side.tenant.organization.name},
     "PATCH api-organization": lambda side: {"language": "en"},
     "PATCH api-organization-member": lambda side: {"role": "member"},

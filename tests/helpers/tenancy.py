@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel
+from apps.core.tenancy import TenantForeignKey, TenantManager, TenantModel, scope
 
 APPLICATION_ROLE = "millrace_app"
 
@@ -16,6 +16,16 @@ def tenant_models() -> list[type[models.Model]]:
     from apps.accounts.models import Organization
 
     return [Organization, *(model for model in apps.get_models() if issubclass(model, TenantModel))]
+
+
+def rows_of(organization_id: Any) -> list[Any]:
+    """Every row of the organization, as PostgreSQL writes it."""
+    found: list[Any] = []
+    with scope(organization_id), connection.cursor() as cursor:
+        for model in tenant_models():
+            cursor.execute(f"SELECT t::text FROM {model._meta.db_table} t ORDER BY 1")
+            found += cursor.fetchall()
+    return found
 
 
 def assert_walled(model: type[models.Model]) -> None:

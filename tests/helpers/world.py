@@ -13,6 +13,9 @@ from django.utils import timezone
 
 from apps.accounts import services as accounts
 from apps.accounts.models import Invitation, Membership, User
+from apps.billing import services as billing
+from apps.billing.models import BudgetKind
+from apps.billing.services.budgets import BudgetFor
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.privacy.models import Erasure, Export, Scope
@@ -101,7 +104,9 @@ def _people(side: Side) -> None:
     team = accounts.create_team(actor, f"{mark} team")
     accounts.add_to_team(actor, team.pk, membership.pk)
     accounts.invite(actor, f"{mark}@example.com", "member")
+    owner = BudgetFor(BudgetKind.TEAM, team.pk)
     side.ids |= {
+        "budget": billing.create_budget(actor, owner, 10_000_000).pk,
         "member": membership.pk,
         "person": side.target.pk,
         "team": team.pk,
