@@ -67,9 +67,9 @@ def test_every_answer_is_one_that_the_schema_declares(
     with live_server() as url:
         command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/api/schema"]
         command += ["--header", f"Authorization: Bearer {without_limits.key}", "--phases", "examples,coverage,fuzzing"]
-        command += ["--max-examples", "5", "--seed", "7", "--request-timeout", "20", "--no-color"]
+        command += ["--max-examples", "2", "--seed", "7", "--request-timeout", "20", "--no-color"]
         # JSON may hold NUL and PostgreSQL may not: refused everywhere, which no schema can say of every string.
         command += ["--generation-allow-x00", "false"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     report = done.stdout + done.stderr
     assert done.returncode == 0, report[report.find("FAILURES") :][:8000]
