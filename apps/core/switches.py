@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -71,7 +72,9 @@ def _rows() -> _Rows:
     if _kept is not None and time.monotonic() - _kept[0] < KEPT_SECONDS:
         return _kept[1]
     try:
-        rows = {(row.name, row.scope, row.target): row for row in FeatureSwitch.objects.all()}
+        # A savepoint where the caller is in a transaction: its own work goes on though this question failed.
+        with transaction.atomic(using=FeatureSwitch.objects.db):
+            rows = {(row.name, row.scope, row.target): row for row in FeatureSwitch.objects.all()}
     except DatabaseError as error:
         log.warning("switches not read: %s", error)
         rows = dict(_kept[1]) if _kept is not None else {}

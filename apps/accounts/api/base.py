@@ -13,6 +13,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.utils.urls import replace_query_param
 
 from apps.accounts.authentication import api_actor
+from apps.accounts.sudo import require_recent
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.keyset import below, page_of
 from apps.core.rest import CreatedCursorPagination
@@ -38,6 +39,12 @@ def checked(serializer: type[Serializer[Any]], request: Request, permission: str
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data
     return values
+
+
+def require_fresh(request: Request) -> None:
+    """Raises unless the person has proved who they are within the last minutes; a key is its own proof."""
+    if api_actor(request).api_key_id is None:
+        require_recent(request._request)
 
 
 def page(request: Request, rows: Any) -> tuple[list[Any], dict[str, Any]]:

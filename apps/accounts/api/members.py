@@ -20,6 +20,7 @@ from apps.accounts.api.base import (
     listed,
     one_of,
     page,
+    require_fresh,
 )
 from apps.accounts.api.bodies import (
     AcceptInvitation,
@@ -109,6 +110,7 @@ class MemberView(AsyncAPIView):
     @in_thread
     def patch(self, request: Request, id: str) -> Response:
         values = checked(GiveRole, request, "members:manage")
+        require_fresh(request)
         given = values["role"], values.get("custom_role")
         return Response(self._body(request, services.change_role(api_actor(request), parse_id(id, NO_MEMBER), *given)))
 
@@ -122,6 +124,8 @@ class MemberView(AsyncAPIView):
     )
     @in_thread
     def delete(self, request: Request, id: str) -> Response:
+        api_actor(request).require("members:manage")
+        require_fresh(request)
         heir = request.query_params.get("move_to")
         heir_id = parse_id(heir, NO_MEMBER) if heir is not None else None
         return Response(services.remove_member(api_actor(request), parse_id(id, NO_MEMBER), heir_id))
@@ -163,6 +167,7 @@ class InvitationsView(AsyncAPIView):
     @in_thread
     def post(self, request: Request) -> Response:
         values = checked(Invite, request, "members:manage")
+        require_fresh(request)
         actor = api_actor(request)
         invitation = services.invite(
             actor, values["email"], values["role"], values.get("custom_role"), values.get("teams", [])

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services
-from apps.accounts.api.base import TAGS, checked
+from apps.accounts.api.base import TAGS, checked, require_fresh
 from apps.accounts.api.bodies import (
     ChangeOrganization,
     Moved,
@@ -152,6 +152,7 @@ class AcceptTransferView(AsyncAPIView):
     )
     @in_thread
     def post(self, request: Request) -> Response:
+        require_fresh(request)
         services.accept_ownership(api_actor(request))
         return Response(status=204)
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services
-from apps.accounts.api.base import CURSOR, ID, LIMIT, NewestFirst, checked, listed, page
+from apps.accounts.api.base import CURSOR, ID, LIMIT, NewestFirst, checked, listed, page, require_fresh
 from apps.accounts.api.keys import MANAGE, TAGS
 from apps.accounts.authentication import api_actor
 from apps.accounts.models import Role, ServiceAccount
@@ -96,6 +96,7 @@ class ServiceAccountsView(AsyncAPIView):
     @in_thread
     def post(self, request: Request) -> Response:
         values = checked(CreateServiceAccount, request, MANAGE)
+        require_fresh(request)
         account = services.create_service_account(
             api_actor(request),
             values["name"],
@@ -131,6 +132,7 @@ class ServiceAccountView(AsyncAPIView):
     @in_thread
     def patch(self, request: Request, id: str) -> Response:
         values = checked(ChangeServiceAccount, request, MANAGE)
+        require_fresh(request)
         actor, account_id = api_actor(request), parse_id(id, NO_ACCOUNT)
         role = (values["role"], values.get("custom_role")) if "role" in values else None
         account = services.change_service_account(

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services
-from apps.accounts.api.base import CURSOR, ID, LIMIT, TAGS, NewestFirst, checked, listed, page
+from apps.accounts.api.base import CURSOR, ID, LIMIT, TAGS, NewestFirst, checked, listed, page, require_fresh
 from apps.accounts.api.bodies import (
     ChangeRole,
     ChangeTeam,
@@ -200,7 +200,9 @@ class RolesView(AsyncAPIView):
     )
     @in_thread
     def post(self, request: Request) -> Response:
-        role = services.create_role(api_actor(request), **checked(CreateRole, request, "roles:manage"))
+        values = checked(CreateRole, request, "roles:manage")
+        require_fresh(request)
+        role = services.create_role(api_actor(request), **values)
         return Response(role_body(role), status=201)
 
 
@@ -230,6 +232,7 @@ class RoleView(AsyncAPIView):
     @in_thread
     def patch(self, request: Request, id: str) -> Response:
         values = checked(ChangeRole, request, "roles:manage")
+        require_fresh(request)
         role = services.change_role_permissions(api_actor(request), parse_id(id, NO_ROLE), **values)
         return Response(role_body(role))
 
@@ -242,5 +245,7 @@ class RoleView(AsyncAPIView):
     )
     @in_thread
     def delete(self, request: Request, id: str) -> Response:
+        api_actor(request).require("roles:manage")
+        require_fresh(request)
         services.delete_role(api_actor(request), parse_id(id, NO_ROLE))
         return Response(status=204)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Invitation, Membership, User
 from apps.accounts.privacy.people import ERASED_DOMAIN
+from apps.accounts.services.organizations import locked
 from apps.core import revocation, tenancy
 from apps.core.datakinds import FOREVER, Basis, DataKind, Erasing, OnErasure, Retention
 
@@ -17,6 +18,7 @@ def erase_memberships(erasing: Erasing) -> int:
     with tenancy.scope(erasing.organization_id):
         count: int = Membership.objects.filter(user_id=erasing.person_id).count()
         if count:
+            locked(erasing.organization_id)
             Membership.objects.filter(user_id=erasing.person_id).delete()
             revocation.announce(erasing.organization_id, erasing.person_id)
     return count

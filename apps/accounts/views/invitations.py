@@ -17,6 +17,7 @@ from apps.accounts import arrivals, services
 from apps.accounts.access import SESSION_KEY, organization_page
 from apps.accounts.models import Invitation, User
 from apps.accounts.organization_forms import InviteForm, attempt, first_errors, role_of
+from apps.accounts.sudo import require_recent
 from apps.core.errors import MillraceError
 from apps.core.keyset import page_of
 from apps.core.views import error_response
@@ -33,6 +34,7 @@ def invitations(request: HttpRequest) -> HttpResponse:
     form = InviteForm(request.POST or None, actor=actor) if MANAGE in actor.permissions else None
     if request.method == "POST":
         actor.require(MANAGE)
+        require_recent(request)
         if form and form.is_valid() and attempt(form, lambda: _invite(request, form)):
             messages.success(request, _("An invitation is on its way to %(email)s.") % form.cleaned_data)
             return redirect("invitations")

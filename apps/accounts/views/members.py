@@ -16,6 +16,7 @@ from apps.accounts.access import Actor, organization_page
 from apps.accounts.models import Membership, Role, TeamMembership
 from apps.accounts.organization_forms import RoleForm, TypedForm, attempt, first_errors, role_of
 from apps.accounts.permissions import PERMISSIONS
+from apps.accounts.sudo import require_recent
 from apps.core.keyset import page_of
 
 MANAGE = "members:manage"
@@ -58,6 +59,7 @@ def member(request: HttpRequest, id: UUID) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     if request.method == "POST":
         actor.require(MANAGE)
+        require_recent(request)
     found = services.get_member(actor, id)
     now = {"role": str(found.custom_role_id or found.role)}
     form = RoleForm(request.POST or None, actor=actor, initial=now) if may_change(actor, found) else None
@@ -84,6 +86,8 @@ def remove_member(request: HttpRequest, id: UUID) -> HttpResponse:
     """Asks for the member's address, then removes them."""
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
+    if request.method == "POST":
+        require_recent(request)
     found = services.get_member(actor, id)
     form = TypedForm(request.POST or None, label=_("Type the member's address to confirm"), expected=found.user.email)
     if request.method == "POST" and form.is_valid() and attempt(form, lambda: services.remove_member(actor, id)):

@@ -16,6 +16,7 @@ from apps.accounts.access import Actor, organization_page
 from apps.accounts.models import CustomRole, Membership
 from apps.accounts.organization_forms import CustomRoleForm, attempt, first_errors
 from apps.accounts.permissions import PERMISSIONS, ROLE_PERMISSIONS, Role
+from apps.accounts.sudo import require_recent
 
 MANAGE = "roles:manage"
 
@@ -47,6 +48,8 @@ def roles(request: HttpRequest) -> HttpResponse:
 def new_role(request: HttpRequest) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
+    if request.method == "POST":
+        require_recent(request)
     form = CustomRoleForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and attempt(form, lambda: _create(actor, form)):
         messages.success(request, _("The role “%(name)s” has been created.") % form.cleaned_data)
@@ -64,6 +67,8 @@ def role(request: HttpRequest, id: UUID) -> HttpResponse:
     """One custom role: its name and permissions, and who has it."""
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
+    if request.method == "POST":
+        require_recent(request)
     found = services.get_role(actor, id)
     now = {"name": found.name, "description": found.description, "permissions": sorted(found.granted)}
     form = CustomRoleForm(request.POST or None, initial=now)
@@ -82,6 +87,8 @@ def _change(actor: Actor, id: UUID, form: CustomRoleForm) -> None:
 @require_POST
 @organization_page
 def delete_role(request: HttpRequest, id: UUID) -> HttpResponse:
+    request.actor.require(MANAGE)  # type: ignore[attr-defined]
+    require_recent(request)
     services.delete_role(request.actor, id)  # type: ignore[attr-defined]
     messages.success(request, _("The role has been deleted."))
     return redirect("roles")

@@ -15,6 +15,7 @@ from apps.accounts.access import Actor, organization_page
 from apps.accounts.key_forms import ServiceAccountForm
 from apps.accounts.models import ApiKey, ServiceAccount
 from apps.accounts.organization_forms import attempt, first_errors, role_of
+from apps.accounts.sudo import require_recent
 from apps.core.keyset import page_of
 
 MANAGE = "keys:manage"
@@ -26,6 +27,8 @@ KEYS_SHOWN = 50
 def service_accounts(request: HttpRequest) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
+    if request.method == "POST":
+        require_recent(request)
     form = ServiceAccountForm(request.POST or None, actor=actor)
     if request.method == "POST" and form.is_valid() and attempt(form, lambda: _create(actor, form)):
         messages.success(request, _("The service account “%(name)s” has been created.") % form.cleaned_data)
@@ -45,6 +48,8 @@ def service_account(request: HttpRequest, id: UUID) -> HttpResponse:
     """One of them: name and role, and its keys."""
     actor = request.actor  # type: ignore[attr-defined]
     found = services.get_service_account(actor, id)
+    if request.method == "POST":
+        require_recent(request)
     now = {
         "name": found.name,
         "description": found.description,

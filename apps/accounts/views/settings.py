@@ -17,7 +17,7 @@ from apps.accounts.models import TeamMembership
 from apps.accounts.organization_forms import OfferForm, OrganizationForm, TypedForm, attempt, first_errors
 from apps.accounts.permissions import PERMISSIONS
 from apps.accounts.services.support import GRANT_DAYS
-from apps.accounts.sudo import recently_authenticated
+from apps.accounts.sudo import recently_authenticated, require_recent
 
 MANAGE, TRANSFER, DELETE = "organization:manage", "ownership:transfer", "organization:delete"
 
@@ -84,6 +84,7 @@ def answer_transfer(request: HttpRequest) -> HttpResponse:
     """The answer of the member to whom the organization is offered."""
     actor = request.actor  # type: ignore[attr-defined]
     if request.POST.get("answer") == "accept":
+        require_recent(request)
         services.accept_ownership(actor)
         messages.success(request, _("You own this organization now."))
     else:

@@ -18,7 +18,9 @@ from apps.accounts import audit
 from apps.accounts.access import Actor, memberships_of
 from apps.accounts.models import Membership, Role, User
 from apps.accounts.services import remove_again
-from apps.core import events, jobs, tenancy
+from apps.accounts.services.members import refuse_for_last_owner
+from apps.accounts.services.organizations import locked
+from apps.core import events, jobs, revocation, tenancy
 from apps.core.datakinds import DataKind, Erasing, OnErasure, Texts
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from apps.core.jobs import Status
@@ -129,6 +131,28 @@ def _refuse_only_owner(person_id: UUID, organization_id: UUID | None = None) -> 
         )
 
 
+def _give_up_ownership(person_id: UUID, organization_id: UUID | None = None) -> None:
+    """Makes an owner who is about to be erased an ordinary member, under the lock that other owners leave under.
+
+    Otherwise an owner could leave between the check and the end of this membership, each counting on the other.
+    """
+    for membership in memberships_of(User.objects.get(pk=person_id)):
+        if organization_id not in {None, membership.organization_id}:
+            continue
+        with tenancy.scope(membership.organization_id):
+            locked(membership.organization_id)
+            own = Membership.objects.filter(pk=membership.pk, role=Role.OWNER).first()
+            if own is None:
+                continue
+            refuse_for_last_owner(own)
+            own.role = Role.MEMBER
+            own.save(update_fields=["role"])
+            system = audit.system(membership.organization_id)
+            roles = {"before": {"role": Role.OWNER.value}, "after": {"role": Role.MEMBER.value}}
+            audit.record(system, "membership.role_changed", own, **roles)
+            revocation.announce(membership.organization_id, person_id)
+
+
 def get_erasure(actor: Actor, id: UUID) -> Erasure:
     """One erasure that the actor may see; NotFound for anybody else's alike."""
     with tenancy.scope(actor.organization_id):
@@ -151,6 +175,7 @@ def carry_out(erasure: Erasure, keep: Callable[[], None]) -> dict[str, int]:
     organization_id = erasure.organization_id if erasure.scope == Scope.MEMBER else None
     # Other owners may have left since it was asked for.
     _refuse_only_owner(erasure.person_id, organization_id)
+    _give_up_ownership(erasure.person_id, organization_id)
     line = register.Line(
         register.digest(erasure.person_id),
         register.digest(organization_id),
@@ -165,6 +190,7 @@ def carry_out(erasure: Erasure, keep: Callable[[], None]) -> dict[str, int]:
 def erase_account(person_id: UUID, texts: Texts, pseudonym: str, now: datetime) -> dict[str, int]:
     """Erases an account at once, for the operator; raises Conflict for the only owner of an organization."""
     _refuse_only_owner(person_id)
+    _give_up_ownership(person_id)
     line = register.Line(register.digest(person_id), "", texts, pseudonym, now.isoformat())
     register.note(line)
     return erase(register.Known(person_id, None, line), lambda: None)

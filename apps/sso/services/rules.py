@@ -9,6 +9,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Role
 from apps.accounts.services.grants import role_facts
+from apps.accounts.services.organizations import locked
 from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.sso.models import GroupRule
@@ -60,6 +61,11 @@ def apply_role(actor: Actor, membership: Membership, groups: Iterable[str], aske
     """
     role = role_for(groups) or asked
     if role not in GIVEN_ROLES or membership.role in {Role.OWNER, role}:
+        return
+    # Somebody may be handing them the organization at this moment.
+    locked(membership.organization_id)
+    membership.refresh_from_db(fields=["role", "custom_role"])
+    if membership.role in {Role.OWNER, role}:
         return
     before = role_facts(membership.role, membership.custom_role)
     membership.role, membership.custom_role = role, None

@@ -18,10 +18,11 @@ from apps.accounts import audit
 from apps.accounts.access import memberships_of
 from apps.accounts.audit.verification import verify
 from apps.accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role, User
+from apps.accounts.services import leave
 from apps.billing.models import LedgerEntry
 from apps.core import jobs, tenancy
 from apps.core.datakinds import Texts
-from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from apps.core.errors import Conflict, InvalidRequest, LastOwner, NotFound, PermissionDenied
 from apps.core.jobs import Status
 from apps.privacy import services
 from apps.privacy.models import Consent, Document, ErasedPerson, Erasure, Scope
@@ -30,7 +31,7 @@ from apps.registry.models import ModelVersion
 from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
-from tests.helpers.people import Tenant, make_user
+from tests.helpers.people import Tenant, audit_of, make_user
 from tests.helpers.privacy import acting, erased, exported, reread
 from tests.helpers.studio import add_rows, finish, ledger, spec, start, states
 from workers import privacy as worker
@@ -260,6 +261,26 @@ def test_whoever_has_become_the_only_owner_meanwhile_is_not_erased(org_a: Tenant
     with tenancy.scope(org_a.id):
         assert Membership.objects.filter(user=org_a.owner, role=Role.OWNER).exists()
     assert not ErasedPerson.objects.exists()
+
+
+def test_the_other_owner_cannot_leave_once_an_erasure_has_begun(org_a: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leaves in between, before the first row goes, must meet an organization with one owner."""
+    with tenancy.scope(org_a.id):
+        Membership.objects.filter(user=org_a.admin).update(role=Role.OWNER)
+    leaving = acting(org_a, org_a.admin)
+    note = erasures.register.note
+
+    def leave_first(line: Any) -> None:
+        with pytest.raises(LastOwner):
+            leave(leaving)
+        note(line)
+
+    monkeypatch.setattr(erasures.register, "note", leave_first)
+    assert erased(org_a.actor, Scope.ACCOUNT, org_a.owner).status == Status.SUCCEEDED
+    with tenancy.scope(org_a.id):
+        assert list(Membership.objects.filter(role=Role.OWNER).values_list("user", flat=True)) == [org_a.admin.pk]
+    [entry] = audit_of(org_a, "membership.role_changed")
+    assert entry.after == {"role": "member"}
 
 
 def test_a_stranger_is_answered_like_nobody(org_a: Tenant, org_b: Tenant, outsider: User) -> None:

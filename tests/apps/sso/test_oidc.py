@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.core.cache import cache
 from django.test import Client
 
@@ -85,9 +86,11 @@ def test_a_stranger_who_took_the_address_first_loses_what_they_could_sign_in_wit
 
     squatted = make_user("new@org-a.example")
     squatter = client_of(squatted)
+    SocialAccount.objects.create(user=squatted, provider="github", uid="squatter")
     through_oidc(client, provider, connect_oidc(acme), "n", email="new@org-a.example")
     squatted.refresh_from_db()
     assert not squatted.has_usable_password()
+    assert not SocialAccount.objects.filter(user=squatted).exists()
     assert squatter.get("/dashboard/").status_code == 302
     assert client.get("/dashboard/").status_code == 200
 
