@@ -64,8 +64,8 @@ SELECT owner_id, used_tokens + held_tokens, refused_at IS NOT NULL FROM billing_
 WHERE organization_id = %(organization)s AND month = %(month)s AND owner_id = ANY(%(owners)s)
 """
 ENTRY = """
-INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, prompt_tokens, completion_tokens, tokens,
-    amount_micros, currency, spender_id, api_key_id, model_name, team_ids)
+INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, day, prompt_tokens, completion_tokens,
+    tokens, amount_micros, currency, spender_id, api_key_id, model_name, team_ids)
 """
 HOLD = f"""
 WITH period AS (
@@ -78,15 +78,13 @@ WITH period AS (
     ON CONFLICT (organization_id, month, owner_id)
         DO UPDATE SET held_tokens = billing_budgetperiod.held_tokens + excluded.held_tokens
 )
-{ENTRY} VALUES (%(id)s, %(organization)s, %(job)s, 'hold', %(month)s, 0, 0, %(tokens)s, 0, 'USD',
+{ENTRY} VALUES (%(id)s, %(organization)s, %(job)s, 'hold', %(month)s, %(day)s, 0, 0, %(tokens)s, 0, 'USD',
     %(spender)s, %(key)s, %(model)s, %(teams)s) RETURNING *
 """
-# The month is that of the hold: work that runs over midnight of the first is charged where it was reserved. So is the
-# day, kept within that month where the web process's clock and the database's do not agree about midnight.
+# Month and day are those of the hold: work that runs over midnight of the first is charged where it was reserved.
 CLOSE = f"""
 WITH held AS (
-    SELECT month, tokens, spender_id, api_key_id, model_name, team_ids,
-        least(greatest((created_at AT TIME ZONE 'UTC')::date, month), (month + interval '1 month - 1 day')::date) AS day
+    SELECT month, day, tokens, spender_id, api_key_id, model_name, team_ids
     FROM billing_ledgerentry WHERE organization_id = %(organization)s AND job_id = %(job)s AND kind = 'hold'
 ), period AS (
     UPDATE billing_usageperiod period SET held_tokens = held_tokens - held.tokens,
@@ -109,6 +107,6 @@ WITH held AS (
         completion_tokens = day.completion_tokens + excluded.completion_tokens,
         tokens = day.tokens + excluded.tokens, amount_micros = day.amount_micros + excluded.amount_micros
 )
-{ENTRY} SELECT %(id)s, %(organization)s, %(job)s, %(kind)s, period.month, %(prompt)s, %(completion)s, %(tokens)s,
-    %(amount)s, %(currency)s, spender_id, api_key_id, model_name, team_ids FROM held, period RETURNING *
+{ENTRY} SELECT %(id)s, %(organization)s, %(job)s, %(kind)s, held.month, held.day, %(prompt)s, %(completion)s,
+    %(tokens)s, %(amount)s, %(currency)s, spender_id, api_key_id, model_name, team_ids FROM held, period RETURNING *
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -20,7 +20,7 @@ from apps.billing.models import BudgetPeriod, EntryKind, LedgerEntry, Spender, U
 from apps.core.errors import InvalidRequest
 
 # How many lines a table shows; the rest is one line, and whole in the export.
-MOST_LINES = 100
+MOST_LINES = 50
 NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "tokens", "amount_micros")
 SPENDER, KEY, MODEL, TEAM, DAY = "member", "key", "model", "team", "day"
 COLUMNS = {SPENDER: "spender_id", KEY: "api_key_id", MODEL: "model_name", DAY: "day"}
@@ -92,13 +92,7 @@ class Filters:
     def entries(self) -> Any:
         """The ledger's settlements behind them."""
         rows = self._narrowed(LedgerEntry.objects.filter(month=self.month, kind=EntryKind.SETTLE))
-        if self.day:
-            # A settlement counts on the day on which the work was asked for.
-            asked = LedgerEntry.objects.filter(month=self.month, kind=EntryKind.HOLD)
-            begin = datetime.combine(self.day, time(), UTC)
-            asked = asked.filter(created_at__gte=begin, created_at__lt=begin + timedelta(days=1))
-            rows = rows.filter(job_id__in=asked.values("job_id"))
-        return rows
+        return rows.filter(day=self.day) if self.day else rows
 
     def _narrowed(self, rows: Any) -> Any:
         if self.only is not None:

@@ -9,12 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, Sum
-from django.db.models.functions import TruncDate
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.billing.chart import DayBar, bars
-from apps.billing.models import EntryKind
+from apps.billing.models import UsageDay
 from apps.core.jobs import Status
 from apps.studio.models import Generation
 
@@ -72,11 +71,10 @@ def _after(row: Generation) -> Q:
     return Q(created_at__gt=row.created_at) | Q(created_at=row.created_at, id__gt=row.pk)
 
 
-def daily_tokens(ledger: Any, now: datetime) -> list[DayBar]:
-    """Tokens settled on each of the last 30 days (UTC), oldest first; empty when there are none at all."""
+def daily_tokens(now: datetime) -> list[DayBar]:
+    """Tokens of what was asked for on each of the last 30 days (UTC), oldest first; empty when there are none at all."""
     first = now.date() - timedelta(days=CHART_DAYS - 1)
-    settled = ledger.filter(kind=EntryKind.SETTLE, created_at__date__gte=first)
-    sums = settled.annotate(day=TruncDate("created_at")).values("day").annotate(sum=Sum("tokens"))
+    sums = UsageDay.objects.filter(day__gte=first).order_by().values("day").annotate(sum=Sum("tokens"))
     by_day = {row["day"]: row["sum"] for row in sums}
     if not by_day:
         return []

@@ -56,7 +56,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "may_read": READ in actor.permissions,
     }
     if "usage:read" in actor.permissions:
-        context |= {"usage": usage, "days": daily_tokens(LedgerEntry.objects.all(), timezone.now())}
+        context |= {"usage": usage, "days": daily_tokens(timezone.now())}
     if READ in actor.permissions:
         context |= {
             "active": rows.unfinished().count(),

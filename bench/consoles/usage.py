@@ -25,9 +25,10 @@ WITH person AS MATERIALIZED (
         date_trunc('month', now()) + (now() - date_trunc('month', now())) * (n / %(rows)s::float) AS moment
     FROM generate_series(0, %(rows)s - 1) n JOIN person ON person.place = n %% (SELECT count(*) FROM person)
 )
-INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, prompt_tokens, completion_tokens, tokens,
-    amount_micros, currency, spender_id, model_name, created_at)
+INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, day, prompt_tokens, completion_tokens,
+    tokens, amount_micros, currency, spender_id, model_name, created_at)
 SELECT uuidv7(), %(organization)s, job, kind, date_trunc('month', now() AT TIME ZONE 'UTC')::date,
+    (moment AT TIME ZONE 'UTC')::date,
     CASE kind WHEN 'settle' THEN 200 ELSE 0 END, CASE kind WHEN 'settle' THEN 100 ELSE 0 END, 300,
     CASE kind WHEN 'settle' THEN 450 ELSE 0 END, 'USD', spender, model, moment
 FROM work, (VALUES ('hold'), ('settle')) kinds(kind) ORDER BY n, kind

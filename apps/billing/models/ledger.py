@@ -96,12 +96,14 @@ class EntryKind(models.TextChoices):
 class LedgerEntry(TenantModel):
     """One line, never changed: a hold before the work, then a settlement or a release after it.
 
-    `team_ids` are the teams that the spender was in when the work was asked for: it counts for each of them.
+    `day` (UTC) is that on which the work was asked for, and `team_ids` are the teams that the spender was in then: it
+    counts for each of them.
     """
 
     job_id = models.UUIDField()
     kind = models.CharField(max_length=10, choices=EntryKind.choices)
     month = models.DateField()
+    day = models.DateField()
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     tokens = models.PositiveBigIntegerField()
@@ -124,10 +126,11 @@ class LedgerEntry(TenantModel):
         ]
         indexes = [
             models.Index(fields=["organization", "month", "kind"], name="ledger_month"),
-            # Holds, of which there is one for each of these, stay out of it.
-            models.Index(
-                fields=["organization", "month", "-id"],
-                condition=models.Q(kind="settle"),
-                name="ledger_settled",
+            # What pages list: holds, of which there is one for each of these, stay out of it.
+            *(
+                models.Index(
+                    fields=["organization", by, "-id"], condition=models.Q(kind="settle"), name=f"ledger_settled_{by}"
+                )
+                for by in ("month", "day", "spender")
             ),
         ]

@@ -156,7 +156,8 @@ def hold(
     Raises InsufficientQuota or BudgetExceeded, and then reserves nothing.
     """
     purpose = purpose or Purpose()
-    month = month_of(now or timezone.now())
+    now = now or timezone.now()
+    month = month_of(now)
     locked = lock_month(month, purpose)
     if not may_hold(limits, locked.usage, tokens):
         raise InsufficientQuota(
@@ -172,6 +173,7 @@ def hold(
     _refuse_over_budget(locked, tokens)
     held = {
         "month": month,
+        "day": now.date(),
         "tokens": tokens,
         "owners": [owner.id for owner in locked.owners],
         "spender": locked.spender_id,
