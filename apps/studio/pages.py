@@ -72,7 +72,7 @@ def _after(row: Generation) -> Q:
 
 
 def daily_tokens(now: datetime) -> list[DayBar]:
-    """Tokens of what was asked for on each of the last 30 days (UTC), oldest first; empty when there are none at all."""
+    """Tokens by the day on which they were asked for, of the last 30 (UTC), oldest first; empty when there are none."""
     first = now.date() - timedelta(days=CHART_DAYS - 1)
     sums = UsageDay.objects.filter(day__gte=first).order_by().values("day").annotate(sum=Sum("tokens"))
     by_day = {row["day"]: row["sum"] for row in sums}
