@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
-from apps.accounts.models import CustomRole, Invitation, Membership
+from apps.accounts.models import CustomRole, Invitation, Membership, ServiceAccount
 from apps.accounts.permissions import CUSTOM_ROLE_PERMISSIONS
 from apps.accounts.services.grants import require_at_most
 from apps.accounts.services.organizations import locked
@@ -88,14 +88,14 @@ def change_role_permissions(
 
 
 def delete_role(actor: Actor, id: UUID) -> None:
-    """Removes a role that nobody has and nobody is invited to; Conflict otherwise."""
+    """Removes a role that nobody and no program has, and nobody is invited to; Conflict otherwise."""
     actor.require("roles:manage")
     with tenancy.scope(actor.organization_id):
         locked(actor.organization_id)
         role = _locked_role(actor, id)
-        holders = Membership.objects.filter(custom_role=role).count()
-        if holders or Invitation.objects.open().filter(custom_role=role).exists():
-            raise Conflict("Members or invitations still have this role: give them another one first.")
+        holders = (Membership.objects, ServiceAccount.objects, Invitation.objects.open())
+        if any(rows.filter(custom_role=role).exists() for rows in holders):
+            raise Conflict("Members, service accounts or invitations have this role: give them another one first.")
         Invitation.objects.filter(custom_role=role).update(custom_role=None)
         audit.record(actor, "role.deleted", role, before=_facts(role), after={})
         id, facts = role.pk, {"name": role.name}

@@ -112,3 +112,12 @@ def test_another_organizations_role_is_not_there(org_a: Tenant, org_b: Tenant) -
             services.change_role_permissions(org_b.actor, id, name="Ours")
         with pytest.raises(NotFound):
             services.delete_role(org_b.actor, id)
+
+
+def test_a_role_that_a_program_has_stays(org_a: Tenant) -> None:
+    role = services.create_role(org_a.actor, "Reader", ["models:read"])
+    account = services.create_service_account(org_a.actor, "Nightly", Role.CUSTOM, role.pk)
+    with pytest.raises(Conflict, match="service accounts"):
+        services.delete_role(org_a.actor, role.pk)
+    services.change_service_account(org_a.actor, account.pk, role=(Role.MEMBER, None))
+    services.delete_role(org_a.actor, role.pk)
