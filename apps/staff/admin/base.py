@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from apps.accounts.sudo import require_recent
 from apps.core.errors import MillraceError
 from apps.staff.abilities import Ability, may
 from apps.staff.site import site
@@ -96,8 +97,12 @@ class ReadOnlyAdmin(ModelAdmin):
         done: Any,
         text: Any = "",
     ) -> HttpResponse:
-        """Shows an act's form; a POST that it accepts calls `act` with the form's values and comes back to the row."""
+        """Shows an act's form; a POST that it accepts calls `act` with the form's values and comes back to the row.
+
+        Whoever signed in long ago proves first who they are, and the act then goes on.
+        """
         if request.method == "POST" and form.is_valid():
+            require_recent(request)
             try:
                 act(**form.cleaned_data)
             except MillraceError as error:
