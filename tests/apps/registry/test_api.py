@@ -73,7 +73,7 @@ def test_the_schema_declares_every_operation_and_its_failures(client: Client) ->
     assert schema["openapi"].startswith("3.1")
     assert {"apiKey", "session"} <= set(schema["components"]["securitySchemes"])
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
-    assert len(operations) == 11
+    assert len(operations) > 60
     for operation in operations:
         assert {"401", "403", "405", "503"} <= set(operation["responses"]), operation["operationId"]
         assert operation["summary"]
