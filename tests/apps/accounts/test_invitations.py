@@ -127,7 +127,8 @@ def test_an_address_that_was_never_confirmed_does_not_count(org_a: Tenant) -> No
 
 def test_a_second_confirmed_address_counts(org_a: Tenant) -> None:
     token = invited(org_a)
-    services.accept_invitation(verify(make_user("private@example.com"), ADA), token)
+    person = verify(make_user("private@example.com"), ADA)
+    assert services.accept_invitation(person, token).user_id == person.pk
 
 
 def _age(tenant: Tenant, days: int) -> None:

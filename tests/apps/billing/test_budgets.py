@@ -276,6 +276,8 @@ def test_a_deleted_team_takes_its_budget_along_and_its_work_still_settles(org_a:
     accounts.delete_team(org_a.actor, team.pk)
     settle(org_a, job, 10)
     hold(org_a, 1000, org_a.member)
+    with tenancy.scope(org_a.id):
+        assert not states_for(org_a.member.pk)
 
 
 def test_a_member_sees_the_budgets_that_bind_them(org_a: Tenant) -> None:
