@@ -14,7 +14,7 @@ ARGS ?=
 # Two test processes; each has its own database on the same server.
 TEST_PROCESSES ?= 2
 
-.PHONY: help run test check bench install install-dev translations format clean
+.PHONY: help run test check bench client stripe-parity install install-dev translations format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ check: $(DEV_STAMP) ## Lint, types, import rules, migrations, translations, depl
 
 bench: $(DEV_STAMP) ## Measure the figures that the README quotes, into var/bench/
 	@exec $(BIN)/python -m deploy.local.bench $(ARGS)
+
+stripe-parity: $(RUN_STAMP) ## Compare the Stripe simulator with a Stripe test account (STRIPE_SECRET_KEY=sk_test_…)
+	@exec $(BIN)/python -m deploy.stripe_parity $(ARGS)
+
+client: $(DEV_STAMP) ## Write the generated part of clients/python from the API's schema
+	@exec $(BIN)/python -m deploy.client
 
 translations: $(DEV_STAMP) ## Collect the words of all pages into locale/, and compile them
 	@$(BIN)/python manage.py translations collect
@@ -70,4 +76,5 @@ $(RUN_STAMP): requirements.txt constraints.txt | $(BIN)/python
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 	@echo "Installing the tools for tests and checks …"
 	@$(BIN)/python -m pip install --quiet --progress-bar off -r requirements-dev.txt -c constraints.txt
+	@$(BIN)/python -m pip install --quiet --progress-bar off --no-deps --editable clients/python
 	@touch $@

@@ -22,11 +22,12 @@ from apps.core.shutdown import lifespan  # noqa: E402
 from apps.core.slow import SlowClients  # noqa: E402
 from apps.core.static import StaticFiles  # noqa: E402
 from apps.core.websockets import OriginCheck, nothing_here  # noqa: E402
-from apps.studio.urls import websocket_urlpatterns  # noqa: E402
+from apps.studio.urls import websocket_urlpatterns as studio_sockets  # noqa: E402
+from apps.support.urls import websocket_urlpatterns as support_sockets  # noqa: E402
 
 # Channels routes applications where Django routes views.
 nowhere = re_path("", nothing_here)  # type: ignore[arg-type]
-sockets = URLRouter([*websocket_urlpatterns, nowhere])
+sockets = URLRouter([*studio_sockets, *support_sockets, nowhere])
 application = ProtocolTypeRouter(
     {
         "http": SlowClients(StaticFiles(django)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -11,7 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import social
 from apps.core import callers, env, keyring
 from apps.core.logs import logging_settings
-from apps.staff import look
+from apps.knowledge import provider
+from apps.staff.look import UNFOLD as UNFOLD
+from config.api import REST_FRAMEWORK as REST_FRAMEWORK
+from config.api import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("MILLRACE_VAR", str(BASE_DIR / "var")))
@@ -37,7 +41,7 @@ METRICS_PORT = env.number("METRICS_PORT", 0)
 
 def _unsafe_settings() -> list[str]:
     problems = [f"{name} is not set" for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL") if not globals()[name]]
-    problems += keyring.problems(FIELD_KEYS, local=LOCAL)
+    problems += keyring.problems(FIELD_KEYS, local=LOCAL) + env.payment_problems(local=LOCAL)
     if LOCAL:
         return problems
     if SECRET_KEY and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("local-")):
@@ -66,7 +70,6 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "django_htmx",
     "csp",
     "allauth",
@@ -82,8 +85,13 @@ INSTALLED_APPS = [
     "apps.sso",
     "apps.registry",
     "apps.billing",
+    "apps.webhooks",
+    "apps.market",
+    "apps.knowledge",
     "apps.privacy",
+    "apps.licensing",
     "apps.studio",
+    "apps.support",
     "apps.staff",
 ]
 
@@ -104,6 +112,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "apps.privacy.middleware.ConsentGate",
     "apps.core.middleware.StoreUnavailable",
+    "apps.core.middleware.ReadableAddresses",
 ]
 
 # These look for the names of Django's own classes; ours are derived from them, which a test asserts.
@@ -123,6 +132,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "apps.accounts.access.organization_context",
+                "apps.billing.context.money_notice",
             ]
         },
     }
@@ -148,8 +158,10 @@ CACHES = {
 }
 SESSION_ENGINE = "apps.accounts.sessions"
 
-# Identity providers and other servers that customers name may lie in the operator's own network.
+# Servers that customers name: whether they may lie in the operator's network, which of it, and through which proxy.
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE")
+OUTBOUND_TRUSTED = env.words("OUTBOUND_TRUSTED", [])
+OUTBOUND_PROXY = env.text("OUTBOUND_PROXY")
 
 # ---------------------------------------------------------------- work
 CELERY_BROKER_URL = REDIS_URL
@@ -235,7 +247,13 @@ MAIL_DELIVERY_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
 MAIL_KINDS = {
     kind: f"apps.accounts.mails.{kind}"
     for kind in ("password_reset", "invitation", "ownership_offer", "organization_deletion")
-} | {"budget_alert": "apps.billing.mails.budget_alert"}
+} | {kind: f"apps.billing.mails.{kind}" for kind in ("budget_alert", "subscription_notice", "usage_alert")}
+MAIL_KINDS |= {kind: f"apps.studio.mails.{kind}" for kind in ("document_mention", "schedule_text")}
+MAIL_KINDS |= {f"support_{it}": f"apps.support.mails.support_{it}" for it in ("mention", "transcript", "unread")}
+MAIL_KINDS["webhook_stopped"] = "apps.webhooks.mails.webhook_stopped"
+SEAT_CHECK = "apps.billing.services.seats.require_seat"  # asked before somebody is invited or becomes a member
+DELETION_CHECK = "apps.billing.services.leaving.require_ending"  # asked before a deletion is announced
+DELETION_STEP = "apps.billing.services.leaving.end_for_good"  # done before an organization's rows are removed
 EMAIL_TIMEOUT = 20
 EMAIL_HOST = EMAIL_URL_HOST or "localhost"
 EMAIL_PORT = env.number("EMAIL_PORT", 587)
@@ -248,9 +266,25 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL_HOST else "none"
 SIGN_UP = env.flag("SIGN_UP", default=LOCAL or bool(EMAIL_URL_HOST))
 # Behind a proxy the limits on sign-in must count callers, not the proxy.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
+# What the command palette finds, kind by kind, in this order (apps/accounts/finding.py).
+FINDERS = [f"apps.{name}.finding.FINDERS" for name in ("studio", "knowledge", "support", "accounts")]
+# In which organization strangers try the model on the landing page, by its short name; empty: they cannot.
+LIVE_DEMO_ORGANIZATION = env.text("LIVE_DEMO_ORGANIZATION")
+LIVE_DEMO_PER_MINUTE = env.number("LIVE_DEMO_PER_MINUTE", 20)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+
+# ---------------------------------------------------------------- payments (apps/billing/gateway)
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE").rstrip("/")
+# Several while one is replaced by another; the simulator has one of its own.
+STRIPE_WEBHOOK_SECRETS = env.words("STRIPE_WEBHOOK_SECRET", ["whsec_simulator"] if STRIPE_API_BASE else [])
+STRIPE_TAX = env.flag("STRIPE_TAX")
+_PAYMENT_PAGES = [f"https://{name}.stripe.com" for name in ("checkout", "billing")] if STRIPE_SECRET_KEY else []
+
+# Modules whose figures stand in a web process's metrics besides the queues'.
+METRIC_SOURCES = ["apps.billing.gauges", "apps.webhooks.gauges"]
 
 # ---------------------------------------------------------------- transport
 SECURE_SSL_REDIRECT = not LOCAL
@@ -280,7 +314,12 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF, BASE_URL.replace("http", "ws", 1)] if BASE_URL else [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF, *(service.origin for service in _SOCIAL)],
+        "form-action": [
+            SELF,
+            *(service.origin for service in _SOCIAL),
+            *_PAYMENT_PAGES,
+            *filter(None, [STRIPE_API_BASE]),
+        ],
         "frame-ancestors": [NONE],
     }
 }
@@ -309,9 +348,6 @@ AUDIT_ANCHOR_FILE = env.text("AUDIT_ANCHOR_FILE", str(VAR / "audit" / "anchors.j
 # Log servers mostly stand in the operator's own network; customers of a shared installation must not reach into it.
 AUDIT_STREAMS_TO_PRIVATE_ADDRESSES = env.flag("AUDIT_STREAMS_TO_PRIVATE_ADDRESSES")
 
-# ---------------------------------------------------------------- staff console (apps/staff)
-UNFOLD = look.UNFOLD
-
 # ---------------------------------------------------------------- privacy
 # Whose installation this is, for the data-processing page.
 OPERATOR_NAME = env.text("OPERATOR_NAME")
@@ -325,38 +361,28 @@ PRIVACY_URL = env.text("PRIVACY_URL")
 ERASURE_REGISTER = Path(env.text("ERASURE_REGISTER", str(VAR / "erasures.jsonl")))
 EXPORT_DAYS = 7
 
-# ---------------------------------------------------------------- API
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apps.accounts.authentication.ApiKeyAuthentication",
-        "apps.accounts.authentication.MemberSessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["apps.core.rest.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.rest.AlwaysJSON",
-    "DEFAULT_PAGINATION_CLASS": "apps.core.rest.CreatedCursorPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "apps.core.rest.exception_handler",
-    "PAGE_SIZE": 20,
-    "UNAUTHENTICATED_USER": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Millrace API",
-    "DESCRIPTION": "Generations, models and an OpenAI-compatible API. Authenticate with `Authorization: Bearer KEY`.",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["apps.core.schema.tighten"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # The validator's badge would be fetched from another server, with this one's address.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
-}
+# ---------------------------------------------------------------- market (apps/market)
+# What the operator keeps of a sale between organizations, in whole percent.
+MARKET_FEE_PERCENT = env.number("MARKET_FEE_PERCENT", 10)
+MARKET_MAX_FILE_BYTES = env.number("MARKET_MAX_FILE_BYTES", 50 * 1_048_576)
+
+# ---------------------------------------------------------------- knowledge (apps/knowledge)
+KNOWLEDGE_MAX_FILE_BYTES = env.number("KNOWLEDGE_MAX_FILE_BYTES", 20 * 1_048_576)
+# How many passages an organization may have.
+KNOWLEDGE_MAX_PASSAGES = env.number("KNOWLEDGE_MAX_PASSAGES", 200_000)
+# Per 1,000 tokens of the embeddings API, in US dollars.
+EMBEDDING_PRICE = Decimal(env.text("EMBEDDING_PRICE", "0.00002"))
+# `local` is all-MiniLM-L6-v2 in the embedding worker; `remote:MODEL@URL` an OpenAI-compatible server, with the key in
+# EMBEDDING_API_KEY, which must give vectors of 384 numbers.
+EMBEDDING_NAME, EMBEDDING_URL = provider.named(env.text("EMBEDDING_MODEL", "local"))
+
+# ---------------------------------------------------------------- bulk runs (apps/studio/services/bulk)
+BULK_MAX_FILE_BYTES = env.number("BULK_MAX_FILE_BYTES", 10 * 1_048_576)
+BULK_MAX_ROWS = env.number("BULK_MAX_ROWS", 10_000)
+# Rows of one organization that are asked at a time, over all its runs; a plan that runs less has half of what it runs.
+BULK_IN_FLIGHT = env.number("BULK_IN_FLIGHT", 16)
+# The largest file that programs may upload, such as a batch's requests.
+FILES_MAX_BYTES = env.number("FILES_MAX_BYTES", 100 * 1_048_576)
 
 # ---------------------------------------------------------------- models and work
 # What `default` means on a new installation: `house`, `hf:ORG/NAME@REVISION`, `path:FOLDER`, or
@@ -365,6 +391,7 @@ DEFAULT_MODEL = env.text("DEFAULT_MODEL", "house")
 REMOTE_MODEL_API_KEY = env.text("REMOTE_MODEL_API_KEY")
 GENERATION_DEADLINE_SECONDS = env.number("GENERATION_DEADLINE_SECONDS", 600)
 # Over all organizations; a plan's own limit comes before it.
+USAGE_EVENTS_PER_MINUTE = env.number("USAGE_EVENTS_PER_MINUTE", 600_000)
 MAX_QUEUED = env.number("MAX_QUEUED", 100_000)
 STREAM_EXPIRY_SECONDS = env.number("STREAM_EXPIRY_SECONDS", 3600)
 STREAM_HEARTBEAT_SECONDS = env.number("STREAM_HEARTBEAT_SECONDS", 15)

@@ -10,6 +10,7 @@ from apps.core.metrics import web as metrics
 from apps.staff import urls as staff
 
 urlpatterns = [
+    path("robots.txt", core.robots, name="robots"),
     path("healthz", core.healthz, name="healthz"),
     path("readyz", core.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
@@ -23,7 +24,13 @@ urlpatterns = [
     path("", include("apps.studio.api.urls")),
     path("", include("apps.registry.urls")),
     path("", include("apps.billing.urls")),
+    path("", include("apps.licensing.urls")),
+    path("", include("apps.market.urls")),
+    path("", include("apps.knowledge.urls")),
+    path("", include("apps.support.urls")),
+    path("", include("apps.webhooks.urls")),
     path("", include("apps.privacy.urls")),
+    path("", include("apps.support.urls.bots")),
     *staff.urlpatterns,
     path("api/schema", SchemaView.as_view(), name="api-schema"),
     path("api/docs", DocumentationView.as_view(), name="api-docs"),

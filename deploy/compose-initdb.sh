@@ -6,4 +6,6 @@ create role millrace login nosuperuser createrole password :'password';
 create database millrace owner millrace;
 \connect millrace
 create extension if not exists vector;
+-- Without it row-level security keeps the index on words from being used (docs/operations.md).
+alter function pg_catalog.ts_match_vq(tsvector, tsquery) leakproof;
 SQL

@@ -9,16 +9,19 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client, TransactionTestCase
-from django.test.utils import setup_databases
-from psycopg import sql
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from apps.core.connections import redis_client
 from apps.core.management.commands.translations import compile_catalogue
+from tests.helpers.database import create_database, drop_database, empty_tables, owner_of
+from tests.helpers.event_check import checking
 from tests.helpers.people import Tenant, make_tenant, make_user
 
 APPLICATION_ROLE = "millrace_app"
-# Written by migrations, so emptying them would break every test that follows.
-KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "billing_plan"}
+# How quickly a machine makes up examples says nothing about them.
+hypothesis_settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,14 +35,21 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_catalogue(catalogue)
 
 
+# What takes minutes begins first, so that no process is left alone with it at the end.
+LONG_GROUPS = ("faults", "stack", "walk-en", "walk-zh-hans")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def begins(item: pytest.Item) -> int:
+        group = item.get_closest_marker("xdist_group")
+        if group and group.args[0] in LONG_GROUPS:
+            return LONG_GROUPS.index(group.args[0])
+        return len(LONG_GROUPS) + (not item.get_closest_marker("slow"))
+
+    items.sort(key=begins)
+
+
 # ---------------------------------------------------------------- database and Redis
-
-
-def _owner(database: str) -> "psycopg.Connection[Any]":
-    """A connection of the schema's owner, beside Django's."""
-    own = settings.DATABASES["default"]
-    keys = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    return psycopg.connect(dbname=database, autocommit=True, **{key: own[name] for key, name in keys.items()})
 
 
 @pytest.fixture(scope="session")
@@ -50,36 +60,20 @@ def django_db_setup(
     options = connection.settings_dict["OPTIONS"]
     with django_db_blocker.unblock():
         before = settings.DATABASES["default"]["NAME"]
-        setup_databases(verbosity=0, interactive=False, serialized_aliases=set())
+        create_database()
         options["options"] = f"-c role={APPLICATION_ROLE}"
+        # A hundred threads connect at once in some tests, on machines that are busy with others.
+        options["connect_timeout"] = 60
         connection.close()
-    name = connection.settings_dict["NAME"]
     yield
     with django_db_blocker.unblock():
-        connection.close()
-        connection.settings_dict["NAME"] = before
-    # FORCE: threads of a test may have left connections behind.
-    with _owner(before) as owner:
-        owner.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _empty_tables(case: TransactionTestCase) -> None:
-    """What a transactional test leaves is removed by the owner: the application's role may not truncate."""
-    connection.close()
-    with _owner(connection.settings_dict["NAME"]) as owner:
-        # A test that leaves a transaction open must fail here and not hang.
-        owner.execute("SET lock_timeout = '10s'")
-        # Audited tables refuse to be emptied otherwise.
-        owner.execute("SET audit.may_truncate = 'on'")
-        found = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        tables = [sql.Identifier(table) for (table,) in found if table not in KEPT_TABLES]
-        owner.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+        drop_database(before)
 
 
 @pytest.fixture
 def owner_connection(db: None) -> Generator["psycopg.Connection[Any]"]:
     """The schema's owner at work beside the application: whoever can do what the application cannot."""
-    with _owner(connection.settings_dict["NAME"]) as owner:
+    with owner_of(connection.settings_dict["NAME"]) as owner:
         owner.execute("SET lock_timeout = '10s'")
         yield owner
 
@@ -87,7 +81,17 @@ def owner_connection(db: None) -> Generator["psycopg.Connection[Any]"]:
 @pytest.fixture(scope="session", autouse=True)
 def _owner_empties_tables() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_tables)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _events_are_as_the_catalogue_says() -> Generator[None]:
+    """What any test has recorded: its type, its facts and its weight."""
+    from apps.core import events
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "record", checking(events.record))
         yield
 
 
@@ -128,10 +132,12 @@ def _no_real_doorbell(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     Hints are sent where they are given, and not by their thread, so that a test sees them at once.
     """
-    from apps.core import bells
+    from apps.core import bells, jobs
     from workers.celery import app
 
     rung: list[str] = []
+    # What the test before has rung keeps no bell of this one quiet.
+    monkeypatch.setattr(jobs, "_quiet_until", {})
     monkeypatch.setattr(bells, "send", lambda name, hint: hint())
     monkeypatch.setattr(app, "send_task", lambda name, *args, **options: rung.append(name))
     return rung

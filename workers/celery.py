@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_prerun, worker_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # A visibility timeout above any task's own time, and a quick sweep of what a dead worker held.
 VISIBILITY_TIMEOUT_SECONDS = 300
+KEPT_SECONDS = 600
 # What nobody took piles up no further than this. Expiry compares the clocks of two machines, which may differ by
 # minutes: anything shorter would let a worker whose clock is ahead throw every timer away.
 EXPIRY_SECONDS = 3600
@@ -21,9 +23,19 @@ EXPIRY_SECONDS = 3600
 app = Celery("millrace")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
-    task_queues=[Queue("default"), Queue("generation")],
+    task_queues=[Queue("default"), Queue("generation"), Queue("signing"), Queue("embedding"), Queue("dialogue")],
     task_default_queue="default",
-    task_routes={"generation.wake": {"queue": "generation"}},
+    task_routes={
+        "generation.wake": {"queue": "generation"},
+        "licensing.sign": {"queue": "signing"},
+        "knowledge.wake": {"queue": "embedding"},
+        "support.wake": {"queue": "dialogue"},
+        "support.index": {"queue": "dialogue"},
+        "support.run_stories": {"queue": "dialogue"},
+        "support.train": {"queue": "dialogue"},
+    },
+    # Else it would end the connection of a thread with every task; see `keep_connections`.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -42,12 +54,24 @@ app.conf.update(
     },
     imports=[
         "workers.accounts",
+        "workers.agent_bots",
         "workers.audit",
         "workers.billing",
+        "workers.bulk",
         "workers.core",
+        "workers.desk",
+        "workers.documents",
         "workers.generation",
+        "workers.knowledge",
+        "workers.licensing",
+        "workers.mail",
         "workers.metrics",
+        "workers.pages",
         "workers.privacy",
+        "workers.safety",
+        "workers.schedules",
+        "workers.support",
+        "workers.webhooks",
     ],
     beat_schedule={
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
@@ -61,18 +85,100 @@ app.conf.update(
             "schedule": 30.0,
             "options": {"expires": EXPIRY_SECONDS},
         },
+        # A bell rings for each order that is paid for; this one is for what a lost bell has left.
+        "deliver-orders": {
+            "task": "billing.deliver_orders",
+            "schedule": 30.0,
+            "options": {"expires": EXPIRY_SECONDS},
+        },
+        "expire-credits": {"task": "billing.expire_credits", "schedule": 300.0, "options": {"expires": EXPIRY_SECONDS}},
+        "close-months": {"task": "billing.close_months", "schedule": crontab(minute=50)},
+        "tell-of-usage": {"task": "billing.tell_of_usage", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
+        # The last time in a month is what stays of it.
+        "record-months": {"task": "billing.record_months", "schedule": crontab(minute=57)},
+        "tell-of-subscriptions": {
+            "task": "billing.tell_of_subscriptions",
+            "schedule": 300.0,
+            "options": {"expires": EXPIRY_SECONDS},
+        },
+        # A bell rings for each event and each operation; these are for lost bells, and for what is tried again.
+        "handle-stripe-events": {
+            "task": "billing.handle_stripe_events",
+            "schedule": 10.0,
+            "options": {"expires": EXPIRY_SECONDS},
+        },
+        "send-operations": {
+            "task": "billing.send_operations",
+            "schedule": 10.0,
+            "options": {"expires": EXPIRY_SECONDS},
+        },
+        # A bell rings for each classifier; this one is for what a lost bell or a lost worker has left waiting.
+        "look-for-classifiers": {
+            "task": "studio.train_classifiers",
+            "schedule": 30.0,
+            "options": {"expires": EXPIRY_SECONDS},
+        },
+        # A bell rings when a subscription changes; this one is for what usage and time have changed.
+        "preview-renewals": {"task": "billing.preview_renewals", "schedule": 600.0},
+        "reconcile-stripe": {"task": "billing.reconcile", "schedule": crontab(hour=4, minute=10)},
+        "check-rollups": {"task": "billing.check_rollups", "schedule": crontab(hour=3, minute=40)},
         "anchor-audit": {"task": "audit.anchor", "schedule": 3600.0},
         "verify-audit": {"task": "audit.verify", "schedule": crontab(hour=3, minute=20)},
         "stream-audit": {"task": "audit.stream", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         # A bell rings for each job; this one is for what a lost bell or a lost worker has left waiting.
         "look-for-privacy-jobs": {"task": "privacy.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-pages": {"task": "studio.fetch_pages", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-documents": {"task": "knowledge.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        # A bell rings for each call; this one is for lost bells, and for what is tried again.
+        "take-calls": {"task": "webhooks.take_calls", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-webhooks": {"task": "webhooks.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-bot-calls": {"task": "support.tell_bots", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-at-schedules": {"task": "schedules.look", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        # A bell rings for each mail that leaves; this one is for lost bells, and for what is tried again.
+        "send-desk-mail": {"task": "support.send_mail", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        "fetch-desk-mail": {"task": "support.fetch_mail", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        "sweep-desks": {"task": "support.sweep", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        "settle-desks": {"task": "support.settle", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "clean-up-desks": {"task": "support.clean_up", "schedule": 3600.0},
+        "release-embedding-calls": {"task": "knowledge.release_calls", "schedule": 60.0},
+        "look-for-signatures": {"task": "licensing.sign", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        # Bells ring for these; this is for what a lost bell or a lost worker has left waiting.
+        # Where no bot has answered in time, a person is called.
+        "call-people": {"task": "support.call_people", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-articles": {"task": "support.index", "schedule": 30.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-stories": {"task": "support.run_stories", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-training": {"task": "support.train", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-expired-exports": {"task": "privacy.remove_expired_exports", "schedule": 3600.0},
         "apply-retention": {"task": "privacy.apply_retention", "schedule": crontab(hour=3, minute=17)},
+        "empty-trash": {"task": "documents.empty_trash", "schedule": 3600.0},
+        "remove-stray-files": {"task": "core.remove_stray_files", "schedule": 3600.0},
         "rotate-keys": {"task": "core.rotate_keys", "schedule": 3600.0},
         "forget-loose-secrets": {"task": "accounts.forget_loose_secrets", "schedule": 86_400.0},
         "forget-idempotency-keys": {"task": "core.forget_idempotency_keys", "schedule": 3600.0},
     },
 )
+
+
+@worker_init.connect
+def keep_connections(**_: Any) -> None:
+    """Each thread keeps its connection: to open one costs as much as many queries, and some task always begins.
+
+    A pool is for web processes: threads that keep what they have taken from it would leave the others none. Tasks take
+    a new one after ten minutes, by which a server that has become a standby is left behind.
+    """
+    from django.db import connections
+
+    for settings in connections.settings.values():
+        settings["OPTIONS"].pop("pool", None)
+        settings["CONN_MAX_AGE"] = KEPT_SECONDS
+
+
+@task_prerun.connect
+def drop_lost_connection(**_: Any) -> None:
+    """Before each task Django asks a connection that has failed, or will be used, whether it still answers."""
+    from django.db import close_old_connections
+
+    close_old_connections()
 
 
 @setup_logging.connect

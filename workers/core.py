@@ -45,3 +45,13 @@ def send_mail() -> None:
     from apps.core.mail import deliver_due
 
     deliver_due()
+
+
+@app.task(name="core.remove_stray_files")
+def remove_stray_files() -> None:
+    """Removes files that no row knows: what was begun and never finished, or whose row went in a lost process."""
+    from apps.knowledge.services import sources
+    from apps.studio.services import files
+
+    sources.remove_strays()
+    files.remove_strays()

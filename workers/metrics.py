@@ -130,7 +130,8 @@ def _serve_with_worker(sender: Any, **_: Any) -> None:
     from apps.core.metrics.server import serve
 
     queues = sender.app.amqp.queues.consume_from
-    serve("generation" if "generation" in queues else "default")
+    named = {"generation": "generation", "signing": "signer", "embedding": "embedding", "dialogue": "dialogue"}
+    serve(next((name for queue, name in named.items() if queue in queues), "default"))
 
 
 @beat_init.connect

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from workers.celery import app
+from workers.leases import Lease, LeaseLost
 
 if TYPE_CHECKING:
     from apps.privacy.models import Erasure, Export
@@ -19,47 +20,6 @@ RETENTION_SECONDS = 240.0
 # Two jobs at a time would take both threads of a worker, and nothing would show that it lives.
 _one = threading.Lock()
 log = structlog.get_logger(__name__)
-
-
-class LeaseLost(RuntimeError):
-    """The row was given to another worker, or taken back by the one who asked."""
-
-
-class Lease:
-    """Renews a job's lease from a thread with its own connection, and says when it is gone."""
-
-    def __init__(self, job: Export | Erasure) -> None:
-        self._job = job
-        self._lost, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="privacy-lease", daemon=True)
-
-    def __enter__(self) -> Lease:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def keep(self) -> None:
-        """Raises LeaseLost once the job is somebody else's."""
-        if self._lost.is_set():
-            raise LeaseLost
-
-    def _run(self) -> None:
-        from django.db import DatabaseError, connection
-
-        from apps.core import jobs
-
-        while not self._stopping.wait(jobs.RENEW_SECONDS):
-            try:
-                if not jobs.renew(type(self._job), self._job.worker, [self._job.pk]):
-                    self._lost.set()
-                    break
-            except DatabaseError as error:
-                log.warning("lease not renewed", reason=str(error))
-                connection.close()
-        connection.close()
 
 
 @app.task(name="privacy.wake")

@@ -83,9 +83,16 @@ class Actor:
     closing: bool = False
     credential: Credential | None = field(default=None, compare=False)
 
-    def require(self, permission: str) -> None:
-        """Raises PermissionDenied unless the actor has the permission."""
-        if permission not in self.permissions:
+    @property
+    def person_id(self) -> UUID | None:
+        """The person behind what is done: who is signed in, or whose own key it is; None for programs."""
+        return self.user_id or (self.credential.owner_id if self.credential else None)
+
+    def require(self, *permissions: str) -> None:
+        """Raises PermissionDenied unless the actor has each of the permissions."""
+        for permission in permissions:
+            if permission in self.permissions:
+                continue
             raise PermissionDenied("This needs the permission %(permission)s.", values={"permission": permission})
 
     def require_open(self) -> None:
@@ -192,6 +199,22 @@ def organization_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
     Expected errors become error pages; the transaction is rolled back with them.
     """
 
+    def scoped(request: HttpRequest, actor: Actor, *args: Any, **kwargs: Any) -> HttpResponse:
+        with tenancy.scope(actor.organization_id):
+            return view(request, *args, **kwargs)
+
+    return _member_page(view, scoped)
+
+
+def waiting_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same for a page that waits for somebody else's server: its services enter the scope while they need it.
+
+    A transaction that waited with it would hold its connection and its locks for as long as that server likes.
+    """
+    return _member_page(view, lambda request, _actor, *args, **kwargs: view(request, *args, **kwargs))
+
+
+def _member_page(view: Callable[..., HttpResponse], run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @login_required
     @wraps(view)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -202,8 +225,7 @@ def organization_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
             request.actor = actor  # type: ignore[attr-defined]
             if actor.impersonator_id:
                 _note_support(request, actor)
-            with tenancy.scope(actor.organization_id):
-                return view(request, *args, **kwargs)
+            return run(request, actor, *args, **kwargs)
         except StepUpRequired:
             return step_up(request)
         except MillraceError as error:

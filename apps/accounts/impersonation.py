@@ -24,7 +24,7 @@ SESSION_KEY = "impersonation"
 PERMISSIONS = frozenset(
     {
         "generations:read", "generations:write", "models:read", "usage:read", "members:read", "billing:read",
-        "audit:read", "organization:manage",
+        "audit:read", "organization:manage", "documents:read",
     }
 )  # fmt: skip
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -10,6 +10,8 @@ API = "api/v1/organization"
 
 urlpatterns = [
     path("accounts/sessions/", views.sessions, name="sessions"),
+    path("search/", views.search, name="search"),
+    path("preferences/", views.preferences, name="preferences"),
     path("keys/", views.api_keys, name="api-keys"),
     path("keys/<uuid:id>/revoke/", views.revoke_api_key, name="api-key-revoke"),
     path("keys/<uuid:id>/rotate/", views.rotate_api_key, name="api-key-rotate"),

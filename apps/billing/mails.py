@@ -1,7 +1,8 @@
-"""Mails about budgets, composed by the worker that sends them."""
+"""Mails about budgets and use, composed by the worker that sends them."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -11,9 +12,21 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from apps.accounts.models import Organization
+from apps.billing import units
 from apps.billing.entitlements import next_month
-from apps.billing.models import Budget, BudgetKind, BudgetPeriod, Spender
+from apps.billing.models import (
+    AlertAbout,
+    Budget,
+    BudgetKind,
+    BudgetPeriod,
+    Meter,
+    Spender,
+    SubscriptionNotice,
+    UsageAlert,
+)
+from apps.billing.standing import EXPORT, GRACE
 from apps.core import tenancy
+from apps.core.templatetags.ui import money
 
 
 def budget_alert(to: str, organization: str, id: str) -> EmailMessage | None:
@@ -45,3 +58,53 @@ def _budget(period: BudgetPeriod) -> Budget | None:
         mine |= Q(kind=BudgetKind.DEFAULT)
     found: list[Budget] = list(Budget.objects.for_pages().filter(mine))
     return min(found, key=lambda budget: budget.kind == BudgetKind.DEFAULT, default=None)
+
+
+def usage_alert(to: str, organization: str, id: str) -> EmailMessage | None:
+    """How much of an allowance, the spending cap or credits is used."""
+    with tenancy.scope(UUID(organization)):
+        alert: UsageAlert | None = UsageAlert.objects.filter(pk=UUID(id)).first()
+        if alert is None or not alert.level:
+            return None
+        of_money = alert.subject in AlertAbout.values
+        parts = {"used": alert.used, "whole": alert.whole, "left": alert.whole - alert.used}
+        context: dict[str, Any] = {
+            name: money(value, alert.currency) if of_money else units.quantity(alert.subject, value)
+            for name, value in parts.items()
+        }
+        context |= {
+            "organization": Organization.objects.get(pk=UUID(organization)),
+            "about": alert.subject if of_money else "allowance",
+            "meter": "" if of_money else Meter(alert.subject).label,
+            "percent": alert.level,
+            "percent_left": 100 - alert.level,
+            "used_up": alert.level >= 100,
+            "renews_on": next_month(alert.month) if alert.month else None,
+            "url": f"{settings.BASE_URL}{reverse('usage')}",
+        }
+        subject = " ".join(render_to_string("billing/email/usage_subject.txt", context).split())
+        text = render_to_string("billing/email/usage_message.txt", context).strip()
+    return EmailMessage(subject, text, settings.DEFAULT_FROM_EMAIL, [to])
+
+
+def subscription_notice(to: str, organization: str, id: str) -> EmailMessage | None:
+    """What is about to happen to the subscription, or has, and what helps."""
+    with tenancy.scope(UUID(organization)):
+        rows = SubscriptionNotice.objects.select_related("subscription__plan")
+        notice: SubscriptionNotice | None = rows.filter(pk=UUID(id)).first()
+        if notice is None:
+            return None
+        row = notice.subscription
+        context = {
+            "organization": Organization.objects.get(pk=UUID(organization)),
+            "kind": notice.kind,
+            "plan": row.plan.name,
+            "trial_end": row.trial_end,
+            "read_only_at": row.past_due_since + GRACE if row.past_due_since else None,
+            "export_until": row.ended_at + EXPORT if row.ended_at else None,
+            "url": f"{settings.BASE_URL}{reverse('privacy' if notice.kind == 'ended' else 'billing')}",
+            "pay_url": f"{settings.BASE_URL}{reverse('billing-pay')}",
+        }
+        subject = " ".join(render_to_string("billing/email/subscription_subject.txt", context).split())
+        text = render_to_string("billing/email/subscription_message.txt", context).strip()
+    return EmailMessage(subject, text, settings.DEFAULT_FROM_EMAIL, [to])

@@ -1,11 +1,34 @@
-"""Addresses of usage and budgets."""
+"""Addresses of plans, usage and budgets."""
 
 from django.urls import path
 
 from apps.billing import views
-from apps.billing.api import budgets, usage
+from apps.billing.api import budgets, caps, credits, events, forecasts, money, plans, subscription, usage
 
 urlpatterns = [
+    path("webhooks/stripe", views.stripe_webhook, name="stripe-webhook"),
+    path("pricing/", views.pricing, name="pricing"),
+    path("api/v1/plans", plans.PlansView.as_view(), name="api-plans"),
+    path("settings/billing/", views.overview, name="billing"),
+    path("settings/billing/plan/", views.plan, name="billing-plan"),
+    path("settings/billing/seats/", views.seats, name="billing-seats"),
+    path("settings/billing/change/", views.change, name="billing-change"),
+    path("settings/billing/keep-plan/", views.keep_plan, name="billing-keep-plan"),
+    path("settings/billing/cancel/", views.cancel, name="billing-cancel"),
+    path("settings/billing/keep/", views.keep, name="billing-keep"),
+    path("settings/billing/pause/", views.pause, name="billing-pause"),
+    path("settings/billing/resume/", views.resume, name="billing-resume"),
+    path("settings/billing/portal/", views.portal, name="billing-portal"),
+    path("settings/billing/pay/", views.pay, name="billing-pay"),
+    path("settings/billing/checkout/<uuid:id>/", views.checkout, name="billing-checkout"),
+    path("settings/billing/invoices/", views.invoices, name="billing-invoices"),
+    path("settings/billing/invoices/<uuid:id>/", views.invoice, name="billing-invoice"),
+    path("settings/billing/invoices/<uuid:id>/file/", views.invoice_file, name="billing-invoice-file"),
+    path("settings/billing/credit-notes/<uuid:id>/file/", views.credit_note_file, name="billing-credit-note-file"),
+    path("settings/billing/credits/", views.credits, name="billing-credits"),
+    path("settings/billing/orders/<uuid:id>/", views.order, name="billing-order"),
+    path("settings/billing/cap/", views.cap, name="billing-cap"),
+    path("settings/billing/details/", views.details, name="billing-details"),
     path("settings/usage/", views.usage, name="usage"),
     path("settings/usage/ledger/", views.usage_ledger, name="usage-ledger"),
     path("settings/usage/export/", views.export_usage, name="usage-export"),
@@ -14,6 +37,22 @@ urlpatterns = [
     path("settings/budgets/<uuid:id>/delete/", views.budget_delete, name="budget-delete"),
     path("api/v1/usage", usage.UsageView.as_view(), name="api-usage"),
     path("api/v1/usage/breakdown", usage.BreakdownView.as_view(), name="api-usage-breakdown"),
+    path("api/v1/usage/forecast", forecasts.ForecastView.as_view(), name="api-usage-forecast"),
+    path("api/v1/usage/events", events.EventsView.as_view(), name="api-usage-events"),
+    path("api/v1/billing/cap", caps.CapView.as_view(), name="api-cap"),
+    path("api/v1/billing/subscription", subscription.SubscriptionView.as_view(), name="api-subscription"),
+    path("api/v1/billing/subscription/preview", subscription.PreviewView.as_view(), name="api-subscription-preview"),
+    path("api/v1/billing/subscription/checkout", subscription.CheckoutView.as_view(), name="api-subscription-checkout"),
+    path("api/v1/billing/subscription/cancel", subscription.CancelView.as_view(), name="api-subscription-cancel"),
+    path("api/v1/billing/subscription/keep", subscription.KeepView.as_view(), name="api-subscription-keep"),
+    path("api/v1/billing/subscription/pause", subscription.PauseView.as_view(), name="api-subscription-pause"),
+    path("api/v1/billing/subscription/resume", subscription.ResumeView.as_view(), name="api-subscription-resume"),
+    path("api/v1/billing/portal", subscription.PortalView.as_view(), name="api-billing-portal"),
+    path("api/v1/billing/invoices", money.InvoicesView.as_view(), name="api-invoices"),
+    path("api/v1/billing/credit-notes", money.CreditNotesView.as_view(), name="api-credit-notes"),
+    path("api/v1/billing/credits", credits.CreditsView.as_view(), name="api-credits"),
+    path("api/v1/billing/orders", money.OrdersView.as_view(), name="api-orders"),
+    path("api/v1/billing/orders/<str:id>", money.OrderView.as_view(), name="api-order"),
     path("api/v1/budgets", budgets.BudgetsView.as_view(), name="api-budgets"),
     path("api/v1/budgets/<str:id>", budgets.BudgetView.as_view(), name="api-budget"),
 ]

@@ -26,14 +26,14 @@ _METADATA = {
     ip_address(text)
     for text in "169.254.169.254 169.254.170.2 100.100.100.200 168.63.129.16 192.0.0.192 fd00:ec2::254".split()
 }
-# Addresses that carry an IPv4 address in their last 32 bits: mapped, compatible, translated, NAT64 (RFC 6052, 8215).
-_CARRIERS = [ip_network(text) for text in "::ffff:0:0/96 ::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48".split()]
+# Addresses that carry an IPv4 address in their last 32 bits: mapped, compatible, translated, NAT64 (RFC 6052).
+_CARRIERS = [ip_network(text) for text in "::ffff:0:0/96 ::/96 ::ffff:0:0:0/96 64:ff9b::/96".split()]
 
 
 def may_be_reached(text: str, allow_private: bool = False) -> bool:
     """Whether the address is a host on the internet, or with `allow_private` one of the operator's own network.
 
-    An IPv6 address that carries an IPv4 address is judged by what it carries as well as by itself.
+    An IPv6 address that carries an IPv4 address is judged by what it carries.
     """
     try:
         address = ip_address(text)

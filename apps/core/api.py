@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core import queries
 from apps.core.errors import NotFound, ServiceUnavailable
 
 Handler = Callable[..., Response]
@@ -93,6 +94,7 @@ class AsyncAPIView(APIView):
         _measure(request._request)
         await self.turn.take()
         await sync_to_async(self.initial)(request, *args, **kwargs)
+        queries.check(self, request)
         name = (request.method or "").lower()
         # Where there is no handler, this raises MethodNotAllowed.
         handler: Any = getattr(self, name, None) if name in self.http_method_names else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,37 @@ from django.utils.translation.template import templatize
 
 from apps.core import errors
 
-PYTHON_FOLDERS = ("apps", "config", "workers")
+PYTHON_FOLDERS = ("apps", "config", "ml", "workers")
 TEMPLATE_FOLDERS = ("templates", "apps")
 SCRIPT_FOLDERS = ("static",)
-# Whose expected failures (`apps.core.errors`) pages show: their messages are translated there. The API stays English.
-ERROR_FOLDERS = ("apps/accounts", "apps/billing", "apps/core", "apps/privacy", "apps/sso")
-NO_PAGES = {"api", "api.py", "crypto.py", "fields.py", "rest.py", "scim"}
-ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+# Whose expected failures (`apps.core.errors`, and what the apps derive from them) pages show: their messages are
+# translated there. The API stays English: names or paths of what only programs call.
+ERROR_FOLDERS = ("apps",)
+NO_PAGES = (
+    "api",
+    "api.py",
+    "consumers.py",
+    "crypto.py",
+    "fields.py",
+    "rest.py",
+    "scim",
+    "apps/licensing/services/keys.py",
+    "apps/studio/services/batches.py",
+    "apps/studio/services/files.py",
+    "apps/studio/streaming.py",
+)
+# What apps pass on to pages in the words of `ml`: the place of the message among the arguments.
+REFUSALS = {
+    "ml/licensing/activation.py": {"Refused": 1},
+    "ml/safety": {"Words": 0},
+    "ml/text/prompts.py": {"PromptError": 0},
+    "ml/text/feeds.py": {"NotReadable": 0},
+    "ml/text/tables": {"Refused": 0, "Words": 0},
+    "ml/text/variables.py": {"VariableError": 1},
+    "ml/text/voicing.py": {"VoiceError": 1, "Words": 0, "_violation": 2},
+    "apps/studio/services": {"NotReadable": 0, "RowProblem": 1, "Words": 0},
+    "workers/safety.py": {"fail": 2},
+}
 TEMPLATE_SUFFIXES = (".html", ".txt")
 
 # Positions of context, message and plural among the arguments.
@@ -44,6 +68,7 @@ _LITERAL = r"""u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 _CALL = re.compile(
     rf"(?<![\w.])(npgettext|ngettext|pgettext|gettext|_)\(\s*{_LITERAL}(?:\s*,\s*{_LITERAL})?(?:\s*,\s*{_LITERAL})?"
 )
+_CLASS = re.compile(r"^class (\w+)\((\w+)\):", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}")
 
 
@@ -78,9 +103,11 @@ def collect(root: Path) -> dict[Message, list[str]]:
 
 
 def _sources(root: Path) -> Iterator[tuple[Path, Iterable[Message]]]:
+    failures = dict.fromkeys(error_names(root), 0)
     for path in _files(root, PYTHON_FOLDERS, (".py",)):
-        source, shown = path.read_text(encoding="utf-8"), shows_errors(path.relative_to(root))
-        yield path, from_python(source, str(path), with_errors=shown)
+        place = path.relative_to(root)
+        shown = (failures if shows_errors(place) else {}) | refusals_of(place)
+        yield path, from_python(path.read_text(encoding="utf-8"), str(path), shown)
     for path in _files(root, TEMPLATE_FOLDERS, TEMPLATE_SUFFIXES):
         yield path, from_template(path.read_text(encoding="utf-8"), str(path))
     for path in _files(root, SCRIPT_FOLDERS, (".js",)):
@@ -94,15 +121,37 @@ def _files(root: Path, folders: Iterable[str], suffixes: tuple[str, ...]) -> lis
 
 def shows_errors(path: Path) -> bool:
     """Whether what is raised in this file, by its path in the project, can come to stand on a page."""
-    return path.as_posix().startswith(ERROR_FOLDERS) and not NO_PAGES & set(path.parts)
+    place = f"/{path.as_posix()}/"
+    return path.parts[0] in ERROR_FOLDERS and not any(f"/{each}/" in place for each in NO_PAGES)
 
 
-def from_python(source: str, origin: str = "", with_errors: bool = False) -> Iterator[Message]:
-    """Yield the messages of a Python source, those of expected failures `with_errors`.
+def error_names(root: Path) -> set[str]:
+    """Names of the classes of expected failures: the core's, and what any app derives from them."""
+    found = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    sources = (path.read_text(encoding="utf-8") for path in _files(root, ERROR_FOLDERS, (".py",)))
+    classes = [pair for source in sources for pair in _CLASS.findall(source)]
+    while more := {name for name, base in classes if base in found} - found:
+        found |= more
+    return found
+
+
+def refusals_of(path: Path) -> dict[str, int]:
+    """What in this file takes a message that pages show, and at which place; see REFUSALS."""
+    parts = path.as_posix()
+    return {
+        name: place
+        for start, named in REFUSALS.items()
+        if parts == start or parts.startswith(f"{start}/")
+        for name, place in named.items()
+    }
+
+
+def from_python(source: str, origin: str = "", failures: Mapping[str, int] | None = None) -> Iterator[Message]:
+    """Yield the messages of a Python source, and those given to `failures`, by name with the message's place.
 
     Raises CatalogueError for an f-string, which no catalogue can hold.
     """
-    functions = _FUNCTIONS | (dict.fromkeys(ERRORS, _SINGULAR) if with_errors else {})
+    functions = _FUNCTIONS | {name: (None, place, None) for name, place in (failures or {}).items()}
     for node in ast.walk(ast.parse(source, origin)):
         if not isinstance(node, ast.Call):
             continue

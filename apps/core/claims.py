@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
+
+from django.db.models import Model
 
 from apps.core.fairness import SCALE, Pick
 from apps.core.ids import uuid7
+from apps.core.statements import prepared_cursor
+
+J = TypeVar("J", bound=Model)
 
 # Held for the transaction, so that all who claim from one table see what the one before has done. A worker that freezes
 # here loses its session, and not everybody else their claims. The statistics of a queue are of another hour, and with
@@ -17,8 +22,9 @@ _BEGIN = """
 SELECT set_config('idle_in_transaction_session_timeout', %(patience)s, true),
     set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)
 """
-_ANYTHING = "SELECT EXISTS (SELECT 1 FROM {table} WHERE status = 'queued')"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext(%s))"
+_LOCK = """
+SELECT pg_advisory_xact_lock(hashtext(%s))::text WHERE EXISTS (SELECT 1 FROM {table} WHERE status = 'queued')
+"""
 # Organizations are found by hops over the index, so that the length of a queue costs nothing. Only those that could
 # have one of the first jobs are looked at further, and of each at most as many jobs as could be among them.
 _CHOOSE = """
@@ -77,7 +83,7 @@ _TAKE = """
 UPDATE {table} SET status = 'running', attempt = attempt + 1, worker = %(worker)s, claimed_at = clock_timestamp(),
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id IN (SELECT id FROM {table} WHERE id = ANY(%(chosen)s) AND status = 'queued' FOR UPDATE SKIP LOCKED)
-RETURNING id
+RETURNING *
 """
 _MOVE_TURNS = """
 INSERT INTO core_turn (id, organization_id, queue, weight, start, turn)
@@ -118,29 +124,30 @@ def begin(cursor: Any, source: Source, patience_seconds: int) -> bool:
     False, without waiting, when nothing is queued: most claims are tries, and the choice is dear to plan.
     """
     cursor.execute(_BEGIN, {"patience": f"{patience_seconds}s"})
-    cursor.execute(_ANYTHING.format(table=source.table))
-    if not cursor.fetchone()[0]:
-        return False
-    cursor.execute(_LOCK, [f"claim:{source.table}"])
-    return True
+    cursor.execute(_LOCK.format(table=source.table), [f"claim:{source.table}"])
+    return cursor.fetchone() is not None
 
 
-def choose(
-    cursor: Any, source: Source, limit: int, only: dict[str, list[Any]], skip: Sequence[UUID] = ()
-) -> list[Pick]:
-    cursor.execute(source.choice(only), only | {"limit": limit, "skip": list(skip)})
-    return [Pick(*row) for row in cursor.fetchall()]
+def choose(source: Source, limit: int, only: dict[str, list[Any]], skip: Sequence[UUID] = ()) -> list[Pick]:
+    """The plan is kept by the session: to make it takes four times as long as the choice."""
+    with prepared_cursor() as cursor:
+        cursor.execute(source.choice(only), only | {"limit": limit, "skip": list(skip)})
+        return [Pick(*row) for row in cursor.fetchall()]
 
 
-def take(cursor: Any, source: Source, picks: Sequence[Pick], worker: str, lease_seconds: int) -> list[Pick]:
-    """Starts what was chosen, but for rows that somebody else has locked to end them; moves the turns on."""
+def take(
+    cursor: Any, source: Source, picks: Sequence[Pick], worker: str, lease_seconds: int, raw: Callable[..., Iterable[J]]
+) -> dict[UUID, J]:
+    """Starts what was chosen, but for rows that somebody else has locked to end them; moves the turns on.
+
+    `raw` reads rows by a statement, as managers do. What was started is returned in the order in which it runs.
+    """
     parameters = {"worker": worker, "lease": lease_seconds, "chosen": [pick.job for pick in picks]}
-    cursor.execute(_TAKE.format(table=source.table), parameters)
-    taken = {row[0] for row in cursor.fetchall()}
+    taken = {row.pk: row for row in raw(_TAKE.format(table=source.table), parameters)}
     started = [pick for pick in picks if pick.job in taken]
     if started:
         _move_turns(cursor, source, started)
-    return started
+    return {pick.job: taken[pick.job] for pick in started}
 
 
 def _move_turns(cursor: Any, source: Source, started: Sequence[Pick]) -> None:

@@ -6,7 +6,7 @@ against them: nothing is stored that nobody has declared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -72,7 +72,8 @@ class Retention:
 
     An organization may choose between `least` and `most` days, where `most` is not 0; without a choice it is `days`,
     and None keeps rows for as long as the organization is there. `only` are filters for rows that may go at all.
-    `append_only` rows are removed by the role that may (`apps.core.tenancy.removal`).
+    `append_only` rows are removed by the role that may (`apps.core.tenancy.removal`). `leaving` is told which rows
+    are about to go, in the scope and the transaction in which they do.
     """
 
     words: Words = ""
@@ -82,6 +83,7 @@ class Retention:
     since: str = "created_at"
     only: Mapping[str, Any] = field(default_factory=dict)
     append_only: bool = False
+    leaving: Callable[[Sequence[UUID]], object] | None = None
 
     @property
     def adjustable(self) -> bool:

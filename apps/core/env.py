@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,19 @@ def words(name: str, default: list[str]) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if value else default
 
 
+def payment_problems(*, local: bool) -> list[str]:
+    """What is unsafe in how payments are set."""
+    key, simulator = text("STRIPE_SECRET_KEY"), text("STRIPE_API_BASE")
+    problems = []
+    if simulator and not local:
+        problems.append("STRIPE_API_BASE names a simulator, for MILLRACE_LOCAL=1 only")
+    if simulator and key.startswith(("sk_live_", "rk_live_")):
+        problems.append("a live STRIPE_SECRET_KEY is never sent to the simulator that STRIPE_API_BASE names")
+    if key and not simulator and not text("STRIPE_WEBHOOK_SECRET"):
+        problems.append("STRIPE_SECRET_KEY needs STRIPE_WEBHOOK_SECRET, or no payment is ever heard of")
+    return problems
+
+
 def is_loopback(address: str) -> bool:
     """Whether only this very machine can reach the address, or can have sent from it."""
     try:
@@ -77,6 +91,8 @@ def database(url: str, role: str, pool_size: int, patience: int = 2) -> dict[str
     options.setdefault("connect_timeout", patience + 1)
     # A server that has vanished without a word, in mid-connection: TCP's own patience is a quarter of an hour.
     options.setdefault("tcp_user_timeout", 10_000)
+    # Only what asks for it by name is prepared; see apps/core/statements.py.
+    options["prepare_threshold"] = sys.maxsize
     if pool_size:
         # Attempts to connect again are given up as soon, and begun anew by the next caller: they would otherwise come
         # at ever longer intervals, long after the server is back.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -53,6 +54,31 @@ class Flag(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return bool(data)
+
+
+class Id(serializers.UUIDField):
+    """An id as a JSON string; a number, which a UUID could be made of as well, is none."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        found: UUID = super().to_internal_value(data)
+        return found
+
+
+class OneOf(serializers.ChoiceField):
+    """One of a few JSON values, and not a text that reads like it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        for choice in self.choices:
+            if _kind(data) is _kind(choice) and data == choice:
+                return choice
+        return self.fail("invalid_choice", input=data)
+
+
+def _kind(value: Any) -> type:
+    """True == 1 in Python, and not in JSON, where 1.0 is 1."""
+    return float if type(value) is int else type(value)
 
 
 class Text(serializers.CharField):

@@ -19,7 +19,7 @@ from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
-from apps.core import bells, claims, fairness, metrics
+from apps.core import bells, claims, metrics
 from apps.core.connections import quick_redis_client
 from apps.core.tenancy import Across, TenantManager, TenantModel, TenantQuerySet, across_tenants
 
@@ -130,32 +130,28 @@ def claim(model: type[J], worker: str, limit: int, only: dict[str, Sequence[Any]
     held = {column: list(values) for column, values in (only or {}).items()}
     if limit <= 0 or not all(held.values()):
         return []
-    source = model.source()
     before = time.monotonic()
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        if not claims.begin(cursor, source, LEASE_SECONDS):
+        if not claims.begin(cursor, model.source(), LEASE_SECONDS):
             return []
-        picks = _take_fairest(cursor, source, worker, limit, held)
-        rows = {row.id: row for row in model.objects.filter(id__in=[pick.job for pick in picks])}
-    claimed = [rows[pick.job] for pick in picks]
+        claimed = _take_fairest(cursor, model, worker, limit, held)
     for row in claimed:
         row.note_deadline(before)
     return claimed
 
 
-def _take_fairest(
-    cursor: Any, source: claims.Source, worker: str, limit: int, only: dict[str, list[Any]]
-) -> list[fairness.Pick]:
+def _take_fairest(cursor: Any, model: type[J], worker: str, limit: int, only: dict[str, list[Any]]) -> list[J]:
     """Chooses and takes until the limit, or until nothing is left; rows that are being ended are passed over."""
-    taken: list[fairness.Pick] = []
+    source = model.source()
+    taken: list[J] = []
     passed_over: list[UUID] = []
     while len(taken) < limit:
-        picks = claims.choose(cursor, source, limit - len(taken), only, passed_over)
-        started = claims.take(cursor, source, picks, worker, LEASE_SECONDS) if picks else []
-        taken += started
+        picks = claims.choose(source, limit - len(taken), only, passed_over)
+        started = claims.take(cursor, source, picks, worker, LEASE_SECONDS, model.objects.raw) if picks else {}
+        taken += started.values()
         if len(started) == len(picks):
             break
-        passed_over += {pick.job for pick in picks} - {pick.job for pick in started}
+        passed_over += {pick.job for pick in picks} - started.keys()
     return taken
 
 

@@ -51,6 +51,7 @@ def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "stripe": {"level": "WARNING"},
             "transformers": {"level": "ERROR"},
             "django.request": {"level": "ERROR", "filters": ["not_503"]},
         },

@@ -2,6 +2,9 @@
 
 A request waits for no mail server, and takes as long whether anybody gets a mail or not. A worker that dies after
 handing a mail over and before removing its row sends it twice: better than never.
+
+What programs send by themselves goes in turn: it is never dropped, but waits behind the mails that somebody asked for,
+and until its address has had no more than `MOST_A_MINUTE`. Of the others, more than that are dropped.
 """
 
 from __future__ import annotations
@@ -60,39 +63,53 @@ class Outbox(BaseEmailBackend):
         return sum(_take(message) for message in email_messages)
 
 
-def _take(message: EmailMessage) -> int:
+def send_in_turn(message: EmailMessage) -> int:
+    """Like `message.send()`, for what a program sends by itself: later if need be."""
+    return _take(message, in_turn=True)
+
+
+def _take(message: EmailMessage, *, in_turn: bool = False) -> int:
     if message.attachments or message.cc or message.bcc:
         raise ValueError("The outbox takes a text, its HTML and plain recipients; attachments are links instead.")
     html = next((body for body, kind in getattr(message, "alternatives", []) if kind == "text/html"), "")
     headers = {name: str(value) for name, value in message.extra_headers.items()}
     content = Content(list(message.to), str(message.subject), str(message.body), str(html), message.from_email, headers)
-    return int(_store(content))
+    return int(_store(content, in_turn))
 
 
-def compose_later(kind: str, to: str, data: dict[str, Any] | None = None) -> None:
+def seconds_until_room(sender: str, address: str) -> float:
+    """Takes one of the mails that a sender may write to an address in a minute, or says when there is room for it.
+
+    For programs that can wait themselves: what goes in turn is never dropped, and must not pile up.
+    """
+    return _seconds_to_wait(f"mail-of-{sender}", address)
+
+
+def compose_later(kind: str, to: str, data: dict[str, Any] | None = None, *, in_turn: bool = False) -> None:
     """Leaves it to the worker to find out what to write, so that the asking takes the same time whatever it is."""
-    _store(Content([to], kind=kind, data=data or {}, language=translation.get_language() or ""))
+    _store(Content([to], kind=kind, data=data or {}, language=translation.get_language() or ""), in_turn)
 
 
-def _store(content: Content) -> bool:
-    if not all(_may_get_another(address) for address in content.to):
+def _store(content: Content, in_turn: bool) -> bool:
+    if not in_turn and any(_seconds_to_wait("mail", address) for address in content.to):
+        # Told to nobody: the caller's answer must not depend on what others sent to the address.
         log.warning("mail refused", reason="too many to one address")
         return False
-    row = Mail()
+    row = Mail(in_turn=in_turn)
     crypto.seal_into(row, "content", json.dumps(asdict(content)))
     row.save(force_insert=True)
     jobs.ring(SEND)
     return True
 
 
-def _may_get_another(address: str) -> bool:
-    """Told to nobody: the caller's answer must not depend on what others sent to the address."""
-    owner = f"mail:{hashlib.sha256(address.lower().encode()).hexdigest()[:32]}"
+def _seconds_to_wait(bucket: str, address: str) -> float:
+    """Takes one mail from what an address may get in a minute, or says when there is room for it."""
+    owner = f"{bucket}:{hashlib.sha256(address.lower().encode()).hexdigest()[:32]}"
     try:
         ratelimit.charge(owner, [Bucket("requests", MOST_A_MINUTE, 1)])
-    except RateLimitExceeded:
-        return False
-    return True
+    except RateLimitExceeded as refusal:
+        return refusal.retry_after or 60.0
+    return 0.0
 
 
 # ---------------------------------------------------------------- the worker's side
@@ -110,9 +127,10 @@ def deliver_due() -> int:
 
 
 def _claim() -> Mail | None:
-    """The mail that waits longest, leased; waiting doubles with each attempt, up to an hour."""
+    """The mail that waits longest, those in turn last, leased; waiting doubles with each attempt, up to an hour."""
     with transaction.atomic():
-        mail = Mail.objects.select_for_update(skip_locked=True).filter(next_at__lte=Now()).order_by("next_at").first()
+        due = Mail.objects.select_for_update(skip_locked=True).filter(next_at__lte=Now())
+        mail = due.order_by("in_turn", "next_at").first()
         if mail is not None:
             pause = LEASE if not mail.attempts else min(timedelta(hours=1), LEASE * 2**mail.attempts)
             Mail.objects.filter(pk=mail.pk).update(attempts=F("attempts") + 1, next_at=Now() + pause)
@@ -121,7 +139,11 @@ def _claim() -> Mail | None:
 
 def _deliver(mail: Mail) -> int:
     try:
-        message = _message(Content(**json.loads(crypto.unseal_from(mail, "content"))))
+        content = Content(**json.loads(crypto.unseal_from(mail, "content")))
+        if mail.in_turn and (wait := max(_seconds_to_wait("mail-in-turn", address) for address in content.to)):
+            Mail.objects.filter(pk=mail.pk).update(attempts=F("attempts") - 1, next_at=Now() + timedelta(seconds=wait))
+            return 0
+        message = _message(content)
         if message is not None:
             message.connection = get_connection(settings.MAIL_DELIVERY_BACKEND)
             message.send()

@@ -7,9 +7,11 @@ person meant can read it. A link is worth nothing for a file outside its organiz
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from mimetypes import guess_type
 from pathlib import Path
 from uuid import UUID
@@ -20,14 +22,20 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
+from apps.core import tenancy
 from apps.core.errors import NotFound
 from apps.core.views import error_response
 
+GONE = gettext_noop("This link has expired, or what it led to is gone.")
 SALT = "signed link to a file"
 LONGEST_SECONDS = 7 * 86_400
 PIECE = 64 * 1024
+# Longer than any upload, or the writing of any batch's answers, takes.
+STRAY_SECONDS = 86_400
+STRAYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,41 @@ def folder_of(organization_id: UUID) -> Path:
     folder = Path(settings.MEDIA_ROOT) / "organizations" / str(organization_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def remove_folder(organization_id: UUID) -> None:
+    """Every file of an organization that is being removed for good."""
+    shutil.rmtree(Path(settings.MEDIA_ROOT) / "organizations" / str(organization_id), ignore_errors=True)
+
+
+def remove_strays(folder: str, known: Callable[[list[str]], Iterable[str]]) -> int:
+    """Removes files of every organization's `folder` that no row knows, once they are a day old; how many.
+
+    `known` says, in the scope of their organization, which of some paths have a row. A file is written before its row
+    is, or its row has gone in a transaction whose process was killed before it could remove the file.
+    """
+    removed = 0
+    for place in (Path(settings.MEDIA_ROOT) / "organizations").glob(f"*/{folder}"):
+        try:
+            organization_id = UUID(place.parent.name)
+        except ValueError:
+            continue
+        old = (path for path in place.iterdir() if path.is_file() and _age(path) > STRAY_SECONDS)
+        while some := list(islice(old, STRAYS_AT_ONCE)):
+            paths = {f"{folder}/{path.name}": path for path in some}
+            with tenancy.scope(organization_id):
+                strays = set(paths) - set(known(list(paths)))
+            for name in strays:
+                paths[name].unlink(missing_ok=True)
+            removed += len(strays)
+    return removed
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def link_to(organization_id: UUID, path: str, *, seconds: int, name: str = "") -> str:
@@ -63,7 +106,7 @@ def opened(token: str) -> Media:
             return Media(path, str(payload["n"]))
     except (signing.BadSignature, KeyError, TypeError, ValueError, OSError):
         pass
-    raise NotFound(_("This link has expired, or what it led to is gone."))
+    raise NotFound(_(GONE))
 
 
 @require_safe
@@ -73,9 +116,17 @@ async def media(request: HttpRequest, token: str) -> HttpResponseBase:
         found = await asyncio.to_thread(opened, token)
     except NotFound as error:
         return await asyncio.to_thread(error_response, request, error)
-    size = (await asyncio.to_thread(found.path.stat)).st_size
+    return await served(found, with_body=request.method == "GET")
+
+
+async def served(found: Media, *, with_body: bool = True) -> HttpResponseBase:
+    """The file as a download; raises NotFound for one that is gone."""
+    try:
+        size = (await asyncio.to_thread(found.path.stat)).st_size
+    except FileNotFoundError:
+        raise NotFound(GONE) from None
     kind = guess_type(found.name)[0] or "application/octet-stream"
-    response = StreamingHttpResponse(_pieces(found.path) if request.method == "GET" else (), content_type=kind)
+    response = StreamingHttpResponse(pieces(found.path) if with_body else (), content_type=kind)
     response["content-length"] = str(size)
     response["content-disposition"] = content_disposition_header(True, found.name) or "attachment"
     response["content-security-policy"] = "sandbox; default-src 'none'"
@@ -84,7 +135,7 @@ async def media(request: HttpRequest, token: str) -> HttpResponseBase:
     return response
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def pieces(path: Path) -> AsyncIterator[bytes]:
     """Reading in a thread, a piece at a time, so that neither memory nor the event loop holds a whole file."""
     file = await asyncio.to_thread(path.open, "rb")
     try:

@@ -106,10 +106,12 @@ class Mail(models.Model):  # noqa: DJ008 - nothing shows it
     """A mail that waits to be sent, written in the transaction of what it is about; gone once it has been sent.
 
     `content` is sealed, since reset links open accounts. `next_at` is also the lease of the worker that sends it.
+    One that goes `in_turn` is behind those that somebody waits for, and no address gets many of them at a time.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     content = SealedText()
+    in_turn = models.BooleanField(default=False, db_default=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(db_default=Now(), db_index=True)
     created_at = models.DateTimeField(db_default=Now())

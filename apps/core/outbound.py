@@ -6,6 +6,7 @@ a name that changes its mind in between leads nowhere else. Redirects are answer
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -16,18 +17,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpcore
 import httpx
+from django.conf import settings
 
 from apps.core.addresses import may_be_reached
 from apps.core.errors import OutboundFailed, OutboundRefused
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
+# A last part that is a number makes the whole a number to most programs (WHATWG URL, section 3.5).
+_ODD_NUMBER = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)\.?$")
+_DOTTED = re.compile(r"((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(?!$)|$)){4}")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 # The system's resolver has its own patience, which nothing can shorten: a name that hangs holds one of these.
-_resolvers = ThreadPoolExecutor(16, "resolve")
+_resolvers = ThreadPoolExecutor(128, "resolve")
+_LONGEST_PROXY_ANSWER = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,11 @@ class Target:
         return name if self.port == {"https": 443, "http": 80}[self.scheme] else f"{name}:{self.port}"
 
 
+def _is_trusted(url: str) -> bool:
+    """Whether the operator has opened this very server, by host and port, to those who name it."""
+    return urlsplit(url).netloc.lower() in settings.OUTBOUND_TRUSTED
+
+
 def target_of(url: str, allow_private: bool = False) -> Target:
     """The parts of an absolute https URL (http too with `allow_private`); OutboundRefused for anything doubtful."""
     if _BLANK_OR_CONTROL.search(url) or len(url) > 2000:
@@ -68,6 +79,7 @@ def target_of(url: str, allow_private: bool = False) -> Target:
     try:
         parts = urlsplit(url)
         port = parts.port
+        allow_private = allow_private or _is_trusted(url)
     except ValueError:
         raise OutboundRefused("This is not a URL.") from None
     if parts.scheme not in ({"https", "http"} if allow_private else {"https"}):
@@ -91,6 +103,9 @@ def _host(name: str) -> str:
         raise OutboundRefused("The URL's host is not a name.") from None
     if not _HOST.fullmatch(ascii_name):
         raise OutboundRefused("The URL's host is not a name.")
+    if _ODD_NUMBER.search(ascii_name) and not _DOTTED.fullmatch(ascii_name):
+        # The system would read 0177.1, 0x7f.1 and 2130706433 as 127.0.0.1, and each program in its own way.
+        raise OutboundRefused("Write an IP address as four decimal numbers.")
     return ascii_name
 
 
@@ -166,10 +181,60 @@ class _Pinned(httpcore.NetworkBackend):
             try:
                 # A dead first address leaves time for the second.
                 share = left / (len(self._addresses) - index)
+                if settings.OUTBOUND_PROXY:
+                    return self._through_proxy(address, port, share)
                 return _Timed(self._backend.connect_tcp(address, port, share), self._deadline)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
                 problem = error
         raise problem
+
+    def _through_proxy(self, address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+        """A tunnel that the operator's proxy opens to the checked address, never to a name."""
+        proxy = urlsplit(settings.OUTBOUND_PROXY)
+        stream = self._backend.connect_tcp(proxy.hostname or "", proxy.port or 3128, seconds)
+        timed = _Timed(stream, min(self._deadline, time.monotonic() + seconds))
+        place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
+        if proxy.username is not None:
+            known = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(known.encode()).decode()}")
+        try:
+            timed.write("\r\n".join([*lines, "", ""]).encode())
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                # Byte by byte: what follows the answer is the other side's already.
+                part = timed.read(1)
+                if not part or len(answer) > _LONGEST_PROXY_ANSWER:
+                    raise httpcore.ConnectError("the proxy broke off")
+                answer += part
+            if not re.match(rb"HTTP/1\.[01] 2[0-9][0-9]\b", answer):
+                raise httpcore.ConnectError("the proxy refused")
+        except BaseException:
+            stream.close()
+            raise
+        return _Timed(stream, self._deadline)
+
+
+def may_name(host: str, port: int) -> bool:
+    """Whether the operator has opened this very server to customers."""
+    return f"{host.strip().lower()}:{port}" in settings.OUTBOUND_TRUSTED
+
+
+def dial(host: str, port: int, timeout: float) -> tuple[socket.socket, str]:
+    """A connection to a checked address of a host, for what is not HTTP, and the host's name in ASCII.
+
+    OutboundRefused where nobody may be connected to it, OutboundFailed where nothing answers.
+    """
+    deadline = time.monotonic() + timeout
+    name = _host(host.strip())
+    addresses = resolve(name, port, timeout, settings.OUTBOUND_ALLOW_PRIVATE or may_name(name, port))
+    try:
+        stream = _Pinned(addresses, deadline).connect_tcp(name, port, timeout)
+    except (httpcore.TimeoutException, httpcore.NetworkError, TimeoutError, OSError) as error:
+        raise OutboundFailed("The other side cannot be reached, or broke the connection.") from error
+    found: socket.socket = stream.get_extra_info("socket")
+    found.settimeout(timeout)
+    return found, name
 
 
 @cache
@@ -187,14 +252,17 @@ def fetch(
     allow_private: bool = False,
     limit_bytes: int = 1_048_576,
     timeout: float = 10.0,
+    only_beginning: bool = False,
 ) -> Response:
     """Sends one request and returns the answer; the whole exchange ends within `timeout` seconds.
+
+    With `only_beginning` the status is what counts: of the body at most `limit_bytes` are read, and it may break off.
 
     OutboundRefused when the URL or its host is not one to be asked, OutboundFailed when there is no usable answer.
     """
     deadline = time.monotonic() + timeout
     target = target_of(url, allow_private)
-    addresses = resolve(target.host, target.port, timeout, allow_private)
+    addresses = resolve(target.host, target.port, timeout, allow_private or _is_trusted(url))
     given = {name.lower(): value for name, value in (headers or {}).items()}
     sent = {"host": target.host_header, "user-agent": "Millrace", "accept": "*/*"} | given
     # A compressed body could unfold to any size.
@@ -210,15 +278,33 @@ def fetch(
             httpcore.ConnectionPool(ssl_context=tls(), network_backend=_Pinned(addresses, deadline)) as pool,
             pool.stream(method, where, headers=wire, content=body) as answer,
         ):
-            return _read(answer, limit_bytes)
+            return _begun(answer, limit_bytes) if only_beginning else _read(answer, limit_bytes)
     except (httpcore.TimeoutException, TimeoutError) as error:
         raise OutboundFailed("The other side did not answer in time.") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
         raise OutboundFailed("The other side cannot be reached, or broke the connection.") from error
 
 
+def _begun(answer: httpcore.Response, limit_bytes: int) -> Response:
+    """The answer with the beginning of its body, as it came on the wire."""
+    body = b""
+    try:
+        for part in answer.iter_stream():
+            body += part[: limit_bytes - len(body)]
+            if len(body) >= limit_bytes:
+                break
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError):
+        # The status has come: what is wrong with the rest changes nothing.
+        pass
+    return Response(answer.status, _headers(answer), body)
+
+
+def _headers(answer: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+
+
 def _read(answer: httpcore.Response, limit_bytes: int) -> Response:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    headers = _headers(answer)
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise OutboundFailed("The other side compressed its answer, which was not asked for.")
     parts: list[bytes] = []

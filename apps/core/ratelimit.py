@@ -19,32 +19,32 @@ from apps.core.errors import RateLimitExceeded
 
 log = logging.getLogger(__name__)
 
-# Each bucket holds one minute's allowance and refills evenly. All buckets are charged, or none.
+# Each bucket holds its period's allowance and refills evenly. All buckets are charged, or none.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local levels, wait = {}, 0
 for i, key in ipairs(KEYS) do
-    local limit, cost = tonumber(ARGV[i * 2 - 1]), tonumber(ARGV[i * 2])
+    local limit, cost, period = tonumber(ARGV[i * 3 - 2]), tonumber(ARGV[i * 3 - 1]), tonumber(ARGV[i * 3])
     local state = redis.call('HMGET', key, 'level', 'at')
     local level = tonumber(state[1]) or limit
-    level = math.min(limit, level + (now - (tonumber(state[2]) or now)) * limit / 60000)
+    level = math.min(limit, level + (now - (tonumber(state[2]) or now)) * limit / period)
     levels[i] = level
     -- A request larger than a whole bucket passes when the bucket is full.
     local need = math.min(cost, limit)
-    if limit < 1 and cost > 0 then wait = math.max(wait, 60000)
-    elseif cost >= 0 and level < need then wait = math.max(wait, (need - level) * 60000 / limit) end
+    if limit < 1 and cost > 0 then wait = math.max(wait, period)
+    elseif cost >= 0 and level < need then wait = math.max(wait, (need - level) * period / limit) end
 end
 local answer = {math.ceil(wait)}
 for i, key in ipairs(KEYS) do
-    local limit, cost = tonumber(ARGV[i * 2 - 1]), tonumber(ARGV[i * 2])
+    local limit, cost, period = tonumber(ARGV[i * 3 - 2]), tonumber(ARGV[i * 3 - 1]), tonumber(ARGV[i * 3])
     if wait == 0 then
         levels[i] = levels[i] - cost
         redis.call('HSET', key, 'level', levels[i], 'at', now)
-        redis.call('PEXPIRE', key, 180000)
+        redis.call('PEXPIRE', key, period * 3)
     end
     answer[#answer + 1] = math.max(0, math.floor(levels[i]))
-    answer[#answer + 1] = math.ceil((limit - math.min(limit, levels[i])) * 60000 / math.max(1, limit))
+    answer[#answer + 1] = math.ceil((limit - math.min(limit, levels[i])) * period / math.max(1, limit))
 end
 return answer
 """
@@ -52,11 +52,12 @@ return answer
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`limit` a minute, of which this call takes `cost`; `name` is "requests" or "tokens"."""
+    """`limit` a minute, or in so many `seconds`, of which this call takes `cost`; `name` is "requests" or "tokens"."""
 
     name: str
     limit: int
     cost: int
+    seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def charge(owner: str, buckets: list[Bucket]) -> list[Level]:
     if not _breaker.lets_through():
         return []
     keys = [f"{settings.REDIS_PREFIX}:rate:{owner}:{bucket.name}" for bucket in buckets]
-    arguments: list[Any] = [value for bucket in buckets for value in (bucket.limit, bucket.cost)]
+    arguments: list[Any] = [value for bucket in buckets for value in (bucket.limit, bucket.cost, bucket.seconds * 1000)]
     try:
         wait_ms, *state = quick_redis_client().eval(_SCRIPT, len(keys), *keys, *arguments)
     except (RedisError, OSError) as error:

@@ -26,15 +26,18 @@ from apps.core import errors, metrics
 from apps.core.views import error_headers
 
 # The escape of NUL, and not a backslash that is itself escaped before the letters u0000.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+HOLDS_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class StrictJSONParser(BaseParser):
     """UTF-8 JSON objects only: no NaN, no lone surrogates, no NUL, at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes."""
 
     media_type = "application/json"
+    # What a body may be, and how it is called; a view that takes lists has a parser that says so.
+    takes: tuple[type, ...] = (dict,)
+    called = "a JSON object"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         too_large = errors.PayloadTooLarge(f"The request body is larger than {limit} bytes.")
         try:
@@ -49,12 +52,12 @@ class StrictJSONParser(BaseParser):
             # Written back, what JSON can hold and PostgreSQL cannot shows: 1e999, lone surrogates, NUL.
             written = json.dumps(value, ensure_ascii=False, allow_nan=False)
             written.encode("utf-8")
-            if _NUL.search(written):
-                raise ValueError("a text contains NUL")
         except (UnicodeError, ValueError, RecursionError) as error:
             raise errors.InvalidJSON(f"The request body is not valid UTF-8 JSON: {error}.") from None
-        if not isinstance(value, dict):
-            raise errors.InvalidJSON("The request body must be a JSON object.")
+        if not isinstance(value, self.takes):
+            raise errors.InvalidJSON(f"The request body must be {self.called}.")
+        if HOLDS_NUL.search(written):
+            raise errors.Unprocessable("A text in the request body contains NUL, which cannot be stored.")
         return value
 
 

@@ -29,6 +29,11 @@ def event(data: Any, *, name: str = "", id: str = "") -> bytes:
     return ("\n".join(lines) + "\n\n").encode()
 
 
+def position(id: str) -> bytes:
+    """An id without an event: where a reader goes on that is cut off before the next."""
+    return f"id: {id}\n\n".encode()
+
+
 def failure(exception: Exception) -> MillraceError:
     """What to tell a reader in mid-stream, where no status can be sent any more; the unexpected is logged."""
     code = exception.code if isinstance(exception, MillraceError) else InternalError.code

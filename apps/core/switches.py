@@ -38,8 +38,22 @@ class Switch:
 
 SWITCHES: dict[str, Switch] = {
     "sign_up": Switch(_("Strangers may create accounts, where the setting SIGN_UP allows it."), default=True),
+    "live_demo": Switch(
+        _("Strangers may try the model on the landing page, where LIVE_DEMO_ORGANIZATION is set."),
+        default=True,
+    ),
     "maintenance_notice": Switch(
         _("Every page says that maintenance is under way and answers may take longer."),
+        default=False,
+        scopes=(SwitchScope.ALL, SwitchScope.PERCENTAGE, SwitchScope.ORGANIZATION),
+    ),
+    "data_offers": Switch(
+        _("Organizations publish data sets and annotation services, and buy them from each other."),
+        default=False,
+        scopes=(SwitchScope.ALL, SwitchScope.PERCENTAGE, SwitchScope.ORGANIZATION),
+    ),
+    "sponsored_slots": Switch(
+        _("Organizations whose plan does not spare them see sponsored notices on their dashboard."),
         default=False,
         scopes=(SwitchScope.ALL, SwitchScope.PERCENTAGE, SwitchScope.ORGANIZATION),
     ),

@@ -20,6 +20,7 @@ _ALIAS = {
     "id": "default",
     "object": "model",
     "version": "house-text-1",
+    "follows_instructions": False,
     "context_length": 1024,
     "max_output_tokens": 1023,
     "price": {"input": "0.000500", "output": "0.001500", "currency": "USD"},
@@ -37,6 +38,9 @@ class ModelBody(serializers.Serializer):
     id = serializers.CharField(help_text="The name to ask for.")
     object = serializers.ChoiceField(["model"])
     version = serializers.CharField(help_text="What an alias means at present; else the name itself.")
+    follows_instructions = serializers.BooleanField(
+        help_text="False for one that writes what it was trained for, and answers no questions."
+    )
     context_length = serializers.IntegerField(help_text="Tokens of prompt and answer together.")
     max_output_tokens = serializers.IntegerField()
     price = Price()
@@ -65,6 +69,7 @@ def model_body(name: str, version: ModelVersion) -> dict[str, Any]:
         "id": name,
         "object": "model",
         "version": version.name,
+        "follows_instructions": version.follows_instructions,
         "context_length": version.context_length,
         "max_output_tokens": version.max_output_tokens,
         "price": price,

@@ -19,7 +19,8 @@ class ModelVersion(models.Model):
     """One immutable model: weights run here (`source` is a folder or a Hugging Face id) or a remote server's.
 
     Prices are per 1,000 tokens in `currency`. `context_length` counts prompt and output tokens together.
-    `credential` names the setting with the remote server's key, so that no key lies in the database.
+    `follows_instructions` is false for a model that only continues or writes what it was trained for: questions are not
+    put to it. `credential` names the setting with the remote server's key, so that no key lies in the database.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -35,6 +36,7 @@ class ModelVersion(models.Model):
     input_price = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))
     output_price = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))
     currency = models.CharField(max_length=3, default="USD")
+    follows_instructions = models.BooleanField(default=True)
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
 

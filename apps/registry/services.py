@@ -19,6 +19,12 @@ from apps.registry.models import Backend, ModelAlias, ModelVersion
 DEFAULT_ALIAS = "default"
 HOUSE_MODEL = "house-text-1"
 HOUSE_FOLDER = "ml/house/text"
+# Asked with every request, in one step; to put such a query together anew takes Django longer than its answer.
+_RESOLVE = """
+SELECT * FROM registry_modelversion WHERE enabled AND (
+    name = %(name)s OR id = (SELECT version_id FROM registry_modelalias WHERE name = %(name)s)
+) ORDER BY name = %(name)s LIMIT 1
+"""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,119}")
 # Until the operator says otherwise, when a remote server or an undownloaded model cannot be asked.
 ASSUMED_CONTEXT = 4096
@@ -37,18 +43,21 @@ class ModelDefinition:
     context_length: int = 0
     input_price: Decimal = Decimal(0)
     output_price: Decimal = Decimal(0)
+    follows_instructions: bool = True
 
 
 def resolve(name: str) -> ModelVersion:
     """The enabled version that an alias or a version name means; raises ModelNotFound."""
     # What cannot be a name is not asked of the database, which refuses some characters.
-    version = NAME.fullmatch(name) and (
-        ModelVersion.objects.filter(enabled=True, aliases__name=name).first()
-        or ModelVersion.objects.filter(enabled=True, name=name).first()
-    )
+    version = next(iter(ModelVersion.objects.raw(_RESOLVE, {"name": name})), None) if NAME.fullmatch(name) else None
     if not version:
-        raise ModelNotFound(f"There is no model named {name[:120]!r}.", param="model")
+        raise ModelNotFound("There is no model named %(name)r.", values={"name": name[:120]}, param="model")
     return version
+
+
+def default_version() -> ModelVersion | None:
+    """What is written with where nobody names a model; None where there is none at this moment."""
+    return ModelVersion.objects.filter(enabled=True, aliases__name=DEFAULT_ALIAS).first()
 
 
 def available() -> list[tuple[str, ModelVersion]]:
@@ -73,7 +82,7 @@ def register_model(definition: ModelDefinition) -> ModelVersion:
     What a name means never changes: InvalidRequest if it is registered with another source, revision or server.
     """
     if not NAME.fullmatch(definition.name):
-        raise InvalidRequest(f"{definition.name!r} cannot be a model's name.", param="name")
+        raise InvalidRequest("%(name)r cannot be a model's name.", values={"name": definition.name}, param="name")
     if bool(definition.source) == bool(definition.remote_url):
         raise InvalidRequest("A model has either a source or a remote URL.", param="source")
     identity = {
@@ -89,7 +98,8 @@ def register_model(definition: ModelDefinition) -> ModelVersion:
     changed = [key for key, value in identity.items() if getattr(version, key) != value]
     if changed:
         raise InvalidRequest(
-            f"{definition.name} is registered already with another {', '.join(changed)}; take a new name.",
+            "%(name)s is registered already with another %(what)s; take a new name.",
+            values={"name": definition.name, "what": ", ".join(changed)},
             param="name",
         )
     return version
@@ -104,6 +114,7 @@ def _terms(definition: ModelDefinition) -> dict[str, Any]:
         "max_output_tokens": context - 1,
         "input_price": definition.input_price,
         "output_price": definition.output_price,
+        "follows_instructions": definition.follows_instructions,
     }
 
 
@@ -121,9 +132,13 @@ def move_alias(alias: str, version_name: str) -> ModelAlias:
     """Points an alias at another version; work already queued keeps the version it was accepted with."""
     version = ModelVersion.objects.filter(name=version_name, enabled=True).first()
     if version is None:
-        raise ModelNotFound(f"There is no model named {version_name!r}.", param="model")
+        raise ModelNotFound("There is no model named %(name)r.", values={"name": version_name}, param="model")
     if not NAME.fullmatch(alias) or ModelVersion.objects.filter(name=alias).exists():
-        raise InvalidRequest(f"{alias!r} cannot be an alias: it is a model's own name, or not a name.", param="alias")
+        raise InvalidRequest(
+            "%(alias)r cannot be an alias: it is a model's own name, or not a name.",
+            values={"alias": alias},
+            param="alias",
+        )
     moved, _ = ModelAlias.objects.update_or_create(
         name=alias, defaults={"version": version, "moved_at": timezone.now()}
     )
@@ -134,7 +149,11 @@ def definition_from_setting(value: str) -> ModelDefinition:
     """Reads DEFAULT_MODEL: `house`, `hf:ORG/NAME@REVISION`, `path:FOLDER` or `remote:MODEL@URL`."""
     if value == "house":
         return ModelDefinition(
-            name=HOUSE_MODEL, source=HOUSE_FOLDER, input_price=Decimal("0.0005"), output_price=Decimal("0.0015")
+            name=HOUSE_MODEL,
+            source=HOUSE_FOLDER,
+            input_price=Decimal("0.0005"),
+            output_price=Decimal("0.0015"),
+            follows_instructions=False,
         )
     kind, _, rest = value.partition(":")
     target, _, tail = rest.partition("@")

@@ -38,6 +38,20 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": _("Money"),
+        "separator": True,
+        "items": [
+            _page(_("Revenue"), "revenue", "monitoring"),
+            _list(_("Subscriptions"), "billing_subscription", "autorenew"),
+            _list(_("Invoices"), "billing_invoice", "receipt_long"),
+            _list(_("Payments"), "billing_payment", "payments"),
+            _list(_("Purchases"), "billing_order", "shopping_cart"),
+            _list(_("Events from Stripe"), "billing_stripeevent", "call_received"),
+            _list(_("Requests to Stripe"), "billing_stripeoperation", "call_made"),
+            _list(_("Differences from Stripe"), "billing_stripefinding", "difference"),
+        ],
+    },
+    {
         "title": _("Offer"),
         "separator": True,
         "items": [
@@ -45,6 +59,16 @@ NAVIGATION: list[dict[str, Any]] = [
             _list(_("Models"), "registry_modelversion", "deployed_code"),
             _list(_("Aliases"), "registry_modelalias", "alt_route"),
             _page(_("Feature switches"), "switches", "toggle_on"),
+        ],
+    },
+    {
+        "title": _("Market"),
+        "separator": True,
+        "items": [
+            _list(_("Offers"), "market_offer", "storefront"),
+            _list(_("Sales"), "market_sale", "receipt"),
+            _list(_("Earnings"), "market_earning", "payments"),
+            _list(_("Sponsored notices"), "market_sponsor", "campaign"),
         ],
     },
 ]

@@ -35,6 +35,13 @@ def generation_body(generation: Generation) -> dict[str, Any]:
         "repetition_penalty": generation.repetition_penalty,
         "seed": generation.seed,
         "stop": generation.stop,
+        "origin": generation.origin,
+        "template_version": _id(generation.template_version_id),
+        "voice_version": _id(generation.voice_version_id),
+        "variables": generation.variables,
+        "passages": [str(id) for id in generation.passages],
+        "held_back": generation.held_back,
+        "findings": generation.findings,
         "created_at": _time(generation.created_at),
         "deadline_at": _time(generation.deadline_at),
         "started_at": _time(generation.claimed_at),
@@ -53,6 +60,10 @@ def _usage(generation: Generation) -> dict[str, int] | None:
         "completion_tokens": generation.completion_tokens,
         "total_tokens": prompt_tokens + generation.completion_tokens,
     }
+
+
+def _id(value: Any) -> str | None:
+    return str(value) if value else None
 
 
 def _time(value: Any) -> str | None:

@@ -5,37 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
 from contextlib import aclosing
-from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
-from django.contrib.auth import get_user
-from django.contrib.sessions.backends.base import SessionBase
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, parse_cookie
 
-from apps.accounts.access import Actor, actor_of_session
-from apps.accounts.authentication import actor_of_header
-from apps.core import callers, metrics, sse
-from apps.core.errors import AccessRevoked, MillraceError, NotAuthenticated, ServiceUnavailable
+from apps.accounts.access import Actor
+from apps.core import metrics, sse
+from apps.core.errors import ServiceUnavailable
 from apps.core.shutdown import Leaving
 from apps.core.threads import in_database
-from apps.privacy.services import require_accepted
+from apps.privacy.handshakes import SERVICE_RESTART, actor_of_scope, close_code
 from apps.studio.streaming import follow
-
-# Close codes in the range applications may use: the HTTP status they stand for, behind a 4.
-NOT_AUTHENTICATED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, TRY_AGAIN = 4401, 4403, 4404, 4400, 1013
-# RFC 6455's registry: the server restarts, and a client that comes back finds another one.
-SERVICE_RESTART = 1012
-# Whoever had been let in may not stay: removed, signed out, or without the permission.
-ACCESS_REVOKED = 4410
-CLOSE_CODES = {400: BAD_REQUEST, 401: NOT_AUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND, 503: TRY_AGAIN}
 
 
 class _Gone(Exception):
@@ -88,7 +73,7 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
             # Whatever it was, a socket that stays open and silent would be worse.
             error = sse.failure(unexpected)
             await self._send_frame({"type": "error", **error.body()})
-            await self.close(_close_code(error))
+            await self.close(close_code(error))
 
     async def _send_frame(self, frame: dict[str, Any]) -> None:
         # Past Channels' own layers, which do nothing here and are passed thousands of times a second.
@@ -104,10 +89,6 @@ class GenerationConsumer(AsyncJsonWebsocketConsumer):
         """Messages are ignored unread, so that a malformed one cannot end the stream."""
 
 
-def _close_code(error: MillraceError) -> int:
-    return ACCESS_REVOKED if isinstance(error, AccessRevoked) else CLOSE_CODES.get(error.status, 1011)
-
-
 async def _admit(scope: dict[str, Any]) -> Actor:
     """Who asks, once it is certain that they may read generations; which of them, `follow` finds out."""
     try:
@@ -117,34 +98,6 @@ async def _admit(scope: dict[str, Any]) -> Actor:
 
 
 def _reader_of(scope: dict[str, Any]) -> Actor:
-    actor = _actor_of(scope)
+    actor = actor_of_scope(scope)
     actor.require("generations:read")
-    return actor
-
-
-def _session_of(cookies: str) -> SessionBase:
-    """The session that the handshake's cookie names; a new, empty one without it."""
-    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
-    return store(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME))
-
-
-def _address_of(scope: dict[str, Any], headers: Mapping[bytes, bytes]) -> str:
-    client, forwarded = scope.get("client"), headers.get(b"x-forwarded-for", b"").decode("latin-1")
-    return callers.address_of({"REMOTE_ADDR": client[0] if client else "", "HTTP_X_FORWARDED_FOR": forwarded})
-
-
-def _actor_of(scope: dict[str, Any]) -> Actor:
-    """The program of the Authorization header, else the member of the session cookie; raises NotAuthenticated."""
-    headers = dict(scope["headers"])
-    header = headers.get(b"authorization", b"").decode("latin-1")
-    actor = actor_of_header(header, _address_of(scope, headers))
-    if actor is None:
-        request = HttpRequest()
-        request.session = _session_of(headers.get(b"cookie", b"").decode("latin-1"))
-        request.user = get_user(request)
-        if request.user.is_authenticated:
-            require_accepted(request.user.pk)
-            actor = actor_of_session(request)
-    if actor is None:
-        raise NotAuthenticated("Sign in, or send `Authorization: Bearer KEY` with the handshake.")
     return actor

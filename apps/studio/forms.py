@@ -8,10 +8,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.errors import MillraceError
+from apps.core.errors import InvalidRequest, MillraceError
 from apps.registry import services as registry
+from apps.studio.examples import EXAMPLES
 from apps.studio.models import Generation
 from apps.studio.requests import DEFAULT_MAX_TOKENS, MAX_SEED, MAX_STOP_CHARS, MAX_STOPS, GenerationSpec
+from apps.studio.services import sources_of
 from apps.studio.texts import CONTENT_TYPES, TONES, error_text
 from ml.text.brief import (
     MAX_AUDIENCE_CHARS,
@@ -185,7 +187,7 @@ class GenerationForm(forms.Form):
         field = (error.param or "").split(".")[0]
         field = self.data.get("kind", BRIEF) if field == "messages" else field
         field = "product" if field == BRIEF else field
-        self.add_error(field if field in self.fields else None, str(error_text(error.code, error.message)))
+        self.add_error(field if field in self.fields else None, str(error_text(error.code, error.shown())))
 
 
 def initial_of(generation: Generation) -> dict[str, Any]:
@@ -222,4 +224,16 @@ def again(generation: Generation) -> GenerationSpec:
         brief=Brief(**generation.brief | {"key_points": tuple(generation.brief["key_points"])})
         if generation.brief
         else None,
+        origin=generation.origin,
+        sources=sources_of(generation),
     )
+
+
+def example_spec(name: str) -> GenerationSpec:
+    """What the form asks for when an example is sent as it stands."""
+    empty = GenerationForm()
+    proposed = {field: empty[field].value() for field in empty.fields}
+    form = GenerationForm(proposed | {"model": empty.models[0][0] if empty.models else ""} | EXAMPLES[name])
+    if not form.is_valid():
+        raise InvalidRequest("The example is not valid: %(problems)s", values={"problems": form.errors.as_text()})
+    return form.spec()

@@ -8,24 +8,30 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import Q
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.billing.chart import DayBar, bars
-from apps.billing.models import UsageDay
+from apps.billing.usage import tokens_by_day
+from apps.core.charts import Chart, Kind, Series, draw
 from apps.core.jobs import Status
+from apps.core.templatetags.ui import grouped
 from apps.studio.models import Generation
 
 HISTORY_ROWS = 25
 CHART_DAYS = 30
 
+# Not a status: texts that the reader has marked.
+FAVOURITES = "favourites"
 FILTERS: dict[str, Promise] = {
     "": _("All"),
     "active": _("In progress"),
     Status.SUCCEEDED.value: _("Done"),
     Status.CANCELLED.value: _("Stopped"),
     Status.FAILED.value: _("Failed"),
+    FAVOURITES: _("Favourites"),
 }
 
 
@@ -59,7 +65,7 @@ def _anchor(value: str | None) -> Generation | None:
         id = UUID(value or "")
     except ValueError:
         return None
-    row: Generation | None = Generation.objects.filter(pk=id).first()
+    row: Generation | None = Generation.objects.of_studio().filter(pk=id).first()
     return row
 
 
@@ -71,15 +77,21 @@ def _after(row: Generation) -> Q:
     return Q(created_at__gt=row.created_at) | Q(created_at=row.created_at, id__gt=row.pk)
 
 
-def daily_tokens(now: datetime) -> list[DayBar]:
-    """Tokens by the day on which they were asked for, of the last 30 (UTC), oldest first; empty when there are none."""
+def daily_tokens(now: datetime) -> Chart | None:
+    """Tokens by the day on which they were asked for, of the last 30 (UTC), oldest first; None when there are none."""
     first = now.date() - timedelta(days=CHART_DAYS - 1)
-    sums = UsageDay.objects.filter(day__gte=first).order_by().values("day").annotate(sum=Sum("tokens"))
-    by_day = {row["day"]: row["sum"] for row in sums}
-    if not by_day:
-        return []
+    by_day = tokens_by_day(first)
     days = [first + timedelta(days=index) for index in range(CHART_DAYS)]
-    return bars(days, by_day)
+    tokens = Series(gettext("Tokens"), [by_day.get(day, 0) for day in days])
+    return draw(
+        Kind.BARS,
+        gettext("Tokens a day"),
+        [date_format(day, "MONTH_DAY_FORMAT") for day in days],
+        [tokens],
+        label=gettext("Day"),
+        show=grouped,
+        most=gettext("Most: {value} ({label})"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

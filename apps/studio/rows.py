@@ -12,7 +12,7 @@ from apps.core import jobs, tenancy
 from apps.core.batching import Batcher
 from apps.core.jobs import Status
 from apps.studio.body import generation_body
-from apps.studio.models import Generation
+from apps.studio.models import Generation, Origin
 
 # How often a reader's row is looked at while it waits: one question for all of them.
 LOOK_SECONDS = 1.0
@@ -20,11 +20,16 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Where a generation stands."""
+    """Where a generation stands; `held_back` if nobody reads its text before it is finished and checked.
+
+    `for_desk` if it is the support desk's, where alone it is read.
+    """
 
     status: str
     queue_position: int | None
     attempt: int
+    held_back: bool = False
+    for_desk: bool = False
 
     @property
     def ended(self) -> bool:
@@ -54,8 +59,12 @@ class Snapshot:
 def load_glances(organization_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Glance]:
     """In two queries at most, whatever the number of ids."""
     with tenancy.scope(organization_id):
-        rows = list(Generation.objects.filter(pk__in=ids).values_list("pk", "status", "attempt", "created_at"))
-        newest = max((created for _, status, _, created in rows if status == Status.QUEUED), default=None)
+        rows = list(
+            Generation.objects.filter(pk__in=ids).values_list(
+                "pk", "status", "attempt", "created_at", "held_back", "origin"
+            )
+        )
+        newest = max((created for _, status, _, created, _, _ in rows if status == Status.QUEUED), default=None)
         ahead: list[Any] = []
         if newest is not None:
             queued = Generation.objects.filter(status=Status.QUEUED, created_at__lte=newest)
@@ -64,7 +73,10 @@ def load_glances(organization_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Glanc
     def position(status: str, created: Any) -> int | None:
         return bisect_left(ahead, created) + 1 if status == Status.QUEUED else None
 
-    return {pk: Glance(status, position(status, created), attempt) for pk, status, attempt, created in rows}
+    return {
+        pk: Glance(status, position(status, created), attempt, held_back, origin == Origin.SUPPORT)
+        for pk, status, attempt, created, held_back, origin in rows
+    }
 
 
 def load_snapshots(organization_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Snapshot]:

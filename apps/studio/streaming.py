@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -39,25 +40,63 @@ Frame = dict[str, Any]
 T = TypeVar("T")
 
 
-async def follow(actor: Actor, generation_id: UUID, after: str = "", grace: float = 0.0) -> AsyncGenerator[Frame]:
+async def follow(
+    actor: Actor,
+    generation_id: UUID,
+    after: str = "",
+    grace: float = 0.0,
+    *,
+    permission: str = "generations:read",
+    for_desk: bool = False,
+) -> AsyncGenerator[Frame]:
     """Frames from `after` (a frame's id, empty for the beginning) to the `done` frame.
 
     Frames: status, delta {id, text}, reset {id}, heartbeat, done {id, generation}. Deltas that have come together are
-    one frame with the id of the last. Raises NotFound at the start, AccessRevoked seconds after the actor may not read
-    generations any more, ServiceUnavailable when Redis or the database stays away, and Leaving `grace` seconds after
-    this process was asked to stop; a reader may then come back with the last id that it has seen.
+    one frame with the id of the last. What is the support desk's is followed with `for_desk` alone. Raises NotFound at
+    the start, AccessRevoked seconds after the actor has not `permission` any more, ServiceUnavailable when Redis or the
+    database stays away, and Leaving `grace` seconds after this process was asked to stop; a reader may then come back
+    with the last id that it has seen.
     """
     position, row = streams.parse_position(after), (actor.organization_id, generation_id)
-    with watching(actor, "generations:read") as watch:
+    with watching(actor, permission) as watch:
         now = await _first_glance(row)
+        if now.for_desk != for_desk:
+            raise NotFound("There is no generation with this id.")
         yield now.frame()
         with Reader(generation_id, position) as reader:
             follower = _Follower(row, reader, now, grace, watch)
             await follower.find_place(position)
+            holding = HeldBack(position) if now.held_back else None
             async for frame in follower.frames():
                 if watch is not None:
                     watch.check()
-                yield frame
+                for shown in [frame] if holding is None else holding.shown(frame):
+                    yield shown
+
+
+class HeldBack:
+    """What a reader is shown of a text that nobody may read before it is finished and checked.
+
+    Its words pass by unseen, a heartbeat now and then in their place; the whole comes at once, before the last frame.
+    """
+
+    def __init__(self, position: str) -> None:
+        self._position, self._told = position, time.monotonic()
+
+    def shown(self, frame: Frame) -> list[Frame]:
+        """The frames in place of one."""
+        if frame["type"] not in {"delta", "reset"}:
+            self._told = time.monotonic()
+        if frame["type"] == "done":
+            # Whoever comes back may have been given the whole before.
+            again = [] if self._position == START else [{"type": "reset", "id": frame["id"]}]
+            return [*again, *_delta([frame["generation"]["text"]], frame["id"]), frame]
+        if frame["type"] in {"delta", "reset"}:
+            if time.monotonic() - self._told < settings.STREAM_HEARTBEAT_SECONDS:
+                return []
+            self._told = time.monotonic()
+            return [{"type": "heartbeat"}]
+        return [frame]
 
 
 async def _first_glance(row: tuple[UUID, UUID]) -> Glance:
@@ -164,7 +203,7 @@ class _Follower:
         if attempt <= self.now.attempt:
             return False
         # What has been asked may be answered with how the row stood before.
-        self.now, self.asked = Glance(Status.RUNNING, None, attempt), None
+        self.now, self.asked = replace(self.now, status=Status.RUNNING, queue_position=None, attempt=attempt), None
         return True
 
     async def _mend(self, piece: Piece) -> list[Frame]:

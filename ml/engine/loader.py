@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from ml.engine.architecture import RUNS, Architecture, describe
+from ml.engine.cpu.linear import has_bfloat16
 from ml.engine.spec import ModelSpec
 from ml.panics import panics_as_errors
 from ml.types import EngineError, ModelUnavailable
@@ -143,7 +144,7 @@ def _check_kind(config: Any, source: str) -> None:
 
 
 def _dtype(spec: ModelSpec, config: Any, device: torch.device) -> torch.dtype:
-    half = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    half = device.type == "cuda" or has_bfloat16()
     if spec.dtype == "float16" and device.type == "cuda":
         return torch.float16
     if spec.dtype == "float32" or not half:

@@ -5,6 +5,8 @@ from __future__ import annotations
 # A pass with a part of a prompt may take this many usual ones: the promise is 3, and the worst of many passes takes
 # half as long again as was estimated.
 MOST_STEPS = 1.8
+# Where several short ones come: each of their places is empty until its prompt has been computed.
+CROWD_STEPS = 2.6
 LEAST_TOKENS, STEP_TOKENS = 16, 16
 # Weight of a new measurement, and how far it counts beyond what was expected: when the system puts a thread aside, one
 # pass takes a hundred times as long, and the next parts would be as much too large or too small.
@@ -25,17 +27,19 @@ class Pace:
         self._prompt_seconds = self._prompt_tokens = 0.0
         self._largest = LEAST_TOKENS // 2
 
-    def prompt_tokens(self, writing: int, coming: int = 1) -> int:
+    def prompt_tokens(self, writing: int, coming: int = 1, first: int = 0) -> int:
         """Return how many tokens of prompts to compute beside `writing` requests, when `coming` have prompts.
 
         One long prompt is measured by the usual pass of those who write. Where several come, it is by the one that all
-        of them will have together, or the few that write would be served well and everybody else hardly at all.
+        of them will have together, or the few that write would be served well and everybody else hardly at all. `first`
+        is what the first of them still lacks: beside one that takes many passes each of these shall be short.
         """
+        steps = MOST_STEPS if coming <= 1 or first > self._most else CROWD_STEPS
         usual = self._usual_pass(_size(writing))
         if not usual or not self._prompt_seconds:
             return min(self._most, LEAST_TOKENS)
         crowd = max(usual, self._usual_pass(_size(writing + max(0, coming - 1))))
-        affordable = int((MOST_STEPS * crowd - usual) * self._prompt_tokens / self._prompt_seconds)
+        affordable = int((steps * crowd - usual) * self._prompt_tokens / self._prompt_seconds)
         tokens = min(affordable, 2 * self._largest)
         return max(LEAST_TOKENS, min(self._most, tokens // STEP_TOKENS * STEP_TOKENS))
 

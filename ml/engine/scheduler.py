@@ -59,6 +59,11 @@ class Scheduler:
 
     # ------------------------------------------------------------ the next pass
 
+    def first_prompt(self) -> int:
+        """Return how many tokens the prompt that is computed next still lacks; 0 without one."""
+        begun = next((state.missing for state in self.running if state.missing > 1), 0)
+        return begun or (self.waiting[0].missing if self.waiting else 0)
+
     def next_pass(self, prompt_tokens: int) -> list[Turn]:
         """Return what to compute: a token for each request that writes, and at most `prompt_tokens` of prompts."""
         self._make_room()

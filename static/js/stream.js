@@ -83,7 +83,7 @@ export class GenerationStream {
   #connect() {
     this.timer = null;
     this.connectedAt = performance.now();
-    if (this.failures < SOCKET_TRIES) this.#openSocket();
+    if (this.urls.socket && this.failures < SOCKET_TRIES) this.#openSocket();
     else this.#openEvents();
   }
 

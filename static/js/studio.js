@@ -1,8 +1,11 @@
 // The studio page: the form's live estimate, sending without a reload, Stop, Regenerate, keys.
 import { csrfToken, format, isTyping, readJson, texts } from "./dom.js";
+import { setUpFeedback } from "./feedback.js";
 import { OutputPanel } from "./output.js";
 import { clearToasts, toast } from "./toasts.js";
 
+const FETCH_TRIES = 25;
+const FETCH_WAIT_MS = 1500;
 const language = document.documentElement.lang || "en";
 const root = document.querySelector("[data-studio]");
 const form = root.querySelector("[data-studio-form]");
@@ -30,6 +33,16 @@ async function post(action, body) {
   return { ok: response.ok && !response.redirected, ...answer };
 }
 
+/** The same, again while pages that fill in the form are still being fetched. */
+async function postUntilReady(action, body) {
+  for (let tries = 0; ; tries += 1) {
+    const answer = await post(action, body);
+    if (!answer.retry || tries === FETCH_TRIES) return answer;
+    if (!tries) toast(answer.message);
+    await new Promise((resolve) => setTimeout(resolve, FETCH_WAIT_MS));
+  }
+}
+
 /** Puts messages beside their fields and goes to the first; false when no field was concerned. */
 function showErrors(errors) {
   for (const box of form.querySelectorAll("[data-error-for]")) {
@@ -54,7 +67,7 @@ async function submit(action, body, button) {
   if (button) button.disabled = true;
   clearToasts();
   try {
-    const answer = await post(action, body);
+    const answer = await postUntilReady(action, body);
     const placed = showErrors(answer.errors ?? {});
     if (answer.ok) await show(answer.url);
     else if (!placed) toast(answer.message || texts.failed, { kind: "error" });
@@ -95,7 +108,7 @@ async function show(url, { push = true } = {}) {
 async function refreshNumbers() {
   const url = location.href;
   const page = await fetchPage(url).catch(() => null);
-  if (page && location.href === url && !output.isBusy) adopt(page, "numbers", "recent");
+  if (page && location.href === url && !output.isBusy) adopt(page, "numbers", "opinion", "recent", "findings", "safety");
 }
 
 async function stop() {
@@ -126,7 +139,8 @@ function setUpEstimate() {
 
 /** An upper bound: every byte of the prompt could be a token, and the answer may use all it is allowed. */
 function estimateOf(prices, mostOutput) {
-  const promptTokens = new TextEncoder().encode(promptText()).length + prices.overhead;
+  const own = Number(form.dataset.promptBytes ?? 0);
+  const promptTokens = new TextEncoder().encode(promptText()).length + own + prices.overhead;
   const cost = (promptTokens * prices.input + Math.min(mostOutput, prices.max_output) * prices.output) / 1000;
   const money = new Intl.NumberFormat(language, {
     style: "currency",
@@ -138,6 +152,11 @@ function estimateOf(prices, mostOutput) {
 }
 
 function promptText() {
+  // A template's form: every variable may stand in the prompt, and the template's own words do.
+  if (form.dataset.promptBytes) {
+    const values = [...new FormData(form)].filter(([name, value]) => name.startsWith("v_") && typeof value === "string");
+    return values.map(([, value]) => value).join("\n");
+  }
   const names = form.elements.kind.value === "prompt" ? ["prompt"] : ["product", "audience", "key_points", "tone"];
   return names.map((name) => form.elements[name].value).join("\n");
 }
@@ -185,3 +204,4 @@ root.addEventListener("millrace:finished", refreshNumbers);
 window.addEventListener("popstate", () => show(location.href, { push: false }).catch(() => location.reload()));
 setUpEstimate();
 setUpExamples();
+setUpFeedback();

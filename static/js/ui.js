@@ -1,6 +1,7 @@
 // Menus, dialogs, copy buttons, the theme and language choice: behaviour that any page may carry.
 import { icon, recall, store, texts } from "./dom.js";
-import { toast } from "./toasts.js";
+import { setUpForms } from "./forms.js";
+import { setUpFlashes, toast } from "./toasts.js";
 
 const COPIED_MS = 1600;
 
@@ -18,6 +19,13 @@ function setUpMenus() {
       event.stopImmediatePropagation();
     }
   });
+}
+
+/** Where the list of a console's pages is longer than the screen, the present one is in sight. */
+function showWhereOneIs() {
+  const here = document.querySelector(".console-tabs .tabs [aria-current=page]");
+  const list = here?.closest(".tabs");
+  if (list) list.scrollTop = here.offsetTop - list.clientHeight / 2;
 }
 
 function setUpDialogs() {
@@ -118,35 +126,42 @@ function setUpTheme() {
   show();
 }
 
-/** A select whose change is the whole act (language): no button needed once scripts run. */
-function setUpAutoSubmit() {
-  for (const select of document.querySelectorAll("select[data-autosubmit]")) {
-    select.addEventListener("change", () => select.form.requestSubmit());
-  }
+/** The sidebar as icons alone: `[` or its button; theme.js makes it so before the first paint. */
+function setUpSidebar() {
+  const root = document.documentElement;
+  const button = document.querySelector("[data-fold]");
+  if (!button) return;
+  const links = document.querySelectorAll(".sidebar .nav-link");
+  const show = () => {
+    const narrow = root.dataset.sidebar === "narrow";
+    button.setAttribute("aria-pressed", String(narrow));
+    // Without its words an icon says what it is where the pointer rests.
+    for (const link of links) link.title = narrow ? link.querySelector(".label-text").textContent : "";
+  };
+  button.addEventListener("click", () => {
+    const narrow = root.dataset.sidebar !== "narrow";
+    if (narrow) root.dataset.sidebar = "narrow";
+    else delete root.dataset.sidebar;
+    store("millrace.sidebar", narrow ? "narrow" : null);
+    show();
+  });
+  show();
 }
 
-/** A form that is on its way may not be sent a second time. */
-function setUpSubmitOnce() {
-  document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (event.defaultPrevented || form.method !== "post") return;
-    if (form.dataset.sent) {
-      event.preventDefault();
-      return;
-    }
-    form.dataset.sent = "1";
-  });
-  // Back from the browser's cache the form must work again.
-  window.addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-  });
+/** Keys as they are written on the reader's own keyboard. */
+function nameKeys() {
+  if (!/Mac|iPhone|iPad/.test(navigator.platform)) return;
+  for (const key of document.querySelectorAll("kbd")) key.textContent = key.textContent.replace(/^Ctrl\b/, "⌘");
 }
 
 export function setUpInterface() {
+  showWhereOneIs();
   setUpMenus();
   setUpDialogs();
   setUpCopyButtons();
   setUpTheme();
-  setUpAutoSubmit();
-  setUpSubmitOnce();
+  setUpSidebar();
+  setUpForms();
+  setUpFlashes();
+  nameKeys();
 }

@@ -14,7 +14,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from apps.core.connections import redis_client
+from apps.licensing.api import waiting
 from tests.helpers import principals
+from tests.helpers.market import turn_on
 from tests.helpers.principals import Principal
 from tests.helpers.world import Side, make_side
 
@@ -51,7 +53,7 @@ class World:
 
 
 def is_api_path(path: str) -> bool:
-    return path.startswith(("/api/", "/v1/", "/scim/"))
+    return path.startswith(("/api/", "/v1/", "/scim/", "/public/api/"))
 
 
 def _json(body: Any) -> bytes:
@@ -72,9 +74,17 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+@pytest.fixture(autouse=True)
+def _market_is_open(_no_switch_is_set: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is off by default must be as safe as the rest where an operator turns it on."""
+    turn_on(monkeypatch, "data_offers", "sponsored_slots")
+
+
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        # There is no signer to wait for.
+        patch.setattr(waiting, "PATIENCE_SECONDS", 0.0)
         patch.setattr(settings, "MEDIA_ROOT", Path(tmp_path_factory.mktemp("media")))
         with undone():
             a, b = make_side("Xylophone"), make_side("Quetzal")

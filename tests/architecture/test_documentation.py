@@ -3,7 +3,9 @@
 import ast
 import re
 
+from apps.accounts.audit.sentences import SENTENCES
 from apps.accounts.permissions import KEY_SCOPES
+from apps.core.eventtypes import catalogue
 from tests.helpers.sources import CODE, ROOT, called, calls, files, tree
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -121,3 +123,62 @@ def test_links_between_documents_lead_somewhere() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+# Acts that are no events, in files that record other events by a variable.
+IN_THE_AUDIT_LOG_ALONE = {
+    "document.removed",
+    "inbound_hook.secret_changed",
+    "offer.file_added",
+    "offer.file_removed",
+    "schedule.run",
+    "source.retried",
+    "webhook_callbacks.secret_added",
+    "webhook_callbacks.secret_removed",
+}
+EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
+
+
+def recorded_events() -> tuple[set[str], set[str]]:
+    """Types of events that code records, as far as it names them, and the openings of those that it puts together.
+
+    Where the type is a variable, every name in the file counts that the audit log has a sentence for.
+    """
+    names, openings = set(), set()
+    for path in files("*.py", "apps", "workers"):
+        for _, call in calls(path):
+            if ast.unparse(call.func) != "events.record":
+                continue
+            constants = [node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)]
+            if isinstance(call.args[0], ast.JoinedStr):
+                openings |= {str(constants[0])}
+            elif isinstance(call.args[0], ast.Name):
+                written = (node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant))
+                names |= {str(text) for text in written if isinstance(text, str)} & set(SENTENCES)
+            else:
+                names |= {str(text) for text in constants if EVENT.fullmatch(str(text))}
+    return names, openings
+
+
+def documented_events() -> set[str]:
+    section = API.partition("## Events")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*`) \|", section, re.M)
+    return {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)}
+
+
+def test_every_event_is_documented_and_no_other() -> None:
+    """The catalogue is what is recorded: every test holds events against it, and the next one what code names."""
+    assert documented_events() == set(catalogue())
+
+
+def test_every_event_that_code_names_is_in_the_catalogue() -> None:
+    names, openings = recorded_events()
+    assert names - set(catalogue()) == IN_THE_AUDIT_LOG_ALONE
+    assert {start for start in openings if not any(name.startswith(start) for name in catalogue())} == set()
+
+
+def test_no_event_is_in_the_catalogue_that_nothing_records() -> None:
+    names, openings = recorded_events()
+    # What a service hands to another that records it has a sentence in the audit log under the same name.
+    left = set(catalogue()) - names - set(SENTENCES)
+    assert {name for name in left if not name.startswith(tuple(openings))} == set()

@@ -93,6 +93,8 @@ def test_counters_are_asked_for_their_rate_and_others_never() -> None:
 
 def test_figures_that_all_web_processes_report_are_not_added_up() -> None:
     shared = ("millrace_queue_", "millrace_store_", "millrace_broker_", "millrace_worker_seen_")
+    shared += ("millrace_stripe_inbox_", "millrace_stripe_outbox_", "millrace_stripe_findings")
+    shared += ("millrace_webhooks_", "millrace_inbound_calls_")
     for where, query in queries():
         for found in re.finditer(r"\b(millrace_\w+)", query.replace("millrace_queue_wait_seconds", "")):
             if found[1].startswith(shared):
@@ -112,7 +114,7 @@ def test_the_dashboard_is_well_formed() -> None:
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
     assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
     rows = [panel["title"] for panel in panels() if panel["type"] == "row"]
-    assert rows == ["Now", "Demand", "Engine", "Latency", "Faults", "Web", "Processes"]
+    assert rows == ["Now", "Demand", "Engine", "Latency", "Faults", "Payments", "Web", "Processes", "Webhooks"]
     taken: set[tuple[int, int]] = set()
     for panel in panels():
         place = panel["gridPos"]
@@ -130,7 +132,21 @@ def test_the_dashboard_is_well_formed() -> None:
         assert used <= set(variables), f"{panel['title']} uses {used}"
 
 
-@pytest.mark.parametrize("wanted", ["queue_oldest_age", "worker_seen", "lease_losses", "http_requests"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "queue_oldest_age",
+        "worker_seen",
+        "lease_losses",
+        "http_requests",
+        "stripe_inbox_oldest_age",
+        "stripe_inbox_failing",
+        "stripe_outbox_oldest_age",
+        "stripe_outbox_unknown",
+        "stripe_drifts",
+        "webhooks_due_oldest_age",
+    ],
+)
 def test_there_is_an_alert_for_what_must_wake_somebody(wanted: str) -> None:
     assert [where for where, query in queries() if where.startswith("the alert") and f"millrace_{wanted}" in query]
 

@@ -19,7 +19,7 @@ def test_a_missing_address_is_404_in_its_own_convention(path: str, org_a: Tenant
         assert response.json()["error"]["code"] == "not_found"
 
 
-@pytest.mark.parametrize("name", ["home", "account_login", "account_signup", "api-docs"])
+@pytest.mark.parametrize("name", ["home", "pricing", "account_login", "account_signup", "api-docs"])
 def test_pages_hold_to_the_policy(name: str, db: None) -> None:
     response = Client().get(reverse(name))
     assert response.status_code == 200

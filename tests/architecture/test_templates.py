@@ -10,7 +10,14 @@ from tests.helpers.sources import files, name_of
 
 TEMPLATES = files("*.html", "templates", "apps")
 # Where HTML is made in Python, and why it is safe.
-SAFE_HTML_IN_PYTHON: set[str] = {"apps/core/templatetags/ui.py"}
+SAFE_HTML_IN_PYTHON: set[str] = {
+    "apps/core/templatetags/ui.py",
+    # Through the sanitiser, which its own tests attack.
+    "apps/core/markdown.py",
+    # Hand that HTML on.
+    "apps/market/templatetags/market.py",
+    "apps/studio/templatetags/chat.py",
+}
 FORBIDDEN = {
     "an inline script": re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*type=\"application/json\")[^>]*>", re.I),
     "an inline style": re.compile(r"<style\b|\sstyle\s*=", re.I),

@@ -1,4 +1,4 @@
-"""Each wall between organizations alone: one filter of the ORM taken away at a time, and then none of Python at all."""
+"""Each wall between organizations alone: filters of the ORM taken away, and then none of Python at all."""
 
 import json
 import re
@@ -25,15 +25,17 @@ READS = sorted(
     name for name, route in ROUTES.items() if "GET" in route.rules and route.rules["GET"].audience != "everyone"
 )
 FILTERED = [model for model in tenant_models() if issubclass(model, tenancy.TenantModel)]
+# Some tables are asked by every address: each alone is tried at as many, from the first to the last.
+ADDRESSES_OF_A_TABLE = 12
 _first_wall = TenantManager.get_queryset
 
 
 @contextmanager
-def without_filter(model: type[models.Model]) -> Iterator[None]:
-    """As if somebody had forgotten the filter of this one table."""
+def without_filter(*forgotten: type[models.Model]) -> Iterator[None]:
+    """As if somebody had forgotten the filter of these tables."""
 
     def unfiltered(self: TenantManager) -> Any:
-        return models.Manager.get_queryset(self) if self.model is model else _first_wall(self)
+        return models.Manager.get_queryset(self) if self.model in forgotten else _first_wall(self)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TenantManager, "get_queryset", unfiltered)
@@ -49,8 +51,10 @@ def ask(world: World, name: str, who: Any, ids: dict[str, Any]) -> str:
 
 
 def shown_of(side: Side, text: str, ids: dict[str, Any]) -> list[str]:
-    brought = {str(id) for id in ids.values()}
-    return [secret for secret in side.secrets if secret in text and secret not in brought]
+    # What the caller has brought along is no secret, also where it is made of the organization's name.
+    for brought in sorted(map(str, ids.values()), key=len, reverse=True):
+        text = text.replace(brought, "")
+    return [secret for secret in side.secrets if secret in text]
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +79,24 @@ def _reader_of(world: World, name: str) -> Any:
 
 @pytest.mark.parametrize("model", FILTERED, ids=lambda model: model._meta.label)
 def test_a_forgotten_filter_shows_nothing(model: type[models.Model], world: World, asked: dict[str, set[str]]) -> None:
-    leaks = []
+    names = sorted(asked.get(model._meta.db_table, set()))
     with without_filter(model):
         with tenancy.scope(world.a.id):
             assert not model.objects.filter(organization_id=world.b.id).exists()  # type: ignore[attr-defined]
-        for name in sorted(asked.get(model._meta.db_table, set())):
-            for ids in (world.a.ids, world.b.ids):
-                if shown := shown_of(world.b, ask(world, name, _reader_of(world, name), ids), ids):
-                    leaks.append(f"{name}: {shown}")
+        assert_nothing_leaks(world, names[:: -(-len(names) // ADDRESSES_OF_A_TABLE) or 1])
+
+
+def test_with_all_filters_forgotten_nothing_is_shown(world: World) -> None:
+    with without_filter(*FILTERED):
+        assert_nothing_leaks(world, READS)
+
+
+def assert_nothing_leaks(world: World, names: list[str]) -> None:
+    leaks = []
+    for name in names:
+        for ids in (world.a.ids, world.b.ids):
+            if shown := shown_of(world.b, ask(world, name, _reader_of(world, name), ids), ids):
+                leaks.append(f"{name}: {shown}")
     assert not leaks, "\n".join(leaks)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench import product
 from bench.throughput.client import Follower
-from bench.throughput.work import prompt
+from bench.throughput.work import Text, length, prompt, result
 
 
 def test_every_stream_of_every_round_has_a_text_of_its_own() -> None:
@@ -52,3 +52,17 @@ def test_the_tables_show_both_sides_and_their_ratio() -> None:
     assert table["rows"][0][1:] == [400.0, 390.0, "97.5%"]
     assert table["rows"][1][-1] == "+22.5 ms"
     json.dumps(table)
+
+
+def test_only_what_came_while_all_had_a_text_in_hand_counts() -> None:
+    quick = [Text(first=1, end=3, tokens=20), Text(first=3, end=5, tokens=20)]
+    slow = [Text(first=2, end=6, tokens=40), Text(first=7, end=9, tokens=10)]
+    found = result([quick, slow], began=0.5)
+    assert found == {"tokens": 10 + 20 + 30, "seconds": 3, "written": 90, "all_begun": 1.5}
+    with pytest.raises(RuntimeError, match="more texts"):
+        result([quick[:1], [Text(first=4, end=6, tokens=10)]], began=0)
+
+
+def test_texts_end_one_by_one() -> None:
+    assert len({length(number, 256) for number in range(32)}) == 32
+    assert {length(number, 256) for number in range(96)} <= set(range(128, 385))

@@ -18,7 +18,7 @@ def services() -> dict[str, Any]:
 
 def test_compose_runs_every_process_of_the_procfile(services: dict[str, Any]) -> None:
     processes = re.findall(r"^(\w+):", (ROOT / "Procfile").read_text(), re.MULTILINE)
-    assert processes == ["web", "generation", "default", "schedule"]
+    assert processes == ["web", "generation", "default", "embedding", "dialogue", "signer", "schedule"]
     for name in processes:
         assert services[name]["command"] == ["sh", "deploy/process.sh", name]
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
@@ -27,6 +27,13 @@ def test_compose_runs_every_process_of_the_procfile(services: dict[str, Any]) ->
 def test_only_the_migration_runs_as_owner(services: dict[str, Any]) -> None:
     owners = {name for name, service in services.items() if service["environment"].get("DATABASE_ROLE") == ""}
     assert owners == {"migrate"}
+
+
+def test_only_the_signer_has_the_keys_of_licences(services: dict[str, Any]) -> None:
+    given = {name for name, service in services.items() if "LICENCE_SIGNING_KEYS" in service["environment"]}
+    assert given == {"signer"}
+    with_file = [line for line in (ROOT / "Procfile").read_text().splitlines() if "LICENCE_SIGNING_KEYS" in line]
+    assert [line.partition(":")[0] for line in with_file] == ["signer"]
 
 
 def test_compose_names_every_value_that_its_example_asks_for() -> None:
@@ -71,3 +78,8 @@ def test_constraints_pin_every_requirement_alike() -> None:
                 name, version = line.split("==")
                 assert pins[re.sub(r"[-_.]+", "-", name.split("[")[0]).lower()] == version, line
     assert not [name for name in pins if "nvidia" in name or "cuda" in name or name == "triton"]
+
+
+def test_nothing_for_servers_starts_the_stripe_simulator() -> None:
+    for name in ("Procfile", "Dockerfile", "deploy/compose.yaml", "deploy/process.sh", "deploy/compose.env.example"):
+        assert "stripe_simulator" not in (ROOT / name).read_text()

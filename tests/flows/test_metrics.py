@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from honcho.environ import parse_procfile
 
 from tests.helpers.metrics import Samples, names, parsed, total
 from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("stack")]
 
+PROCFILE = Path(__file__).resolve().parents[2] / "Procfile"
 BRIEF = {
     "content_type": "blog_opening",
     "product": "Alder Kettle",
@@ -58,8 +61,8 @@ def generate(stack: Stack, **body: Any) -> dict[str, Any]:
 
 
 def test_every_process_says_where_it_listens(stack: Stack) -> None:
-    found = wait_for(lambda: len(listeners(stack)) == 4 and listeners(stack), 60, "the last listener")
-    assert set(found) == {"web", "generation", "default", "schedule"}
+    started = set(parse_procfile(PROCFILE.read_text()).processes)
+    found = wait_for(lambda: listeners(stack).keys() == started and listeners(stack), 60, "the last listener")
     for process, url in found.items():
         assert url.startswith("http://127.0.0.1:")
         assert total(read(url), "millrace_process_up", process=process) == 1
@@ -82,8 +85,10 @@ def test_a_generation_shows_in_the_metrics_of_web_and_worker(stack: Stack) -> No
     # A prompt is computed, or known already as the beginning of an earlier one.
     assert more("millrace_engine_prefill_tokens_total") + more("millrace_engine_reused_tokens_total") >= 1
     for clock in ("queue_wait", "claim_to_first_token", "time_to_first_token"):
-        assert more(f"millrace_{clock}_seconds_count", model=model) >= 1, clock
-        assert 0 < more(f"millrace_{clock}_seconds_sum", model=model) < 120, clock
+        # Others may be written at the same time: the demo's own texts, right after the start.
+        count = more(f"millrace_{clock}_seconds_count", model=model)
+        assert count >= 1, clock
+        assert 0 < more(f"millrace_{clock}_seconds_sum", model=model) < 120 * count, clock
     assert more("millrace_time_to_first_token_seconds_sum") > more("millrace_queue_wait_seconds_sum")
     assert more("millrace_inter_token_seconds_count", model=model) >= tokens - 2
     assert 0 < more("millrace_inter_token_seconds_sum", model=model) < 120

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -20,7 +21,7 @@ AUDIENCES = ("everyone", "person", "member", "owner", "caller", "directory")
 class Rule:
     """Who may use one method of an address, and what comes to them where that is not success.
 
-    `over` is a role of which they must hold all that it does.
+    `over` is a role of which they must hold all that it does, or another permission.
     """
 
     audience: str
@@ -81,6 +82,12 @@ def role_permissions() -> dict[str, frozenset[str]]:
     return found
 
 
+def needed_for(rule: Rule) -> frozenset[str]:
+    """Every permission that a rule for permissions asks for."""
+    over = role_permissions().get(rule.over, frozenset({rule.over}) if rule.over else frozenset())
+    return over | {rule.audience}
+
+
 def addresses(resolver: Any = None, namespace: str = "", path: str = "") -> Iterator[tuple[str, str, URLPattern]]:
     """(name with its namespaces, path, pattern) of every address that Django routes."""
     for pattern in (resolver or get_resolver()).url_patterns:
@@ -89,3 +96,13 @@ def addresses(resolver: Any = None, namespace: str = "", path: str = "") -> Iter
             yield from addresses(pattern, inner, path + str(pattern.pattern))
         else:
             yield f"{namespace}{pattern.name}", path + str(pattern.pattern), pattern
+
+
+def nobodys_ids(ids: dict[str, Any]) -> dict[str, Any]:
+    """For each kind an id of its form that no row has."""
+    return {name: _nobodys(str(id)) for name, id in ids.items()}
+
+
+def _nobodys(id: str) -> Any:
+    prefix = next((each for each in ("file-", "batch_") if id.startswith(each)), "")
+    return prefix + uuid4().hex if prefix else uuid4()

@@ -39,6 +39,18 @@ class Tenant:
         return {"authorization": f"Bearer {self.key}"}
 
 
+def bearer_with(tenant: Tenant, *scopes: str) -> dict[str, str]:
+    """Headers for a request with a key of the organization that has these scopes, and is called after them."""
+    known = (tenant.id, scopes)
+    if known not in _keys:
+        _keys[known] = services.create_api_key(tenant.actor, " ".join(scopes), list(scopes))[1]
+    return {"authorization": f"Bearer {_keys[known]}"}
+
+
+# The secrets of keys that tests have asked for; the organization's id is another one in each test.
+_keys: dict[tuple[UUID, tuple[str, ...]], str] = {}
+
+
 def make_user(email: str) -> User:
     return User.objects.create_user(email, PASSWORD)
 

@@ -64,7 +64,12 @@ def members(side: Side) -> list[Principal]:
 def keys(side: Side) -> list[Principal]:
     """A key with every scope, and one with each."""
     scopes = frozenset(table()["scopes"])
-    return [_key(side, "a key with every scope", scopes)] + [_key(side, f"a key with {s}", {s}) for s in sorted(scopes)]
+    return [_key(side, "a key with every scope", scopes)] + [_key(side, key_with(s), {s}) for s in sorted(scopes)]
+
+
+def key_with(scope: str) -> str:
+    """What the key with this scope alone is called."""
+    return f"a key with {scope}"
 
 
 def service_account(side: Side) -> Principal:
@@ -89,8 +94,12 @@ def directory(side: Side) -> Principal:
 
 
 def borderline(side: Side) -> dict[str, list[Principal]]:
-    """For each permission a custom role with everything but it, so that no line asks for less than it says."""
-    return {name: [all_but(side, name)] for name in CUSTOM_ROLE_PERMISSIONS}
+    """For each permission a custom role, and a key, with everything but it: no line asks for less than it says."""
+    found = {name: [all_but(side, name)] for name in CUSTOM_ROLE_PERMISSIONS}
+    scopes = frozenset(table()["scopes"])
+    for scope in scopes:
+        found.setdefault(scope, []).append(_key(side, f"a key with all but {scope}", scopes - {scope}))
+    return found
 
 
 def all_but(side: Side, permission: str) -> Principal:

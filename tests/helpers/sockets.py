@@ -21,10 +21,10 @@ def cookie_of(user: Any) -> str:
 class Socket:
     """A client of the real ASGI application; `channels.testing` wants another web server installed."""
 
-    def __init__(self, id: Any, query: str, headers: dict[str, str]) -> None:
+    def __init__(self, id: Any, query: str, headers: dict[str, str], kind: str = "generations") -> None:
         scope = {
             "type": "websocket",
-            "path": f"/ws/generations/{id}/",
+            "path": f"/ws/{kind}/{id}/",
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in ({"host": "testserver"} | headers).items()],
             "subprotocols": [],
@@ -56,8 +56,8 @@ class Socket:
 
 
 @asynccontextmanager
-async def connected(id: Any, query: str = "", **headers: str) -> AsyncIterator[Socket]:
-    socket = Socket(id, query, headers)
+async def connected(id: Any, query: str = "", kind: str = "generations", **headers: str) -> AsyncIterator[Socket]:
+    socket = Socket(id, query, headers, kind)
     assert await socket.shake_hands()
     try:
         yield socket

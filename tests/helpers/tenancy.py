@@ -1,5 +1,6 @@
 """The proof, from PostgreSQL's own catalogue, that a table is walled between organizations."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connection, models
@@ -18,11 +19,11 @@ def tenant_models() -> list[type[models.Model]]:
     return [Organization, *(model for model in apps.get_models() if issubclass(model, TenantModel))]
 
 
-def rows_of(organization_id: Any) -> list[Any]:
-    """Every row of the organization, as PostgreSQL writes it."""
+def rows_of(organization_id: Any, but: Collection[type[models.Model]] = ()) -> list[Any]:
+    """Every row of the organization, as PostgreSQL writes it; `but` those of these tables."""
     found: list[Any] = []
     with scope(organization_id), connection.cursor() as cursor:
-        for model in tenant_models():
+        for model in (each for each in tenant_models() if each not in but):
             cursor.execute(f"SELECT t::text FROM {model._meta.db_table} t ORDER BY 1")
             found += cursor.fetchall()
     return found

@@ -1,5 +1,6 @@
 """The stream writer against a real Redis that cuts, forgets and refuses."""
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from ml.types import StepOutput
+from tests.helpers.scripted import wait_for
 from workers.generation.active import Active
-from workers.generation.writer import Writer
+from workers.generation.writer import LONGEST_WRITE_SECONDS, SECONDS_A_STREAM, WRITE_SECONDS, Writer
 
 
 @dataclass
@@ -162,3 +164,41 @@ def test_an_end_is_told_although_redis_is_away(
     writer._write({active.key: [last]})
     assert [(outcome.text, outcome.completion_tokens) for outcome in owner.finished] == [("Tea", 1)]
     assert [write.text for write in active.unsent] == ["Tea"]
+
+
+# ---------------------------------------------------------------- how often
+
+
+def test_where_many_write_their_text_is_written_less_often(writer: Writer, owner: Owner, redis: Any) -> None:
+    pauses = []
+    for count in (1, 8, 16, 64):
+        outputs = {}
+        for number in range(count):
+            generation = Generation(id=uuid.uuid4(), attempt=1)
+            each = Active(generation, 1, ModelVersion(name="m"))
+            each.open(streams.take_over(redis, generation.pk, 1))
+            owner.active[each.key] = each
+            outputs[each.key] = [StepOutput(each.key, text=str(number), token_ids=(number,))]
+        writer._write(outputs)
+        pauses.append(writer._pause)
+    assert pauses == [WRITE_SECONDS, 8 * SECONDS_A_STREAM, 16 * SECONDS_A_STREAM, LONGEST_WRITE_SECONDS]
+    writer._write({})
+    assert writer._pause == LONGEST_WRITE_SECONDS
+
+
+def test_the_first_text_and_the_last_wait_for_no_pause(owner: Owner, active: Active, redis: Any) -> None:
+    """The pause is longer than the test waits, so that only what is urgent is written."""
+    writer = Writer(owner)
+    try:
+        writer._pause, writer._written = 3600.0, time.monotonic()
+        writer.put([StepOutput(active.key, text="Tea", token_ids=(0,))])
+        wait_for(lambda: active.outputs == 1)
+        writer._pause = 3600.0
+        writer.put([StepOutput(active.key, text=" is", token_ids=(1,))])
+        time.sleep(0.2)
+        assert active.outputs == 1
+        writer.put([StepOutput(active.key, text=" warm", token_ids=(2,), finish_reason="stop")])
+        wait_for(lambda: owner.finished)
+    finally:
+        writer.stop()
+    assert [text for _, kind, text in entries(redis, active) if kind == "delta"] == ["Tea", " is warm"]

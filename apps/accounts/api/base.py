@@ -32,9 +32,9 @@ class NewestFirst(BasePagination):
         return CreatedCursorPagination().get_paginated_response_schema(schema)
 
 
-def checked(serializer: type[Serializer[Any]], request: Request, permission: str) -> dict[str, Any]:
+def checked(serializer: type[Serializer[Any]], request: Request, *permissions: str) -> dict[str, Any]:
     """The request's body, or InvalidRequest naming what is wrong with it; told to whoever may act at all."""
-    api_actor(request).require(permission)
+    api_actor(request).require(*permissions)
     body = serializer(data=request.data)
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import structlog
 from django.db import models
 
 from apps.accounts.access import Actor, ActorKind
-from apps.accounts.models import AuditEntry, InstallationEntry, User
+from apps.accounts.models import AuditEntry, AuditHead, InstallationEntry, User
 from apps.accounts.models.audit import LONGEST_NAME
 
 
@@ -50,6 +51,16 @@ def record(
         request_id=context.get("request_id", ""),
     )
     return entry
+
+
+def lock_heads(organization_ids: Iterable[UUID]) -> None:
+    """Locks several organizations' chains until commit, in the order of their ids; in a scope that sees them all.
+
+    Whoever records in two organizations calls this before the first entry and after every other lock: two that did so
+    in opposite orders would wait for each other.
+    """
+    heads = AuditHead.objects.filter(organization_id__in=set(organization_ids)).order_by("organization_id")
+    list(heads.select_for_update().values_list("organization_id", flat=True))
 
 
 def record_installation(

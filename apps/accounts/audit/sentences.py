@@ -12,6 +12,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.accounts.audit.bot_sentences import BOT_SENTENCES
+from apps.accounts.audit.document_sentences import DOCUMENT_SENTENCES
+from apps.accounts.audit.support_sentences import SUPPORT_SENTENCES
+from apps.accounts.audit.webhook_sentences import WEBHOOK_SENTENCES
 from apps.accounts.models import AuditEntry
 
 SENTENCES: dict[str, Promise] = {
@@ -45,6 +49,115 @@ SENTENCES: dict[str, Promise] = {
     "budget.used_up": gettext_lazy(
         "%(object)s has no room left in the budget of %(monthly_tokens)s tokens for %(month)s; %(used)s are used."
     ),
+    "conversation.deleted": gettext_lazy("%(actor)s deleted the conversation “%(object)s”."),
+    "conversation.restored": gettext_lazy("%(actor)s had the conversation “%(object)s” back."),
+    **BOT_SENTENCES,
+    **DOCUMENT_SENTENCES,
+    **SUPPORT_SENTENCES,
+    **WEBHOOK_SENTENCES,
+    "safety.policy_changed": gettext_lazy("%(actor)s changed the safety rules (%(object)s)."),
+    "safety.classifier_asked": gettext_lazy("%(actor)s had the safety classifier “%(object)s” trained."),
+    "safety.prompt_refused": gettext_lazy("A text of %(actor)s was refused by the safety rules (%(rule)s: %(name)s)."),
+    "offer.created": gettext_lazy("%(actor)s wrote the offer “%(object)s”."),
+    "offer.changed": gettext_lazy("%(actor)s changed the offer “%(object)s”."),
+    "offer.deleted": gettext_lazy("%(actor)s deleted the offer “%(object)s”."),
+    "offer.file_added": gettext_lazy(
+        "%(actor)s added the file %(file)s to the offer “%(object)s” (SHA-256 %(sha256)s)."
+    ),
+    "offer.file_removed": gettext_lazy("%(actor)s took the file %(file)s out of the offer “%(object)s”."),
+    "offer.submitted": gettext_lazy("%(actor)s asked for the approval of the offer “%(object)s”."),
+    "offer.published": gettext_lazy("%(actor)s published the offer “%(object)s”."),
+    "offer.declined": gettext_lazy("%(actor)s gave the offer “%(object)s” back (%(note)s)."),
+    "offer.withdrawn": gettext_lazy("%(actor)s withdrew the offer “%(object)s”."),
+    "purchase.opened": gettext_lazy(
+        "%(actor)s accepted the licence %(licence)s, version %(version)s (SHA-256 %(digest)s), of “%(object)s”."
+    ),
+    "purchase.delivered": gettext_lazy("“%(object)s” was delivered by %(seller)s."),
+    "purchase.taken_back": gettext_lazy("The purchase of “%(object)s” was refunded or disputed, and its access ended."),
+    "purchase.given_back": gettext_lazy("The access to “%(object)s” was given back; it is now: %(state)s."),
+    "purchase.moved": gettext_lazy("The work on “%(object)s” is now: %(state)s (%(actor)s)."),
+    "purchase.noted": gettext_lazy("%(actor)s: a message about the purchase “%(object)s” (file: %(file)s)."),
+    "sale.made": gettext_lazy(
+        "%(buyer)s bought “%(object)s” for %(amount_minor)s minor units of %(currency)s; the fee is %(fee_minor)s."
+    ),
+    "sale.reversed": gettext_lazy(
+        "%(amount_minor)s minor units of %(currency)s of the sale “%(object)s” were refunded or disputed."
+    ),
+    "sale.restored": gettext_lazy(
+        "%(amount_minor)s minor units of %(currency)s of the sale “%(object)s” came back; %(fee_minor)s of it is fee."
+    ),
+    "sale.moved": gettext_lazy("The work on the sale “%(object)s” is now: %(state)s (%(actor)s)."),
+    "sale.noted": gettext_lazy("%(actor)s: a message about the sale “%(object)s” (file: %(file)s)."),
+    "payout.recorded": gettext_lazy("%(actor)s paid out %(amount_minor)s minor units of %(currency)s (%(reference)s)."),
+    "template.created": gettext_lazy("%(actor)s created the template “%(object)s”."),
+    "template.version_added": gettext_lazy("%(actor)s wrote version %(number)s of the template “%(object)s”."),
+    "template.changed": gettext_lazy("%(actor)s changed what the template “%(object)s” is called."),
+    "template.shared": gettext_lazy(
+        "%(actor)s changed who sees the template “%(object)s” from %(before_visibility)s to %(after_visibility)s "
+        "(teams: %(teams)s)."
+    ),
+    "template.archived": gettext_lazy("%(actor)s archived the template “%(object)s”."),
+    "template.restored": gettext_lazy("%(actor)s took the template “%(object)s” out of the archive."),
+    "template.approved": gettext_lazy("%(actor)s approved version %(number)s of the template “%(object)s” (%(note)s)."),
+    "template.label_moved": gettext_lazy(
+        "%(actor)s put the label %(label)s of the template “%(template)s” on version %(number)s."
+    ),
+    "template.label_removed": gettext_lazy(
+        "%(actor)s took the label %(label)s off the template “%(template)s”; it stood on version %(number)s."
+    ),
+    "template.settings_changed": gettext_lazy(
+        "%(actor)s changed whether somebody else has to approve a template from %(before_four_eyes)s to "
+        "%(after_four_eyes)s."
+    ),
+    "voice.created": gettext_lazy("%(actor)s created the brand voice “%(object)s”."),
+    "voice.version_added": gettext_lazy("%(actor)s wrote version %(number)s of the brand voice “%(object)s”."),
+    "voice.changed": gettext_lazy("%(actor)s changed what the brand voice “%(object)s” is called."),
+    "voice.archived": gettext_lazy("%(actor)s archived the brand voice “%(object)s”."),
+    "voice.restored": gettext_lazy("%(actor)s took the brand voice “%(object)s” out of the archive."),
+    "credits.bought": gettext_lazy("%(object)s bought credits of %(amount)s %(currency)s (%(note)s)."),
+    "credits.given": gettext_lazy("%(object)s was given credits of %(amount)s %(currency)s (%(note)s)."),
+    "credits.used": gettext_lazy("Credits of %(object)s paid for a month: %(amount)s %(currency)s."),
+    "credits.expired": gettext_lazy(
+        "Credits of %(object)s expired before they were used: %(amount)s %(currency)s (%(note)s)."
+    ),
+    "credits.taken_back": gettext_lazy(
+        "Credits of %(object)s were taken back with a payment: %(amount)s %(currency)s (%(note)s)."
+    ),
+    "spending_cap.created": gettext_lazy("%(actor)s set the spending cap to %(after_amount)s a month."),
+    "spending_cap.changed": gettext_lazy(
+        "%(actor)s changed the spending cap from %(before_amount)s to %(after_amount)s a month."
+    ),
+    "spending_cap.removed": gettext_lazy("%(actor)s removed the spending cap, which was %(before_amount)s a month."),
+    "usage.month_closed": gettext_lazy(
+        "The month %(month)s was closed; %(billed_minor)s minor units of %(currency)s were billed beyond the plan."
+    ),
+    "held_licence.received": gettext_lazy(
+        "A licence of %(product_name)s (%(policy_name)s) by %(vendor_name)s was received."
+    ),
+    "held_licence.key_made": gettext_lazy("%(actor)s made a new key of the licence of %(object)s."),
+    "licence.issued": gettext_lazy(
+        "%(actor)s issued a licence of %(product)s (%(policy)s) to %(object)s, until %(until)s."
+    ),
+    "licence.renewed": gettext_lazy("%(actor)s renewed the licence of %(object)s until %(after_until)s."),
+    "licence.suspended": gettext_lazy("%(actor)s suspended the licence of %(object)s: %(reason)s."),
+    "licence.revoked": gettext_lazy("%(actor)s revoked the licence of %(object)s: %(reason)s."),
+    "licence.reinstated": gettext_lazy("%(actor)s reinstated the licence of %(object)s."),
+    "licence.transferred": gettext_lazy("%(actor)s transferred the licence of %(before_licensee)s to %(object)s."),
+    "licence.key_replaced": gettext_lazy("%(actor)s replaced the key of the licence of %(object)s."),
+    "licence.activated": gettext_lazy("%(actor)s activated the licence of %(licensee)s on %(object)s."),
+    "licence.deactivated": gettext_lazy("%(actor)s released %(object)s from the licence of %(licensee)s."),
+    "licence.signed": gettext_lazy("The licence file of %(object)s was signed with the key %(key)s."),
+    "licence_product.created": gettext_lazy("%(actor)s created the product “%(object)s”."),
+    "licence_policy.created": gettext_lazy("%(actor)s created the policy “%(object)s” of %(product)s."),
+    "licence_policy.changed": gettext_lazy("%(actor)s changed the policy “%(object)s”: %(what)s."),
+    "allowance.reached": gettext_lazy(
+        "%(percent)s percent of the allowance of %(meter)s for %(month)s are used: %(used)s of %(included)s."
+    ),
+    "spending_cap.reached": gettext_lazy(
+        "%(percent)s percent of the spending cap of %(cap)s %(currency)s for %(month)s are used:"
+        " %(charged)s %(currency)s."
+    ),
+    "credits.low": gettext_lazy("%(percent)s percent of the credits are used; %(left)s %(currency)s are left."),
     "membership.created": gettext_lazy("%(object)s became a member with the role %(role)s."),
     "membership.role_changed": gettext_lazy("%(actor)s changed the role of %(object)s to %(after_role)s."),
     "membership.removed": gettext_lazy(
@@ -106,7 +219,65 @@ SENTENCES: dict[str, Promise] = {
     "support.started": gettext_lazy("%(actor)s began to act as %(object)s. Reason: %(reason)s."),
     "support.used_page": gettext_lazy("%(actor)s used the page %(page)s (%(method)s)."),
     "support.ended": gettext_lazy("%(actor)s no longer acts as %(object)s (%(how)s)."),
+    "bulk_run.created": gettext_lazy("%(actor)s uploaded the table “%(object)s” of %(rows)s rows."),
+    "bulk_run.started": gettext_lazy("%(actor)s started the bulk run “%(object)s” of %(rows)s rows."),
+    "bulk_run.paused": gettext_lazy("%(actor)s paused the bulk run “%(object)s”."),
+    "bulk_run.resumed": gettext_lazy("%(actor)s resumed the bulk run “%(object)s”."),
+    "bulk_run.stopped": gettext_lazy("%(actor)s stopped the bulk run “%(object)s”."),
+    "bulk_run.retried": gettext_lazy("%(actor)s had %(rows)s failed rows of the bulk run “%(object)s” asked again."),
+    "bulk_run.deleted": gettext_lazy("%(actor)s deleted the bulk run “%(object)s”."),
+    "bulk_run.downloaded": gettext_lazy("%(actor)s downloaded the bulk run “%(object)s” (%(format)s)."),
+    "schedule.created": gettext_lazy("%(actor)s set the schedule “%(object)s”."),
+    "schedule.changed": gettext_lazy("%(actor)s changed the schedule “%(object)s”."),
+    "schedule.paused": gettext_lazy("%(actor)s paused the schedule “%(object)s”."),
+    "schedule.resumed": gettext_lazy("%(actor)s resumed the schedule “%(object)s”."),
+    "schedule.run": gettext_lazy("%(actor)s had the schedule “%(object)s” carried out once more."),
+    "schedule.deleted": gettext_lazy("%(actor)s deleted the schedule “%(object)s”."),
+    "schedule.recipient_added": gettext_lazy("%(actor)s added %(email)s to the recipients of “%(object)s”."),
+    "schedule.recipient_removed": gettext_lazy("%(actor)s took %(email)s off the recipients of “%(object)s”."),
+    "file.created": gettext_lazy("%(actor)s uploaded the file “%(object)s” (%(purpose)s)."),
+    "file.deleted": gettext_lazy("%(actor)s deleted the file “%(object)s”."),
+    "batch.created": gettext_lazy("%(actor)s asked for a batch of the requests in “%(file)s”."),
+    "batch.cancelled": gettext_lazy("%(actor)s cancelled the batch %(object)s."),
     "generation.repeated": gettext_lazy("%(actor)s had a generation that failed (%(error)s) done again: %(object)s."),
+    "subscription.checkout_started": gettext_lazy(
+        "%(actor)s went to pay for the plan %(after_plan)s with %(after_seats)s seats."
+    ),
+    "subscription.updated": gettext_lazy(
+        "The subscription is now %(after_plan)s with %(after_seats)s seats; its state is %(after_status)s."
+    ),
+    "subscription.change_confirmed": gettext_lazy(
+        "%(actor)s confirmed the change to %(after_plan)s with %(after_seats)s seats (%(after_when)s)."
+    ),
+    "subscription.change_withdrawn": gettext_lazy("%(actor)s withdrew the change that was to come."),
+    "subscription.cancelled": gettext_lazy("%(actor)s cancelled the subscription (%(after_when)s)."),
+    "subscription.kept": gettext_lazy("%(actor)s took the cancellation of the subscription back."),
+    "subscription.paused": gettext_lazy("%(actor)s paused the subscription until %(after_until)s."),
+    "subscription.resumed": gettext_lazy("%(actor)s ended the pause of the subscription."),
+    "billing.details_changed": gettext_lazy("%(actor)s changed what stands on invoices."),
+    "order.delivered": gettext_lazy("%(object)s was paid for and delivered."),
+    "order.reversed": gettext_lazy(
+        "Of %(object)s, %(after_reversed_minor)s (in minor units of %(after_currency)s) is refunded or disputed."
+    ),
+    "order.taken_back": gettext_lazy("What %(object)s had given was taken back in proportion to its refund."),
+    "subscription.second_ended": gettext_lazy(
+        "A second subscription (%(subscription)s) was found at Stripe; it is ended there and its money given back."
+    ),
+    "billing.operation_unknown": gettext_lazy(
+        "Nobody can tell whether Stripe has done what it was asked for (%(kind)s); it is not asked for again."
+    ),
+    "billing.drift_mended": gettext_lazy(
+        "%(count)s copies (%(kind)s) were not what Stripe has, and were written anew: %(places)s."
+    ),
+    "billing.finding_acknowledged": gettext_lazy(
+        "%(actor)s saw to what the comparison with Stripe had found (%(object)s: %(detail)s)."
+    ),
+    "billing.operation_found": gettext_lazy("%(actor)s found at Stripe what had been asked of it (%(kind)s)."),
+    "billing.operation_closed": gettext_lazy(
+        "%(actor)s closed a request to Stripe as not done (%(kind)s), of which nobody knew what became of it."
+    ),
+    "stripe_event.retried": gettext_lazy("%(actor)s had an event of Stripe's handled again (%(after_event)s)."),
+    "order.started": gettext_lazy("%(actor)s ordered %(object)s."),
     "subscription.changed": gettext_lazy(
         "%(actor)s changed the plan from %(before_plan)s to %(after_plan)s. Reason: %(reason)s."
     ),
@@ -150,6 +321,16 @@ SENTENCES: dict[str, Promise] = {
     "sso.rule_deleted": gettext_lazy("%(actor)s took the role %(before_role)s from the group “%(object)s”."),
     "sso.signed_in": gettext_lazy("%(actor)s signed in through “%(object)s”."),
     "sso.refused": gettext_lazy("A sign-in through “%(object)s” was refused (%(reason)s)."),
+    "collection.created": gettext_lazy("%(actor)s made the collection “%(object)s”."),
+    "collection.changed": gettext_lazy("%(actor)s changed the collection “%(object)s”."),
+    "collection.deleted": gettext_lazy("%(actor)s deleted the collection “%(object)s” with its documents."),
+    "source.added": gettext_lazy("%(actor)s added the document “%(object)s” to a collection."),
+    "source.version_added": gettext_lazy("%(actor)s added version %(version)s of the document “%(object)s”."),
+    "source.retried": gettext_lazy("%(actor)s had the document “%(object)s” read again."),
+    "source.deleted": gettext_lazy("%(actor)s deleted the document “%(object)s” with its passages."),
+    "usage.drift_found": gettext_lazy(
+        "%(count)s sums of usage (%(sums)s) were found not to equal the ledger: %(places)s."
+    ),
     "usage.exported": gettext_lazy("%(actor)s exported the usage of %(month)s."),
     # What the database's triggers write: a change that went along with an act, or that no service knows of.
     "row.inserted": gettext_lazy("%(actor)s added %(type)s “%(object)s” as part of the same act."),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import secrets
 import time
 from typing import Any
 
@@ -14,6 +10,7 @@ from django.conf import settings
 
 from apps.accounts.audit.presentation import as_json, moment
 from apps.accounts.models import AuditEntry, AuditStream
+from apps.core import signatures
 from apps.core.crypto import unseal_from
 from apps.core.errors import OutboundFailed
 from apps.core.outbound import Response, fetch
@@ -22,22 +19,10 @@ TIMEOUT_SECONDS = 15
 # Of an answer nobody reads more.
 ANSWER_BYTES = 65_536
 GONE = 410
-PREFIX = "whsec_"
 
 
 class ReceiverGone(OutboundFailed):
     """410: whoever was there wants no more of it."""
-
-
-def new_secret() -> str:
-    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def signature(secret: str, id: str, timestamp: int, body: bytes) -> str:
-    """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`."""
-    key = base64.b64decode(secret.removeprefix(PREFIX))
-    signed = f"{id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
 def send(stream: AuditStream, entry: AuditEntry) -> None:
@@ -45,12 +30,7 @@ def send(stream: AuditStream, entry: AuditEntry) -> None:
     message: dict[str, Any] = {"type": "audit.entry", "timestamp": moment(entry), "data": as_json(entry)}
     body = json.dumps(message, ensure_ascii=False).encode()
     id, now = f"msg_{entry.id.hex}", int(time.time())
-    headers = {
-        "content-type": "application/json",
-        "webhook-id": id,
-        "webhook-timestamp": str(now),
-        "webhook-signature": signature(unseal_from(stream, "secret"), id, now, body),
-    }
+    headers = signatures.headers(id, now, body, [unseal_from(stream, "secret")])
     answer = fetch(
         "POST",
         stream.url,

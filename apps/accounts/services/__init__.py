@@ -44,6 +44,7 @@ from apps.accounts.services.organizations import (
     start_organization,
 )
 from apps.accounts.services.people import is_taken
+from apps.accounts.services.preferences import choose_single_keys, hide_guide
 from apps.accounts.services.roles import change_role_permissions, create_role, delete_role, get_role
 from apps.accounts.services.service_accounts import (
     change_service_account,
@@ -94,6 +95,7 @@ __all__ = [
     "change_role_permissions",
     "change_service_account",
     "change_team",
+    "choose_single_keys",
     "closed_among",
     "create_api_key",
     "create_organization",
@@ -122,6 +124,7 @@ __all__ = [
     "get_role",
     "get_service_account",
     "get_team",
+    "hide_guide",
     "invite",
     "is_taken",
     "keep_secret",

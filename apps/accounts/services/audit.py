@@ -8,7 +8,7 @@ from django.conf import settings
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
-from apps.accounts.audit import syslog, webhook
+from apps.accounts.audit import syslog
 from apps.accounts.audit.streaming import SYSLOG
 from apps.accounts.models import AuditHead, AuditSettings, AuditStream
 from apps.accounts.models.audit import SHORTEST_RETENTION_DAYS
@@ -16,6 +16,7 @@ from apps.core import tenancy
 from apps.core.crypto import seal_into
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.outbound import target_of
+from apps.core.signatures import new_secret
 
 MANAGE = "audit:manage"
 MOST_STREAMS = 5
@@ -52,7 +53,7 @@ def add_audit_stream(actor: Actor, url: str, from_beginning: bool = False) -> tu
         syslog.server_of(url)
     else:
         target_of(url, settings.AUDIT_STREAMS_TO_PRIVATE_ADDRESSES)
-    secret = "" if is_syslog else webhook.new_secret()
+    secret = "" if is_syslog else new_secret()
     with tenancy.scope(actor.organization_id):
         # The head's lock also keeps two requests from adding the same address at once.
         head = AuditHead.objects.select_for_update().first()

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -16,7 +18,7 @@ from apps.accounts.models import Membership, Organization, Role
 from apps.accounts.services import notices
 from apps.accounts.services.organizations import locked
 from apps.accounts.services.transfers import require_typed
-from apps.core import events, tenancy
+from apps.core import events, media, tenancy
 from apps.core.errors import Conflict, NotFound
 from apps.core.tenancy import Across, across_tenants
 from apps.core.tenancy.removal import remove_rows
@@ -36,6 +38,8 @@ def schedule_deletion(actor: Actor, typed_name: str) -> Organization:
         require_typed(organization.name, typed_name)
         if organization.deletes_at is not None:
             raise Conflict("The deletion is scheduled already.")
+        check: Callable[[UUID], None] = import_string(settings.DELETION_CHECK)
+        check(actor.organization_id)
         organization.deletes_at = timezone.now() + WAITING_PERIOD
         organization.save(update_fields=["deletes_at"])
         moment = organization.deletes_at.isoformat()
@@ -110,7 +114,12 @@ def _remove(organization_id: UUID, note: Callable[[UUID, datetime], None]) -> bo
         if organization.removal_started_at is None:
             _begin(organization)
         begun = organization.removal_started_at
+    settle: Callable[[UUID], bool] = import_string(settings.DELETION_STEP)
+    if not settle(organization_id):
+        return False
     note(organization_id, begun or timezone.now())
+    # Files first: once the row is gone nobody comes back for what was broken off.
+    media.remove_folder(organization_id)
     counts = remove_rows(organization_id)
     log.info("organization removed", extra={"organization": str(organization_id), "rows": sum(counts.values())})
     return True

@@ -21,6 +21,7 @@ from apps.accounts.services.grants import grant, require_at_most, role_facts
 from apps.accounts.services.keys import digest
 from apps.accounts.services.members import add_member
 from apps.accounts.services.organizations import locked
+from apps.accounts.services.seats import require_seat
 from apps.accounts.services.teams import join
 from apps.accounts.services.tokens import token_of
 from apps.core import events, ratelimit, tenancy
@@ -52,6 +53,7 @@ def invite(
         locked(actor.organization_id)
         given = grant(actor, role, custom_role_id)
         _refuse_second(actor, email)
+        require_seat(actor.organization_id, for_invitation=True)
         now = timezone.now()
         invitation = Invitation(
             id=uuid7(),

@@ -15,6 +15,7 @@ from apps.accounts.services.grants import grant, require_over, role_facts
 from apps.accounts.services.keys import revoke_keys_of
 from apps.accounts.services.offboarding import move_ownership
 from apps.accounts.services.organizations import locked
+from apps.accounts.services.seats import require_seat
 from apps.accounts.services.sessions import sessions_of
 from apps.core import events, revocation, tenancy
 from apps.core.errors import Conflict, InvalidRequest, LastOwner, NotFound, PermissionDenied
@@ -127,6 +128,7 @@ def add_member(user_id: UUID, organization_id: UUID, role: str, custom_role_id: 
     """Writes a membership, for a service that has checked why; Conflict if there is one already."""
     if Membership.objects.filter(user_id=user_id).exists():
         raise Conflict("This person is a member already.")
+    require_seat(organization_id)
     member: Membership = Membership.objects.create(
         organization_id=organization_id, user_id=user_id, role=role, custom_role_id=custom_role_id
     )

@@ -13,9 +13,10 @@ from apps.core.tenancy import current_organization
 INVITATION, OWNERSHIP_OFFER, DELETION = "invitation", "ownership_offer", "organization_deletion"
 
 
-def tell(kind: str, recipient: str, object_id: UUID) -> None:
+def tell(kind: str, recipient: str, object_id: UUID, *, in_turn: bool = False) -> None:
     """Puts a mail about an object of the organization in scope on its way, with the transaction."""
     organization_id = current_organization()
     language = Organization.objects.values_list("language", flat=True).get(pk=organization_id)
     with translation.override(language):
-        mail.compose_later(kind, recipient, {"organization": str(organization_id), "id": str(object_id)})
+        data = {"organization": str(organization_id), "id": str(object_id)}
+        mail.compose_later(kind, recipient, data, in_turn=in_turn)

@@ -7,17 +7,23 @@ from typing import Any
 from django import template
 from django.template.context import Context
 
-from apps.accounts.console import NAMED_APART, PAGES, pages_for
+from apps.accounts.console import GROUPS, NAMED_APART, PAGES, pages_for
 
 register = template.Library()
 
 
 @register.inclusion_tag("components/console_tabs.html", takes_context=True)
 def console_tabs(context: Context) -> dict[str, Any]:
-    """Links to the pages that the person may open, the one that is shown marked."""
+    """Links to the pages that the person may open, by group, the one that is shown marked."""
     here = _here(context)
-    pages = [(page, page.is_for(here)) for page in pages_for(context["request"].actor)]
-    return {"pages": pages, "shown": next((page for page, is_shown in pages if is_shown), None)}
+    pages = pages_for(context["request"].actor)
+    groups = [
+        (label, [(page, page.is_for(here)) for page in pages if page.group == name]) for name, label in GROUPS.items()
+    ]
+    return {
+        "groups": [(label, found) for label, found in groups if found],
+        "shown": next((page for page in pages if page.is_for(here)), None),
+    }
 
 
 @register.simple_tag(takes_context=True)

@@ -12,6 +12,7 @@ from apps.accounts.views.keys import api_keys, revoke_api_key, rotate_api_key
 from apps.accounts.views.member_sessions import member_sessions
 from apps.accounts.views.members import member, members, remove_member
 from apps.accounts.views.organizations import new_organization, switch_organization
+from apps.accounts.views.palette import preferences, search
 from apps.accounts.views.roles import delete_role, new_role, role, roles
 from apps.accounts.views.service_accounts import service_account, service_accounts, switch_service_account
 from apps.accounts.views.sessions import sessions
@@ -51,6 +52,7 @@ __all__ = [
     "new_organization",
     "new_role",
     "organization_settings",
+    "preferences",
     "remove_audit_stream",
     "remove_member",
     "resend_invitation",
@@ -59,6 +61,7 @@ __all__ = [
     "role",
     "roles",
     "rotate_api_key",
+    "search",
     "service_account",
     "service_accounts",
     "sessions",

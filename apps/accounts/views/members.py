@@ -17,6 +17,7 @@ from apps.accounts.models import Membership, Role, TeamMembership
 from apps.accounts.organization_forms import RoleForm, TypedForm, attempt, first_errors, role_of
 from apps.accounts.permissions import PERMISSIONS
 from apps.accounts.sudo import require_recent
+from apps.core import undo
 from apps.core.keyset import page_of
 
 MANAGE = "members:manage"
@@ -64,7 +65,7 @@ def member(request: HttpRequest, id: UUID) -> HttpResponse:
     now = {"role": str(found.custom_role_id or found.role)}
     form = RoleForm(request.POST or None, actor=actor, initial=now) if may_change(actor, found) else None
     if request.method == "POST" and form and form.is_valid() and attempt(form, lambda: _change(actor, id, form)):
-        messages.success(request, _("The role has been changed."))
+        undo.offer(request, _("The role has been changed."), request.path, role=now["role"])
         return redirect("member", id=id)
     context: dict[str, Any] = {
         "member": found,

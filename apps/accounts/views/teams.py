@@ -15,6 +15,7 @@ from apps.accounts import services
 from apps.accounts.access import organization_page
 from apps.accounts.models import Membership, Team, TeamMembership
 from apps.accounts.organization_forms import TeamForm, attempt, first_errors
+from apps.core import undo
 from apps.core.errors import NotFound
 from apps.core.keyset import page_of
 
@@ -73,7 +74,10 @@ def change_team_members(request: HttpRequest, id: UUID) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
     if "remove" in request.POST:
-        services.remove_from_team(actor, id, _member_id(pk=_uuid(request.POST["remove"])))
+        gone = _member_id(pk=_uuid(request.POST["remove"]))
+        services.remove_from_team(actor, id, gone)
+        email = Membership.objects.select_related("user").get(pk=gone).user.email
+        undo.offer(request, _("%(email)s has left the team.") % {"email": email}, request.path, email=email)
     else:
         services.add_to_team(actor, id, _member_id(user__email=request.POST.get("email", "").strip().lower()))
     return redirect("team", id=id)

@@ -1,27 +1,91 @@
-"""Plans, the ledger, and who uses how much of it."""
+"""Plans, the ledger, who uses how much of it, and what is paid for it."""
 
-from apps.billing.models.ledger import (
+from apps.billing.models.alerts import AlertAbout, UsageAlert
+from apps.billing.models.exchange import (
+    FindingKind,
+    OperationState,
+    StripeCatalogue,
+    StripeCursor,
+    StripeEvent,
+    StripeFinding,
+    StripeOperation,
+)
+from apps.billing.models.ledger import EntryKind, LedgerEntry, MeterPeriod, UsagePeriod
+from apps.billing.models.money import CreditEntry, CreditKind, SpendingCap
+from apps.billing.models.plans import (
     FREE_PLAN,
     SHARE_SQL,
-    EntryKind,
-    LedgerEntry,
+    CreditPack,
+    Interval,
+    Meter,
+    Overage,
     Plan,
-    Subscription,
-    UsagePeriod,
+    PlanAllowance,
+    PlanPrice,
+    PlanRate,
 )
-from apps.billing.models.spenders import Budget, BudgetKind, BudgetPeriod, Spender, UsageDay
+from apps.billing.models.revenue import SubscriptionMonth
+from apps.billing.models.spenders import Budget, BudgetKind, BudgetPeriod, Spender, UsageHour
+from apps.billing.models.subscriptions import (
+    BillingAccount,
+    CheckoutState,
+    CouponUse,
+    CreditNote,
+    Invoice,
+    Order,
+    OrderKind,
+    OrderState,
+    Payment,
+    PlanCheckout,
+    Status,
+    Subscription,
+    SubscriptionNotice,
+)
 
 __all__ = [
     "FREE_PLAN",
     "SHARE_SQL",
+    "AlertAbout",
+    "BillingAccount",
     "Budget",
     "BudgetKind",
     "BudgetPeriod",
+    "CheckoutState",
+    "CouponUse",
+    "CreditEntry",
+    "CreditKind",
+    "CreditNote",
+    "CreditPack",
     "EntryKind",
+    "FindingKind",
+    "Interval",
+    "Invoice",
     "LedgerEntry",
+    "Meter",
+    "MeterPeriod",
+    "OperationState",
+    "Order",
+    "OrderKind",
+    "OrderState",
+    "Overage",
+    "Payment",
     "Plan",
+    "PlanAllowance",
+    "PlanCheckout",
+    "PlanPrice",
+    "PlanRate",
     "Spender",
+    "SpendingCap",
+    "Status",
+    "StripeCatalogue",
+    "StripeCursor",
+    "StripeEvent",
+    "StripeFinding",
+    "StripeOperation",
     "Subscription",
-    "UsageDay",
+    "SubscriptionMonth",
+    "SubscriptionNotice",
+    "UsageAlert",
+    "UsageHour",
     "UsagePeriod",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from apps.accounts.models import ApiKey, ServiceAccount, Team, User
@@ -99,28 +100,51 @@ class BudgetPeriod(TenantModel):
         return str(self.owner_id)
 
 
-class UsageDay(TenantModel):
-    """What was settled for one spender, key and model of what was asked for on one day (UTC).
+class UsageHour(TenantModel):
+    """What was settled or reported for one spender, key, model and meter of what was asked for in one hour (UTC).
 
-    Written in the statement that settles, so that it always equals the sums of the ledger's settlements.
+    `team_ids` are the teams that the spender was in then, as the ledger's lines have them: it counts for each of them.
+    The key holds their digest, since an index takes no more than some 2,700 bytes of a row, and each team is 16.
+    `meter` is empty for text generation, which has tokens; every other line has a `quantity`. Written in the statement
+    that writes the ledger, so that it always equals the sums of its lines; `billing.check_rollups` looks every night.
     """
 
-    day = models.DateField()
+    hour = models.DateTimeField()
     spender = TenantForeignKey(Spender, on_delete=models.PROTECT, null=True, related_name="+")
     api_key = TenantForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     model_name = models.CharField(max_length=120, blank=True)
+    meter = models.CharField(max_length=20, blank=True)
     currency = models.CharField(max_length=3)
+    charge_currency = models.CharField(max_length=3, blank=True)
+    team_ids = ArrayField(models.UUIDField(), default=list, db_default=[])
+    teams_digest = models.GeneratedField(
+        expression=Func(F("team_ids"), function="billing_teams_digest"),
+        output_field=models.BinaryField(),
+        db_persist=True,
+    )
     requests = models.PositiveBigIntegerField()
+    quantity = models.PositiveBigIntegerField()
     prompt_tokens = models.PositiveBigIntegerField()
     completion_tokens = models.PositiveBigIntegerField()
     tokens = models.PositiveBigIntegerField()
     amount_micros = models.BigIntegerField()
+    charge_micros = models.BigIntegerField()
 
     class Meta(TenantModel.Meta):
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "day", "spender", "api_key", "model_name", "currency"],
-                name="usage_day_once",
+                fields=[
+                    "organization",
+                    "hour",
+                    "spender",
+                    "api_key",
+                    "model_name",
+                    "meter",
+                    "currency",
+                    "charge_currency",
+                    "teams_digest",
+                ],
+                name="usage_hour_once",
                 nulls_distinct=False,
             )
         ]

@@ -1,11 +1,13 @@
 """The one ledger: hold an upper bound before the work, settle what was produced or release, each exactly once.
 
 Whoever holds or settles locks the organization's row of the month first; the sums of members and teams and those of the
-day are written under that lock alone (docs/decisions/0027), so that no two of them wait for each other.
+hour are written under that lock alone (docs/decisions/0027), so that no two of them wait for each other.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,17 +19,21 @@ from django.utils import timezone
 
 from apps.accounts.models import Team
 from apps.billing.entitlements import (
+    Access,
     Limits,
+    Metered,
     Owner,
+    Purse,
+    Refusal,
     Usage,
     fits,
-    may_hold,
+    left,
     month_of,
     next_month,
     price_micros,
-    remaining,
+    refusal,
 )
-from apps.billing.models import FREE_PLAN, BudgetKind, EntryKind, LedgerEntry, Plan, Spender, UsagePeriod
+from apps.billing.models import BudgetKind, EntryKind, LedgerEntry, Meter, Spender
 from apps.billing.statements import (
     CLOSE,
     HOLD,
@@ -36,14 +42,14 @@ from apps.billing.statements import (
     OPEN,
     OPEN_KEY,
     OPEN_PERSON,
-    PLAN,
-    USED,
+    STATE,
 )
-from apps.core import tenancy
-from apps.core.errors import BudgetExceeded, InsufficientQuota
+from apps.core.errors import BudgetExceeded, CapReached, InsufficientQuota, SubscriptionPastDue
 from apps.core.ids import uuid7
+from apps.core.statements import prepared_cursor
 from apps.core.tenancy import current_organization
 
+Quantities = Mapping[str, int]
 SPENDERS = frozenset({BudgetKind.MEMBER, BudgetKind.SERVICE_ACCOUNT})
 WORDS = {BudgetKind.MEMBER: "member", BudgetKind.SERVICE_ACCOUNT: "service account", BudgetKind.TEAM: "team"}
 
@@ -67,14 +73,27 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What a piece of work really used; prices are per 1,000 tokens."""
+class State:
+    """What a hold is measured against, read under the month's lock.
 
-    prompt_tokens: int
-    completion_tokens: int
-    input_price: Decimal
-    output_price: Decimal
+    `budgets` are what owners of budgets hold and have used, and whether a refusal has been noted.
+    """
+
+    meters: Mapping[str, Metered]
+    budgets: Mapping[UUID, tuple[int, bool]]
+    purse: Purse
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a piece of work really used: tokens, whose list prices are per 1,000, or `quantity` of its one meter."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    input_price: Decimal = Decimal(0)
+    output_price: Decimal = Decimal(0)
     currency: str = "USD"
+    quantity: int = 0
 
     @property
     def tokens(self) -> int:
@@ -87,44 +106,6 @@ class Charge:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class UsageSummary:
-    """This month's allowance and use for pages and the API, in tokens; money in micros."""
-
-    plan: str
-    allowance: int
-    used: int
-    held: int
-    remaining: int
-    spent_micros: int
-    currency: str
-    month: date
-    resets_on: date
-
-    @property
-    def percent(self) -> int:
-        return min(100, round(100 * (self.used + self.held) / self.allowance)) if self.allowance else 100
-
-    @property
-    def spent(self) -> Decimal:
-        return Decimal(self.spent_micros) / 1_000_000
-
-
-def limits_of(organization_id: UUID) -> Limits:
-    """The limits of the organization's plan, computed from its subscription; never stored."""
-    with tenancy.scope(organization_id):
-        [plan] = Plan.objects.raw(PLAN, {"organization": organization_id, "free": FREE_PLAN})
-    return Limits(
-        plan=plan.name,
-        monthly_tokens=plan.monthly_tokens,
-        requests_per_minute=plan.requests_per_minute,
-        tokens_per_minute=plan.tokens_per_minute,
-        max_queued=plan.max_queued,
-        weight=plan.weight,
-        max_running=plan.max_running,
-    )
-
-
 def lock_month(month: date, purpose: Purpose) -> Locked:
     """Locks the month's row: whoever holds, settles or changes a budget of this organization waits here."""
     this: dict[str, Any] = {
@@ -134,50 +115,58 @@ def lock_month(month: date, purpose: Purpose) -> Locked:
         "key": purpose.api_key_id,
     }
     lock, open_spender = (LOCK_BY_KEY, OPEN_KEY) if purpose.api_key_id else (LOCK_BY_PERSON, OPEN_PERSON)
-    with connection.cursor() as cursor:
-        cursor.execute(lock, this)
-        found = cursor.fetchall()
-        # A month's first work, or somebody's first.
-        if not found or (found[0][3] is not None and not SPENDERS & {row[4] for row in found}):
+    found = _asked(lock, this)
+    # A month's first work, or somebody's first.
+    if not found or (found[0][3] is not None and not SPENDERS & {row[4] for row in found}):
+        with connection.cursor() as cursor:
             cursor.execute(OPEN, this | {"id": uuid7()})
             cursor.execute(open_spender, this | {"id": uuid7()})
-            cursor.execute(lock, this)
-            found = cursor.fetchall()
+        found = _asked(lock, this)
     owners = tuple(Owner(BudgetKind(kind), id, limit) for *_, kind, id, limit in found if kind)
     spender_id = next((owner.id for owner in owners if owner.kind in SPENDERS), None)
     return Locked(Usage(month, *found[0][:3]), spender_id, owners)
 
 
-def hold(
-    job_id: UUID, tokens: int, limits: Limits, now: datetime | None = None, purpose: Purpose | None = None
-) -> LedgerEntry:
-    """Reserves `tokens` for a job of the organization in scope, in every sum that they count in.
+def _asked(question: str, this: dict[str, Any]) -> list[Any]:
+    """The answer to one of the questions of every hold, which take longer to plan than to answer."""
+    with prepared_cursor() as cursor:
+        cursor.execute(question, this)
+        return cast("list[Any]", cursor.fetchall())
 
-    Raises InsufficientQuota or BudgetExceeded, and then reserves nothing.
+
+def tokens(prompt: int, completion: int) -> dict[str, int]:
+    """The quantities of a text that is generated."""
+    return {Meter.TOKENS_IN: prompt, Meter.TOKENS_OUT: completion}
+
+
+def hold(
+    job_id: UUID, asked: Quantities, limits: Limits, now: datetime | None = None, purpose: Purpose | None = None
+) -> LedgerEntry:
+    """Reserves the quantities for a job of the organization in scope, in every sum that they count in.
+
+    They are the tokens of a text, or those of one other meter. Raises SubscriptionPastDue, InsufficientQuota,
+    CapReached or BudgetExceeded, and then reserves nothing.
     """
-    purpose = purpose or Purpose()
-    now = now or timezone.now()
+    if limits.access == Access.READ_ONLY:
+        raise SubscriptionPastDue(
+            "The subscription is unpaid or paused. Nothing is lost, and what there is can be read and exported; new"
+            " work begins once it is paid for or resumed."
+        )
+    purpose, now = purpose or Purpose(), now or timezone.now()
     month = month_of(now)
     locked = lock_month(month, purpose)
-    if not may_hold(limits, locked.usage, tokens):
-        raise InsufficientQuota(
-            "This needs up to %(tokens)s tokens, and %(left)s of this month's %(whole)s are left."
-            " The allowance renews on %(day)s.",
-            values={
-                "tokens": tokens,
-                "left": remaining(limits, locked.usage),
-                "whole": limits.monthly_tokens,
-                "day": next_month(month),
-            },
-        )
-    _refuse_over_budget(locked, tokens)
-    held = {
+    state = state_of(month, limits.terms.currency, [owner.id for owner in locked.owners])
+    _refuse_beyond_plan(asked, limits, state, month)
+    total = asked.get(Meter.TOKENS_IN, 0) + asked.get(Meter.TOKENS_OUT, 0)
+    _refuse_over_budget(locked, state, total)
+    held = _as_line(asked, limits) | {
         "month": month,
         "day": now.date(),
-        "tokens": tokens,
+        "at": now,
+        "tokens": total,
         "owners": [owner.id for owner in locked.owners],
         "spender": locked.spender_id,
-        "teams": [owner.id for owner in locked.owners if owner.kind == BudgetKind.TEAM],
+        "teams": sorted(owner.id for owner in locked.owners if owner.kind == BudgetKind.TEAM),
         "key": purpose.api_key_id,
         "model": purpose.model,
     }
@@ -185,20 +174,76 @@ def hold(
     return cast(LedgerEntry, entry)
 
 
-def _refuse_over_budget(locked: Locked, tokens: int) -> None:
-    """Raises BudgetExceeded for the first budget that has no room; asks nothing where there is no budget."""
-    limited = [owner for owner in locked.owners if owner.monthly_tokens is not None]
-    if not limited:
+def has_room(asked: Quantities, limits: Limits) -> bool:
+    """Whether so much could be held now, in scope and as far as a look without a lock can tell."""
+    if limits.access == Access.READ_ONLY:
+        return False
+    state = state_of(month_of(timezone.now()), limits.terms.currency, [])
+    return refusal(limits.terms, asked, state.meters, state.purse) is None
+
+
+def _as_line(asked: Quantities, limits: Limits) -> dict[str, Any]:
+    """Quantities and what was agreed for them as columns of a line."""
+    other = [name for name in asked if name not in (Meter.TOKENS_IN, Meter.TOKENS_OUT)]
+    if other and len(asked) > 1:
+        raise ValueError(f"One line counts tokens or one other meter, not {', '.join(asked)}.")
+    terms = {name: limits.terms.of(name) for name in asked}
+    return {
+        "prompt": asked.get(Meter.TOKENS_IN, 0),
+        "completion": asked.get(Meter.TOKENS_OUT, 0),
+        "meter": str(other[0]) if other else "",
+        "quantity": asked[other[0]] if other else 0,
+        "meters": [str(name) for name in asked],
+        "quantities": list(asked.values()),
+        "currency": limits.terms.currency,
+        "terms": json.dumps({str(name): [term.included, str(term.rate or 0)] for name, term in terms.items()}),
+    }
+
+
+def state_of(month: date, currency: str, owners: list[UUID]) -> State:
+    """What has been used of a month that the caller has locked, and what may be spent beyond it."""
+    this: dict[str, Any] = {"organization": current_organization(), "month": month}
+    rows = _asked(STATE, this | {"currency": currency, "owners": owners})
+    return State(
+        meters={name: Metered(used, held, charged) for kind, name, used, held, charged in rows if kind == "meter"},
+        budgets={UUID(id): (taken, bool(told)) for kind, id, taken, told, _ in rows if kind == "budget"},
+        purse=next(Purse(each, None if cap < 0 else cap) for kind, _, each, cap, _ in rows if kind == "purse"),
+    )
+
+
+def _refuse_beyond_plan(asked: Quantities, limits: Limits, state: State, month: date) -> None:
+    found = refusal(limits.terms, asked, state.meters, state.purse)
+    if found is None:
         return
-    month = locked.usage.month
-    with connection.cursor() as cursor:
-        owners: Any = [owner.id for owner in limited]
-        cursor.execute(USED, {"organization": current_organization(), "month": month, "owners": owners})
-        used = {id: (taken, refused) for id, taken, refused in cursor.fetchall()}
-    for owner in limited:
-        taken, refused = used.get(owner.id, (0, False))
+    why, meter = found
+    term = limits.terms.of(meter)
+    count, name, day = asked[meter], Meter(meter).label, next_month(month)
+    there, whole = left(term, state.meters.get(meter, Metered())), term.included
+    if why == Refusal.CAP:
+        raise CapReached(
+            "This needs up to %(count)s of “%(meter)s”, and could go beyond the spending cap of this month. Raise the"
+            " cap, or wait until %(day)s.",
+            values={"count": count, "meter": name, "day": day},
+        )
+    if why == Refusal.CREDITS:
+        raise InsufficientQuota(
+            "This needs up to %(count)s of “%(meter)s”; %(left)s of this month's %(whole)s are left, and the credits do"
+            " not pay for the rest. The allowance renews on %(day)s.",
+            values={"count": count, "meter": name, "left": there, "whole": whole, "day": day},
+        )
+    raise InsufficientQuota(
+        "This needs up to %(count)s of “%(meter)s”, and %(left)s of this month's %(whole)s are left."
+        " The allowance renews on %(day)s.",
+        values={"count": count, "meter": name, "left": there, "whole": whole, "day": day},
+    )
+
+
+def _refuse_over_budget(locked: Locked, state: State, tokens: int) -> None:
+    """Raises BudgetExceeded for the first budget that has no room."""
+    for owner in locked.owners if tokens else ():
+        taken, refused = state.budgets.get(owner.id, (0, False))
         if not fits(owner, taken, tokens):
-            raise _exceeded(owner, month, taken, tokens, told=refused)
+            raise _exceeded(owner, locked.usage.month, taken, tokens, told=refused)
 
 
 def _exceeded(owner: Owner, month: date, taken: int, tokens: int, told: bool) -> BudgetExceeded:
@@ -228,11 +273,12 @@ def settle(job_id: UUID, charge: Charge) -> LedgerEntry:
 
 def release(job_id: UUID) -> LedgerEntry:
     """Closes a job's hold without a charge."""
-    return _close(job_id, EntryKind.RELEASE, Charge(0, 0, Decimal(0), Decimal(0)))
+    return _close(job_id, EntryKind.RELEASE, Charge())
 
 
 def _close(job_id: UUID, kind: EntryKind, charge: Charge) -> LedgerEntry:
     used = {"prompt": charge.prompt_tokens, "completion": charge.completion_tokens, "tokens": charge.tokens}
+    used["quantity"] = charge.quantity
     money = {"amount": charge.amount_micros, "currency": charge.currency}
     for entry in LedgerEntry.objects.raw(CLOSE, _this(job_id) | used | money | {"kind": kind.value}):
         return cast(LedgerEntry, entry)
@@ -241,23 +287,3 @@ def _close(job_id: UUID, kind: EntryKind, charge: Charge) -> LedgerEntry:
 
 def _this(job_id: UUID) -> dict[str, Any]:
     return {"id": uuid7(), "organization": current_organization(), "job": job_id}
-
-
-def usage_summary(organization_id: UUID) -> UsageSummary:
-    """This month's use of an organization."""
-    limits = limits_of(organization_id)
-    month = month_of(timezone.now())
-    with tenancy.scope(organization_id):
-        period = UsagePeriod.objects.filter(month=month).first() or UsagePeriod(month=month)
-    usage = Usage(month, period.used_tokens, period.held_tokens, period.spent_micros)
-    return UsageSummary(
-        plan=limits.plan,
-        allowance=limits.monthly_tokens,
-        used=usage.used,
-        held=usage.held,
-        remaining=remaining(limits, usage),
-        spent_micros=usage.spent_micros,
-        currency="USD",
-        month=month,
-        resets_on=next_month(month),
-    )

@@ -7,7 +7,7 @@ from apps.accounts.access import Actor
 from apps.accounts.services.organizations import locked
 from apps.billing.models import FREE_PLAN, Plan, Subscription
 from apps.core import events, tenancy
-from apps.core.errors import InvalidRequest
+from apps.core.errors import Conflict, InvalidRequest
 
 
 def change_plan(actor: Actor, code: str, *, reason: str = "") -> Subscription:
@@ -18,7 +18,9 @@ def change_plan(actor: Actor, code: str, *, reason: str = "") -> Subscription:
         raise InvalidRequest("There is no such plan.", param="plan")
     with tenancy.scope(actor.organization_id):
         organization = locked(actor.organization_id)
-        found: Subscription | None = Subscription.objects.select_related("plan").first()
+        found: Subscription | None = Subscription.objects.select_related("plan").filter(is_live=True).first()
+        if found is not None and found.stripe_id:
+            raise Conflict("The organization pays for a subscription: it is changed, or cancelled, there.")
         before = found.plan.code if found else FREE_PLAN
         if found is None:
             found = Subscription(organization=organization)

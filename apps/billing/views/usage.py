@@ -1,24 +1,41 @@
-"""Usage: a month by member, key, team, model or day, the ledger behind each number, and the whole as a file."""
+"""Usage: a month by meter, model, member, key, team or day, the ledger behind each number, and the whole as a file."""
 
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts import audit
 from apps.accounts.access import organization_page
 from apps.billing import export
-from apps.billing.chart import BAR_STEP, bars
-from apps.billing.entitlements import next_month
+from apps.billing.entitlements import month_of, next_month
 from apps.billing.models import LedgerEntry
-from apps.billing.usage import DAY, GROUPINGS, OF_MEMBERS, Filters, breakdown, filters_of
+from apps.billing.services import Forecast, forecast_of
+from apps.billing.usage import (
+    GROUPINGS,
+    METER_NAMES,
+    OF_MEMBERS,
+    Filters,
+    Totals,
+    applied_of,
+    breakdown,
+    chosen,
+    filters_of,
+    total_of,
+)
+from apps.core.charts import Chart, Kind, Series, draw
 from apps.core.keyset import page_of
+from apps.core.templatetags.ui import grouped
 
 READ = "usage:read"
 
@@ -33,17 +50,42 @@ def usage(request: HttpRequest) -> HttpResponse:
     by = by if by in groupings else next(iter(groupings))
     found = breakdown(filters, by)
     days = [filters.month + timedelta(days=n) for n in range(monthrange(filters.month.year, filters.month.month)[1])]
+    measure = _measure(filters, found.total)
     context = {
         "by": by,
         "by_label": groupings[by],
         "groupings": groupings,
         "filters": filters,
         "found": found,
-        "bars": bars(days, {day: totals.tokens for day, totals in found.days.items()}),
-        "chart_width": len(days) * BAR_STEP,
+        "measure": measure,
+        "meter_names": METER_NAMES,
+        "chosen": chosen(filters),
+        "chart": _chart(filters, measure, days, {day: getattr(totals, measure) for day, totals in found.days.items()}),
         "months": _months(filters.month),
+        "forecast": _forecast(request, filters),
     }
     return render(request, "billing/usage.html", context)
+
+
+def _chart(filters: Filters, measure: str, days: Sequence[date], values: Mapping[date, int]) -> Chart | None:
+    title, unit = {
+        "quantity": (_("Quantity a day"), _("Quantity")),
+        "tokens": (_("Tokens a day"), _("Tokens")),
+        "requests": (_("Lines a day"), _("Lines")),
+    }[measure]
+    row = Series(unit, [values.get(day, 0) for day in days])
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day in days]
+    most = _("Most: {value} ({label})")
+    ledger = [f"{reverse('usage-ledger')}?{filters.query}&day={day:%Y-%m-%d}" for day in days]
+    return draw(Kind.BARS, title, labels, [row], label=_("Day"), show=grouped, most=most, links=ledger)
+
+
+def _forecast(request: HttpRequest, filters: Filters) -> Forecast | None:
+    """What the month that is not over yet will come to, where nothing narrows what is shown."""
+    narrowed = filters.only is not None or chosen(filters) or filters.day
+    if narrowed or filters.month != month_of(timezone.now()):
+        return None
+    return forecast_of(request.organization.pk)  # type: ignore[attr-defined]
 
 
 @require_GET
@@ -54,7 +96,14 @@ def usage_ledger(request: HttpRequest) -> HttpResponse:
     rows = filters.entries().select_related("spender__user", "spender__service_account", "api_key")
     page = page_of(rows, request.GET.get("before"))
     may_read = "generations:read" in request.actor.permissions  # type: ignore[attr-defined]
-    context = {"filters": filters, "page": page, "total": breakdown(filters, DAY).total, "may_read": may_read}
+    context = {
+        "filters": filters,
+        "page": page,
+        "lines": [(entry, applied_of(entry)) for entry in page.rows],
+        "total": total_of(filters),
+        "may_read": may_read,
+        "chosen": chosen(filters),
+    }
     return render(request, "billing/ledger.html", context)
 
 
@@ -77,6 +126,13 @@ def _filters(request: HttpRequest) -> Filters:
     actor.require(READ)
     given: Any = request.POST if request.method == "POST" else request.GET
     return filters_of(actor, given, timezone.now().date())
+
+
+def _measure(filters: Filters, total: Totals) -> str:
+    """What the chart shows: the quantity of one meter, else tokens, else how many lines there are."""
+    if filters.has_quantity:
+        return "quantity"
+    return "tokens" if total.tokens or not total.requests else "requests"
 
 
 def _months(shown: date) -> list[date]:

@@ -120,6 +120,20 @@ LEASE_LOSSES = Counter(
 RETRIES = Counter("millrace_job_retries", "Running jobs returned to their queue.", ["queue", "reason"])
 GENERATIONS = Counter("millrace_generations", "Generations that ended, by status.", ["model", "outcome"])
 FAILURES = Counter("millrace_generation_failures", "Generations that failed, by error code.", ["model", "code"])
+ROLLUP_DRIFTS = Counter(
+    "millrace_rollup_drifts", "Sums of usage that the nightly look found not to equal the ledger's lines.", ["sums"]
+)
+STRIPE_DRIFTS = Counter(
+    "millrace_stripe_drifts", "Copies that the nightly look found not to be what Stripe has.", ["kind"]
+)
+STRIPE_MISSED = Counter("millrace_stripe_missed_events", "Events that no webhook has brought and the nightly look has.")
+STRIPE_REFUSED = Counter("millrace_stripe_refused_webhooks", "Webhooks whose signature was not right.")
+STRIPE_ILLEGAL_CHANGES = Counter(
+    "millrace_stripe_illegal_changes", "Changes of a subscription's status that should not happen, and were written."
+)
+STRIPE_SECOND_SUBSCRIPTIONS = Counter(
+    "millrace_stripe_second_subscriptions", "Second live subscriptions of an organization, which were ended."
+)
 QUEUE_WAIT = Histogram(
     "millrace_queue_wait_seconds",
     "From acceptance to the first claim, by the database's clock.",

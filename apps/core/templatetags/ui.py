@@ -8,6 +8,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.contrib.messages.storage.base import Message
 from django.forms import BoundField, CheckboxInput, Select, Textarea
 from django.template.context import Context
 from django.templatetags.static import static
@@ -17,12 +18,15 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, ngettext
 
+from apps.core import charts, undo
+from apps.core.currencies import minor_digits, units_of
+
 register = template.Library()
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 CURRENCY_SIGNS = {
-    "en": {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "CN¥"},
-    "zh": {"USD": "US$", "EUR": "€", "CNY": "¥"},
+    "en": {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "CN¥", "JPY": "¥"},
+    "zh": {"USD": "US$", "EUR": "€", "CNY": "¥", "JPY": "JP¥"},
 }
 
 
@@ -59,6 +63,12 @@ def control(field: BoundField) -> SafeString:
 
 
 @register.filter
+def undo_of(message: Message) -> undo.Undo | None:
+    """How to take back what the message tells of, where that is offered."""
+    return undo.offered_by(message)
+
+
+@register.filter
 def grouped(value: int | None) -> str:
     """A number in groups of three, which both languages of the product write with commas."""
     return f"{value or 0:,}"
@@ -71,9 +81,29 @@ def money(micros: int | None, currency: str = "USD") -> str:
     decimals = 2
     while decimals < 6 and amount != round(amount, decimals) and amount < 1:
         decimals += 1
+    return _signed(amount, decimals, currency)
+
+
+@register.filter
+def minor(amount: int | Decimal | None, currency: str) -> str:
+    """Minor units as an amount with the currency's own decimals; parts of a minor unit, as rates have them, as well."""
+    value, decimals = units_of(amount or 0, currency), minor_digits(currency)
+    while decimals < 8 and value != round(value, decimals):
+        decimals += 1
+    return _signed(value, decimals, currency)
+
+
+@register.filter
+def price(amount: int | None, currency: str) -> str:
+    """The same as a price tag: whole amounts without decimals."""
+    value = units_of(amount or 0, currency)
+    return _signed(value, 0 if value == round(value) else minor_digits(currency), currency)
+
+
+def _signed(amount: Decimal, decimals: int, currency: str) -> str:
     signs = CURRENCY_SIGNS["zh" if (get_language() or "").startswith("zh") else "en"]
-    number = f"{amount:,.{decimals}f}"
-    return f"{signs[currency]}{number}" if currency in signs else f"{currency} {number}"
+    minus, number = "−" * (amount < 0), f"{abs(amount):,.{decimals}f}"
+    return f"{minus}{signs[currency]}{number}" if currency in signs else f"{minus}{currency} {number}"
 
 
 @register.filter
@@ -107,11 +137,23 @@ def age_seconds(moment: datetime | None) -> str:
     return f"{(timezone.now() - moment).total_seconds():.1f}" if moment else "0"
 
 
+@register.inclusion_tag("components/chart.html")
+def chart(drawn: charts.Chart | None) -> dict[str, Any]:
+    """A chart and the table behind it; nothing where there is nothing to draw."""
+    return {"chart": drawn}
+
+
 @register.simple_tag
 def interface_texts() -> SafeString:
     """The words that scripts of every page show, as a JSON block: data, so the content security policy allows it."""
     words: dict[str, Any] = {
         "dismiss": gettext("Dismiss"),
+        "undo": gettext("Undo"),
+        "palette": {
+            "recent": gettext("Used last"),
+            "commands": gettext("Pages and commands"),
+            "found": gettext("{n} found"),
+        },
         "copied": gettext("Copied to the clipboard."),
         "copyFailed": gettext("The browser did not allow copying. Select the text and copy it by hand."),
     }

@@ -2,7 +2,7 @@
 
 from apps.core.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 from apps.core.tenancy.owner import AsOwner, as_owner
-from apps.core.tenancy.scope import Across, ScopeMissing, across_tenants, current_organization, scope
+from apps.core.tenancy.scope import Across, ScopeMissing, across_tenants, current_organization, reading, scope
 
 __all__ = [
     "Across",
@@ -15,5 +15,6 @@ __all__ = [
     "across_tenants",
     "as_owner",
     "current_organization",
+    "reading",
     "scope",
 ]

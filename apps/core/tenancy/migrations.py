@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.migrations.operations.base import Operation
@@ -94,13 +95,16 @@ class TenantWall(Operation):
     """Forced row-level security and composite foreign keys for one tenant table.
 
     `key` is the column that holds the organization (`id` for the organization's own table). With `append_only` the
-    application may insert and read, never change or remove.
+    application may insert and read, never change or remove. References named in `later` are left to a
+    `TenantReference`: those to a table that is walled only after this one.
     """
 
     reversible = True
 
-    def __init__(self, model_name: str, key: str = "organization_id", append_only: bool = False) -> None:
-        self.model_name, self.key, self.append_only = model_name, key, append_only
+    def __init__(
+        self, model_name: str, key: str = "organization_id", append_only: bool = False, later: Sequence[str] = ()
+    ) -> None:
+        self.model_name, self.key, self.append_only, self.later = model_name, key, append_only, tuple(later)
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Django's state knows nothing of policies."""
@@ -119,7 +123,9 @@ class TenantWall(Operation):
         ]
         if self.key != "id":
             statements.append(f"ALTER TABLE {table} ADD CONSTRAINT {table}_tenant UNIQUE (organization_id, id)")
-        statements += [_composite_key(table, field) for field in _tenant_references(model)]
+        statements += [
+            _composite_key(table, field) for field in _tenant_references(model) if field.name not in self.later
+        ]
         if self.append_only:
             statements.append(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APPLICATION_ROLE}")
         statements.append(
@@ -143,7 +149,7 @@ def _tenant_references(model: Any) -> list[Any]:
 
 
 class TenantReference(Operation):
-    """The composite foreign key of a `TenantForeignKey` that came to a table which was walled already."""
+    """The composite foreign key of a `TenantForeignKey` that came to a walled table, or that its wall has left out."""
 
     reversible = True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -63,17 +64,22 @@ def _remove_root(organization_id: UUID) -> dict[str, int]:
 
 
 def _with_the_organization() -> set[type[models.Model]]:
-    """Tables whose changes a trigger records when a transaction commits, and all that these refer to.
+    """Tables whose changes a trigger records at the commit, those of a circle, and all that these refer to.
 
-    It would write into the trail that is being removed, unless the organization goes with the same commit. Such tables
-    hold settings and people, so that they are small enough for one transaction.
+    It would write into the trail that is being removed, unless the organization goes with the same commit; and rows of
+    tables that refer to each other can only go together. Such tables hold settings and people, so that they are small
+    enough for one transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tginitdeferred AND NOT tgisinternal")
         watched = {row[0] for row in cursor.fetchall()}
     found: set[type[models.Model]] = set()
     for model in children_first():
-        if model._meta.db_table in watched or any(model in _referred_to(other) for other in found):
+        if (
+            model._meta.db_table in watched
+            or len(_circle_of(model)) > 1
+            or any(model in _referred_to(other) for other in found)
+        ):
             found.add(model)
     return found
 
@@ -90,15 +96,18 @@ def _remove_batch(organization_id: UUID, model: type[TenantModel], batch: int) -
 
 
 def children_first() -> list[type[TenantModel]]:
-    """Every tenant table, each before those that it refers to."""
+    """Every tenant table, each before those that it refers to; those of one circle stand together."""
     waiting: dict[type[TenantModel], set[type[models.Model]]] = {
         model: _referred_to(model) for model in apps.get_models() if issubclass(model, TenantModel)
     }
+    circles = {model: _circle_of(model) for model in waiting}
     ordered: list[type[TenantModel]] = []
     while waiting:
-        free = [model for model in waiting if not any(model in targets for targets in waiting.values())]
-        if not free:
-            raise RuntimeError(f"These tables refer to each other in a circle: {sorted(map(str, waiting))}")
+        free = [
+            model
+            for model in waiting
+            if not any(circles[model] & targets for other, targets in waiting.items() if other not in circles[model])
+        ]
         ordered += free
         for model in free:
             del waiting[model]
@@ -108,3 +117,19 @@ def children_first() -> list[type[TenantModel]]:
 def _referred_to(model: type[models.Model]) -> set[type[models.Model]]:
     fields: list[Any] = [field for field in model._meta.get_fields() if isinstance(field, models.ForeignKey)]
     return {field.related_model for field in fields} - {model}
+
+
+def _circle_of(model: type[models.Model]) -> set[type[models.Model]]:
+    """The table and those that it reaches by references and that reach it."""
+    return {model} | {other for other in _reached(model) if model in _reached(other)}
+
+
+@cache
+def _reached(model: type[models.Model]) -> frozenset[type[models.Model]]:
+    found: set[type[models.Model]] = set()
+    coming = [model]
+    while coming:
+        fresh = _referred_to(coming.pop()) - found
+        found |= fresh
+        coming += fresh
+    return frozenset(found)

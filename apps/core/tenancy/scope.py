@@ -24,6 +24,10 @@ class Across(StrEnum):
     REAP = "work whose worker is gone"
     HOUSEKEEPING = "removing what has expired"
     PRIVACY = "in which organizations something is stored about one person"
+    MARKET = "what one organization publishes and another buys"
+    LICENCES = "a licence that one organization has granted another"
+    SHARED = "which document a link shows to whoever has it"
+    STRIPE = "whose customer one of Stripe's events is about, and what is to be sent there"
     STAFF = "the staff console, behind its own door"
     OPERATE = "a command run by the operator of the installation"
 
@@ -82,6 +86,16 @@ def scope(organization_id: UUID) -> Iterator[None]:
     if isinstance(before, UUID) and before != organization_id:
         raise ScopeMissing("A scope of one organization was entered inside that of another.")
     with _enter(organization_id):
+        yield
+
+
+@contextmanager
+def reading(organization_id: UUID) -> Iterator[None]:
+    """The same for what only reads: where the scope is this one already, there is nothing to undo, and no savepoint."""
+    if current() == organization_id and connection.in_atomic_block:
+        yield
+        return
+    with scope(organization_id):
         yield
 
 

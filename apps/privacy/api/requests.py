@@ -22,8 +22,8 @@ from apps.privacy.api.serializers import (
     CreateErasure,
     CreateExport,
     ErasureBody,
+    ErasurePreviewBody,
     ExportBody,
-    PreviewBody,
     erasure_body,
     export_body,
     fresh,
@@ -153,7 +153,7 @@ class ErasurePreviewView(AsyncAPIView):
             OpenApiParameter("scope", enum=[Scope.MEMBER, Scope.ACCOUNT], default=Scope.MEMBER),
             OpenApiParameter("person", OpenApiTypes.UUID),
         ],
-        responses={200: PreviewBody, **problems(*READ, 400, 404, 409)},
+        responses={200: ErasurePreviewBody, **problems(*READ, 400, 404, 409)},
     )
     async def get(self, request: Request) -> Response:
         return Response(await sync_to_async(self._count)(request))

@@ -99,7 +99,7 @@ class CreateErasure(StrictSerializer):
     texts = serializers.ChoiceField(Texts.choices, default=Texts.KEEP)
 
 
-class PreviewBody(serializers.Serializer):
+class ErasurePreviewBody(serializers.Serializer):
     object = serializers.ChoiceField(["privacy.erasure_preview"])
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="Rows that name the person, by kind.")
 

@@ -118,6 +118,8 @@ def _remove(organization_id: UUID, found: DataKind, days: int, until: float) -> 
     while more and time.monotonic() < until:
         with removing(organization_id) if found.retention.append_only else tenancy.scope(organization_id):
             ids = list(due(found, days).order_by("pk").values_list("pk", flat=True)[:BATCH])
+            if found.retention.leaving is not None:
+                found.retention.leaving(ids)
             found.rows().filter(pk__in=ids).delete()
         removed += len(ids)
         more = len(ids) == BATCH

@@ -106,10 +106,8 @@ def find_or_create_person(email: str, name: str) -> User:
     An account whose address nobody has ever confirmed may be a stranger's who got there first: what they could sign
     in with is taken from it before it is anybody's.
     """
-    user = User.objects.filter(email__iexact=email).first()
-    if user is None:
-        user = User.objects.create_user(email, name=name)
-    elif not EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists():
+    user = User.objects.filter(email__iexact=email).first() or _new_person(email, name)
+    if not EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists():
         user.set_unusable_password()
         user.save(update_fields=["password"])
         Authenticator.objects.filter(user=user).delete()
@@ -117,6 +115,17 @@ def find_or_create_person(email: str, name: str) -> User:
         EmailAddress.objects.filter(user=user).delete()
     EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
     return user
+
+
+def _new_person(email: str, name: str) -> User:
+    """Two who let the same person in at the same moment meet in the unique index: the second takes the first's."""
+    try:
+        with transaction.atomic():
+            user: User = User.objects.create_user(email, name=name)
+            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+            return user
+    except IntegrityError:
+        return User.objects.get(email__iexact=email)
 
 
 def _membership(connection: Connection, directory: Actor, user: User) -> tuple[Membership, bool]:

@@ -16,6 +16,7 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Role
 from apps.accounts.permissions import ROLE_PERMISSIONS
 from apps.accounts.services import security
+from apps.accounts.services.organizations import locked
 from apps.core import events, outbound, tenancy
 from apps.core.crypto import seal_into
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
@@ -106,6 +107,7 @@ def require_may_give(actor: Actor, role: str) -> None:
 
 def _create(actor: Actor, connection: Connection) -> Connection:
     with tenancy.scope(actor.organization_id):
+        locked(actor.organization_id)
         if Connection.objects.count() >= MOST_CONNECTIONS:
             raise Conflict("An organization can have %(most)s connections.", values={"most": MOST_CONNECTIONS})
         connection.save(force_insert=True)

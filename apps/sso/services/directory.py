@@ -12,6 +12,7 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -170,14 +171,22 @@ def _change_person(row: DirectoryUser, data: UserData) -> bool:
     if data.name and data.name != user.name:
         user.name, changed = data.name, True
     if data.email != user.email.lower() and owns_address(data.email):
-        if User.objects.filter(email__iexact=data.email).exclude(pk=user.pk).exists():
-            raise ScimConflict("Another account has this address.")
-        EmailAddress.objects.filter(user=user).delete()
         user.email, changed = data.email, True
-        EmailAddress.objects.create(user=user, email=data.email, verified=True, primary=True)
+        _move_address(user)
     if changed:
         user.save(update_fields=["name", "email"])
     return changed
+
+
+def _move_address(user: User) -> None:
+    """Gives the account its new address, unless another has it: also one that takes it at this moment."""
+    try:
+        with transaction.atomic():
+            user.save(update_fields=["email"])
+            EmailAddress.objects.filter(user=user).delete()
+            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    except IntegrityError:
+        raise ScimConflict("Another account has this address.") from None
 
 
 def _membership_of(row: DirectoryUser) -> Membership | None:

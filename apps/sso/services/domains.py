@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
+from apps.accounts.services.organizations import locked
 from apps.core import events, ratelimit, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound, SsoRefused
 from apps.core.ratelimit import Bucket
@@ -45,6 +46,7 @@ def claim_domain(actor: Actor, name: str) -> Domain:
     if not plain:
         raise InvalidRequest("Enter a domain such as example.com.", param="name")
     with tenancy.scope(actor.organization_id):
+        locked(actor.organization_id)
         if Domain.objects.count() >= MOST_DOMAINS:
             raise Conflict("An organization can have %(most)s domains.", values={"most": MOST_DOMAINS}, param="name")
         if Domain.objects.filter(name=plain).exists():

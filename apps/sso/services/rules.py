@@ -28,6 +28,7 @@ def create_rule(actor: Actor, group: str, role: str) -> GroupRule:
         raise InvalidRequest("Choose another role.", param="role")
     require_may_give(actor, role)
     with tenancy.scope(actor.organization_id):
+        locked(actor.organization_id)
         if GroupRule.objects.filter(group__iexact=group).exists():
             raise Conflict("There is a rule for this group already.", param="group")
         if GroupRule.objects.count() >= MOST_RULES:

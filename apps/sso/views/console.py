@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.accounts.access import Actor, organization_page
+from apps.accounts.access import Actor, organization_page, waiting_page
 from apps.accounts.sudo import require_recent
 from apps.core.errors import Conflict, InvalidRequest, MillraceError, NotFound, OutboundFailed, SsoRefused
 from apps.sso import places, records, services
@@ -63,7 +63,7 @@ def _overview(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResp
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-@organization_page
+@waiting_page
 def new_connection(request: HttpRequest, protocol: str) -> HttpResponse:
     """A new connection; it is switched on afterwards, once it has been tested."""
     actor = actor_for(request)
@@ -87,7 +87,7 @@ def _create(actor: Actor, kind: str, form: Any) -> Connection:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-@organization_page
+@waiting_page
 def connection(request: HttpRequest, id: UUID) -> HttpResponse:
     """One connection: what to enter at the provider, and its settings."""
     actor = actor_for(request)
@@ -129,7 +129,7 @@ def switch(request: HttpRequest, id: UUID) -> HttpResponse:
 
 @require_POST
 @never_cache
-@organization_page
+@waiting_page
 def test_connection(request: HttpRequest, id: UUID) -> HttpResponse:
     """A trial sign-in: it shows what the provider says and signs nobody in."""
     found = services.get_connection(actor_for(request), id)
@@ -165,7 +165,7 @@ def add_domain(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@organization_page
+@waiting_page
 def verify_domain(request: HttpRequest, id: UUID) -> HttpResponse:
     try:
         domain = services.verify_domain(actor_for(request), id)

@@ -128,6 +128,8 @@ def saml_acs(request: HttpRequest, id: UUID) -> HttpResponse:
     """
     try:
         _bounded(request)
+        if services.find_connection(id).kind != Kind.SAML:
+            raise NotFound("There is no connection with this id.")
         answer = request.POST.get("SAMLResponse", "")
         if not answer or len(answer) > saml.MOST_BYTES:
             raise SsoRefused("The identity provider sent no answer.")

@@ -1,5 +1,5 @@
 """The console's lists, one file for each app whose rows they show."""
 
-from apps.staff.admin import accounts, billing, registry, studio
+from apps.staff.admin import accounts, billing, market, registry, sponsors, studio
 
-__all__ = ["accounts", "billing", "registry", "studio"]
+__all__ = ["accounts", "billing", "market", "registry", "sponsors", "studio"]

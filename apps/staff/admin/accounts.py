@@ -217,7 +217,7 @@ class MembershipAdmin(ReadOnlyAdmin):
             try:
                 begun = services.begin_impersonation(staff_of(request), row.organization_id, row.pk, reason)
             except MillraceError as error:
-                form.add_error(None, gettext(error.message))
+                form.add_error(None, error.shown())
             else:
                 if before := request.session.get(impersonation.SESSION_KEY):
                     accounts.end_impersonation(staff_of(request), UUID(before))

@@ -12,7 +12,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -26,6 +25,7 @@ from apps.staff.site import site
 class ReadOnlyAdmin(ModelAdmin):
     """A list and a page for each row, for whoever may read; what can be done stands in `actions_detail`.
 
+    What is about no row stands in `actions_list`.
     `per_page` rows are read in the same few queries, however many there are: what columns show is joined or annotated.
     """
 
@@ -66,6 +66,7 @@ class ReadOnlyAdmin(ModelAdmin):
             path(f"<path:object_id>/{act.path}/", wrap(act.method), name=act.action_name)
             for act in self._get_base_actions_detail()
         ]
+        acts += [path(f"{act.path}/", wrap(act.method), name=act.action_name) for act in self._get_base_actions_list()]
         return [
             path("", wrap(self.changelist_view), name=f"{stem}_changelist"),
             *acts,
@@ -106,7 +107,7 @@ class ReadOnlyAdmin(ModelAdmin):
             try:
                 act(**form.cleaned_data)
             except MillraceError as error:
-                form.add_error(None, gettext(error.message))
+                form.add_error(None, error.shown())
             else:
                 messages.success(request, done)
                 return redirect(self.address_of(row))

@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
@@ -82,7 +81,7 @@ class GenerationAdmin(ReadOnlyAdmin):
                 services.repeat_generation(staff_of(request), organization_id, id)
                 done += 1
             except MillraceError as error:
-                refused[gettext(error.message)] += 1
+                refused[error.shown()] += 1
         messages.success(request, _("Done again: %(count)s") % {"count": done})
         for why, count in refused.items():
             messages.warning(request, f"{count} × {why}")

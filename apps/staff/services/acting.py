@@ -17,7 +17,7 @@ from apps.staff.abilities import Ability, may
 def require(staff: User, ability: Ability) -> None:
     """Raises PermissionDenied unless this member of staff may do it."""
     if not may(staff, ability):
-        raise PermissionDenied(f"This needs the ability {ability} of the staff console.")
+        raise PermissionDenied("This needs the ability %(ability)s of the staff console.", values={"ability": ability})
 
 
 def staff_actor(staff: User, organization_id: UUID, *permissions: str) -> Actor:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from apps.accounts import services as accounts
 from apps.accounts.models import Impersonation, User
@@ -13,6 +14,9 @@ from apps.core.errors import Conflict, NotFound, PermissionDenied
 from apps.core.tenancy import Across, across_tenants
 from apps.staff.abilities import Ability
 from apps.staff.services.acting import require, tell_organizations
+
+OPEN_ALREADY = gettext_noop("The account is open already.")
+SHUT_ALREADY = gettext_noop("The account is shut already.")
 
 
 def disable_person(staff: User, person_id: UUID, reason: str) -> User:
@@ -29,7 +33,7 @@ def _set_active(staff: User, person_id: UUID, reason: str, active: bool) -> User
     with across_tenants(Across.STAFF), transaction.atomic():
         person = _changeable(staff, person_id)
         if person.is_active == active:
-            raise Conflict("The account is open already." if active else "The account is shut already.")
+            raise Conflict(OPEN_ALREADY if active else SHUT_ALREADY)
         person.is_active = active
         person.save(update_fields=["is_active"])
         if not active:

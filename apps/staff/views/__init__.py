@@ -1,5 +1,5 @@
 """The console's pages that belong to no single table."""
 
-from apps.staff.views import health, queues, switches
+from apps.staff.views import health, queues, revenue, switches
 
-__all__ = ["health", "queues", "switches"]
+__all__ = ["health", "queues", "revenue", "switches"]

@@ -106,7 +106,7 @@ def switch(request: HttpRequest, name: str) -> HttpResponse:
         try:
             services.set_switch(staff_of(request), name, form.cleaned_data["scope"], **form.values)
         except MillraceError as error:
-            form.add_error(None, gettext(error.message))
+            form.add_error(None, error.shown())
         else:
             messages.success(request, _("The switch is set; every process knows it within seconds."))
             return redirect(back)

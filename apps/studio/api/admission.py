@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,9 @@ from apps.studio import throttle
 from apps.studio.body import generation_body
 from apps.studio.requests import GenerationSpec
 from apps.studio.services import Prepared
+from apps.webhooks.services import callbacks
+
+CALLBACK = ("callback_url", "callback_endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +54,35 @@ class AdmittingView(AsyncAPIView):
             levels = throttle.charge(actor, self.limits, requests=1, tokens=0)
             self.answer_headers |= ratelimit.headers(levels)
 
-    def accept(self, request: Request, spec: GenerationSpec) -> Accepted:
-        """Accepts what `spec` asks for, or finds what the same Idempotency-Key was accepted for before."""
+    def accept(
+        self, request: Request, ask: Callable[[], GenerationSpec], wanted: Mapping[str, Any] | None = None
+    ) -> Accepted:
+        """Accepts what `ask` returns, or finds what the same Idempotency-Key was accepted for before.
+
+        Of a repeated request nothing is asked: its template may be another one by now, or be gone.
+        `wanted` may say where the result is sent (`callback_url`, `callback_endpoint`).
+        """
         actor = api_actor(request)
+        callback = {name: wanted[name] for name in CALLBACK if name in wanted} if wanted else {}
+        if callback:
+            actor.require("generations:read")
         if replayed := self._replayed(_earlier(actor, request)):
             return replayed
-        prepared = studio.prepare(actor, spec, self.limits)
+        prepared = studio.prepare(actor, ask(), self.limits)
         accepted, levels = throttle.accept_within(
-            prepared, lambda: self._store(request, prepared), lambda accepted: not accepted.replayed
+            prepared, lambda: self._store(request, prepared, callback), lambda accepted: not accepted.replayed
         )
         self.answer_headers |= ratelimit.headers(levels)
         return accepted
 
-    def _store(self, request: Request, prepared: Prepared) -> Accepted:
+    def _store(self, request: Request, prepared: Prepared, callback: Mapping[str, Any]) -> Accepted:
         with tenancy.scope(prepared.actor.organization_id):
             record = idempotency.begin(*_identity(request))
             if replayed := self._replayed(record):
                 return replayed
             generation = studio.accept(prepared)
+            if callback:
+                callbacks.register(prepared.actor, generation.pk, callback)
             body = generation_body(generation)
             idempotency.complete(record, 202, body, generation.pk)
         return Accepted(generation.pk, body)

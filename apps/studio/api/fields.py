@@ -19,6 +19,9 @@ from ml.types import Message, SamplingParams
 LONGEST_TEXT = 1_000_000
 NOT_BLANK = r"\S"
 not_blank = RegexValidator(NOT_BLANK, "Must not be empty.")
+slug_or_blank = RegexValidator(
+    r"^([a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?)?$", "A short name has small letters, digits and hyphens."
+)
 
 
 class Only(serializers.Field):
@@ -197,6 +200,9 @@ class SamplingFields(StrictSerializer):
     stop = TextOrTexts(required=False, help_text="Ends the text, and is not part of it.")
 
     def sampling(self) -> SamplingParams:
+        return SamplingParams(**self.given_sampling())
+
+    def given_sampling(self) -> dict[str, Any]:
         names = ("min_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop")
         values = self.validated_data
-        return SamplingParams(**{name: values[name] for name in names if name in values})
+        return {name: values[name] for name in names if name in values}

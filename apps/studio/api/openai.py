@@ -31,11 +31,10 @@ from apps.studio.api.openai_answers import (
     finish_reason,
 )
 from apps.studio.api.openai_requests import CreateChatCompletion, CreateCompletion, OpenAIRequest
-from apps.studio.requests import GenerationSpec
 from apps.studio.streaming import follow
 
 TAGS = ["OpenAI-compatible"]
-FAILURES = problems(*WRITE, 404, 409, 500, 504)
+FAILURES = problems(*WRITE, 404, 409, 422, 500, 504)
 CHAT_STREAM = (
     'data: {"id": "chatcmpl-0197…", "object": "chat.completion.chunk", "created": 1764000000, "model": "default", '
     '"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}\n\n'
@@ -154,9 +153,8 @@ class OpenAIView(AdmittingView):
 
     async def answer(self, request: Request) -> HttpResponseBase:
         body = self.request_type(data=request.data)
-        await sync_to_async(body.is_valid)(raise_exception=True)
         stays = "idempotency-key" in request.headers
-        accepted = await self._accept(request, body.spec(), stays)
+        accepted = await self._accept(request, body, stays)
         self.turn.leave()
         frames = frames_for_caller(api_actor(request), accepted.id, stays)
         if body.streamed:
@@ -164,9 +162,14 @@ class OpenAIView(AdmittingView):
         found = await _whole(frames)
         return Response(Shape.of(found).answer(found))
 
-    async def _accept(self, request: Request, spec: GenerationSpec, stays: bool) -> Accepted:
+    def _checked_and_accepted(self, request: Request, body: OpenAIRequest) -> Accepted:
+        # Together, since every change of threads is a wait for the interpreter where many requests are served.
+        body.is_valid(raise_exception=True)
+        return self.accept(request, lambda: body.spec_for(api_actor(request)))
+
+    async def _accept(self, request: Request, body: OpenAIRequest, stays: bool) -> Accepted:
         """Accepts; a caller who leaves meanwhile cannot stop the thread that does it, so its work is cancelled then."""
-        work = asyncio.ensure_future(sync_to_async(self.accept)(request, spec))
+        work = asyncio.ensure_future(sync_to_async(self._checked_and_accepted)(request, body))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:

@@ -18,8 +18,14 @@ from apps.core.errors import (
 )
 from apps.studio.api.serializers import Usage
 
-# OpenAI knows stop and length only: somebody stopped the answer, or its time was up before its end.
-FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "stop", "deadline": "length"}
+# OpenAI knows these three only: somebody stopped the answer, or its time was up before its end.
+FINISH_REASONS = {
+    "stop": "stop",
+    "length": "length",
+    "cancelled": "stop",
+    "deadline": "length",
+    "content_filter": "content_filter",
+}
 _FAILURES: dict[str, type[MillraceError]] = {
     "context_length_exceeded": ContextLengthExceeded,
     "deadline_exceeded": DeadlineExceeded,
@@ -141,7 +147,7 @@ class Null(serializers.Field):
 class Choice(serializers.Serializer):
     index = serializers.IntegerField()
     logprobs = Null()
-    finish_reason = serializers.ChoiceField(["stop", "length"])
+    finish_reason = serializers.ChoiceField(["stop", "length", "content_filter"])
 
 
 class ChatChoice(Choice):

@@ -8,6 +8,7 @@ from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.accounts.access import Actor
 from apps.core.errors import InvalidRequest, UnsupportedParameter
 from apps.core.fields import Flag, StrictSerializer, Text, WholeNumber
 from apps.studio.api.fields import (
@@ -20,6 +21,7 @@ from apps.studio.api.fields import (
     messages_of,
     not_blank,
 )
+from apps.studio.api.template_calls import TemplatedFields
 from apps.studio.requests import GenerationSpec
 
 
@@ -55,6 +57,10 @@ class OpenAIRequest(SamplingFields):
         """What the valid body asks for."""
         raise NotImplementedError
 
+    def spec_for(self, actor: Actor) -> GenerationSpec:
+        """The same in the name of an actor, who may name a template where there is one."""
+        return self.spec()
+
     @property
     def streamed(self) -> bool:
         return bool(self.validated_data.get("stream"))
@@ -76,17 +82,27 @@ class OpenAIRequestSchema(OpenApiSerializerExtension):
         rules: list[dict[str, Any]] = [{"anyOf": [_without("stream_options"), streamed]}]
         if "max_completion_tokens" in self.target.fields:
             rules.append({"anyOf": [_without("max_tokens"), _without("max_completion_tokens")]})
+        if "template" in self.target.fields:
+            written = {"required": ["messages"], "properties": {"template": {"type": "null"}}}
+            no_words = {"template": {"type": "object"}, "messages": {"const": []}}
+            called = {"required": ["template"], "properties": no_words}
+            schema["properties"]["messages"] = _or_none(schema["properties"]["messages"])
+            rules.append({"oneOf": [written, called]})
         return {**schema, "allOf": rules}
+
+
+def _or_none(messages: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [messages, {"const": []}]}
 
 
 def _without(name: str) -> dict[str, Any]:
     return {"properties": {name: {"type": "null"}}}
 
 
-class CreateChatCompletion(OpenAIRequest):
-    """The body of POST /v1/chat/completions."""
+class CreateChatCompletion(TemplatedFields, OpenAIRequest):
+    """The body of POST /v1/chat/completions: OpenAI's, or with a `template` in place of the messages."""
 
-    messages = ChatMessage(many=True, allow_empty=False)
+    messages = ChatMessage(many=True, required=False)
     max_completion_tokens = WholeNumber(required=False, allow_null=True, min_value=1, max_value=1_000_000)
     logprobs = Only(False)
     top_logprobs = Only(0)
@@ -106,16 +122,27 @@ class CreateChatCompletion(OpenAIRequest):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "max_tokens" in attrs and "max_completion_tokens" in attrs:
             raise InvalidRequest("Give max_completion_tokens or max_tokens, not both.", param="max_tokens")
+        if "template" in attrs and attrs.get("messages"):
+            raise InvalidRequest("Give messages or a template, not both.", param="template")
+        if "template" not in attrs and not attrs.get("messages"):
+            code = "empty" if "messages" in attrs else "required"
+            raise serializers.ValidationError({"messages": [self.fields["messages"].error_messages[code]]}, code=code)
         return super().validate(attrs)
+
+    @property
+    def most_tokens(self) -> int | None:
+        most: int | None = self.validated_data.get("max_completion_tokens")
+        return most or super().most_tokens
 
     def spec(self) -> GenerationSpec:
         values = self.validated_data
         return GenerationSpec(
             model=values["model"],
             messages=messages_of(values["messages"]),
-            max_tokens=values.get("max_completion_tokens", values.get("max_tokens")),
+            max_tokens=self.most_tokens,
             sampling=self.sampling(),
             deadline_seconds=values.get("deadline_seconds"),
+            origin="api",
         )
 
 
@@ -158,4 +185,5 @@ class CreateCompletion(OpenAIRequest):
             max_tokens=values.get("max_tokens"),
             sampling=self.sampling(),
             deadline_seconds=values.get("deadline_seconds"),
+            origin="api",
         )

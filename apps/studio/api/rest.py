@@ -60,11 +60,11 @@ class GenerationsView(AdmittingView):
         operation_id="create_generation",
         summary="Ask for a generation",
         description="Accepted at once and run in its turn: follow its stream, or get it until `status` is `succeeded`, "
-        "`failed` or `cancelled`. Give exactly one of `prompt`, `messages` and `brief`.",
+        "`failed` or `cancelled`. Give exactly one of `prompt`, `messages`, `brief` and `template`.",
         tags=TAGS,
         parameters=[IDEMPOTENCY_KEY],
         request=CreateGeneration,
-        responses={202: GenerationBody, **problems(*WRITE, 404, 409)},
+        responses={202: GenerationBody, **problems(*WRITE, 404, 409, 422)},
         examples=[EXAMPLE],
     )
     async def post(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class GenerationsView(AdmittingView):
         # Together, since every change of threads is a wait for the interpreter where many requests are served.
         body = CreateGeneration(data=request.data)
         body.is_valid(raise_exception=True)
-        return self.accept(request, body.spec())
+        return self.accept(request, lambda: body.spec_for(api_actor(request)), body.validated_data)
 
     # drf-spectacular reads it to give the list its paginated shape.
     pagination_class = CreatedCursorPagination

@@ -12,9 +12,11 @@ from apps.core.errors import InvalidRequest
 from apps.core.fields import StrictSerializer, Text
 from apps.core.jobs import Status
 from apps.studio.api.examples import GENERATION, shown
-from apps.studio.api.fields import LONGEST_TEXT, ChatMessage, SamplingFields, messages_of, not_blank
-from apps.studio.models import Kind
+from apps.studio.api.fields import LONGEST_TEXT, ChatMessage, messages_of, not_blank
+from apps.studio.api.template_calls import TemplatedFields
+from apps.studio.models import Kind, Origin
 from apps.studio.requests import GenerationSpec
+from apps.webhooks.api.callbacks import CallbackFields
 from ml.text.brief import (
     CONTENT_TYPES,
     MAX_AUDIENCE_CHARS,
@@ -28,7 +30,7 @@ from ml.text.brief import (
 )
 from ml.types import Message
 
-INPUTS = ("prompt", "messages", "brief")
+INPUTS = ("prompt", "messages", "brief", "template")
 
 
 class BriefBody(StrictSerializer):
@@ -50,10 +52,14 @@ class BriefBody(StrictSerializer):
             raise serializers.ValidationError({error.field: [error.message]}) from None
 
 
-class CreateGeneration(SamplingFields):
-    """A generation to be: a model, one of `prompt`, `messages` and `brief`, and how to sample."""
+class CreateGeneration(CallbackFields, TemplatedFields):
+    """A generation to be: a model, one of `prompt`, `messages`, `brief` and `template`, and how to sample."""
 
-    model = Text(required=False, max_length=120, help_text="A name from GET /api/v1/models. Default `default`.")
+    model = Text(
+        required=False,
+        max_length=120,
+        help_text="A name from GET /api/v1/models. Default `default`, or the template's.",
+    )
     prompt = Text(
         required=False,
         allow_null=True,
@@ -67,7 +73,8 @@ class CreateGeneration(SamplingFields):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [name for name in INPUTS if name in attrs]
         if len(given) != 1:
-            raise InvalidRequest("Give exactly one of prompt, messages and brief.", param=(given or INPUTS)[0])
+            param = (given or INPUTS)[0]
+            raise InvalidRequest("Give exactly one of prompt, messages, brief and template.", param=param)
         return attrs
 
     def spec(self) -> GenerationSpec:
@@ -81,6 +88,7 @@ class CreateGeneration(SamplingFields):
             sampling=self.sampling(),
             deadline_seconds=values.get("deadline_seconds"),
             brief=brief,
+            origin="api",
         )
 
 
@@ -95,6 +103,7 @@ class CreateGenerationSchema(OpenApiSerializerExtension):
             "prompt": {"type": "string"},
             "messages": {"type": "array"},
             "brief": {"type": "object"},
+            "template": {"type": "object"},
         }
         choices = [{"required": [name], "properties": {name: shape}} for name, shape in inputs.items()]
         return {**schema, "oneOf": choices}
@@ -109,6 +118,22 @@ class Usage(serializers.Serializer):
     prompt_tokens = serializers.IntegerField()
     completion_tokens = serializers.IntegerField()
     total_tokens = serializers.IntegerField()
+
+
+class Finding(serializers.Serializer):
+    """One place that a safety rule found; of a prompt in the text as it was kept, that is masked."""
+
+    rule = serializers.CharField(help_text="terms, personal, classifier, length or unchecked")
+    name = serializers.CharField(help_text="The list, the kind of datum, the score, or the length.")
+    action = serializers.ChoiceField(["mark", "mask", "block"])
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    place = serializers.CharField(required=False, help_text="Of a prompt: prompt, or messages.0 and so on.")
+
+
+class Findings(serializers.Serializer):
+    prompt = Finding(many=True)
+    output = Finding(many=True)
 
 
 class Failure(serializers.Serializer):
@@ -130,7 +155,11 @@ class GenerationBody(serializers.Serializer):
     prompt = serializers.CharField(allow_null=True)
     brief = serializers.DictField(allow_null=True)
     text = serializers.CharField()
-    finish_reason = serializers.ChoiceField(["stop", "length", "cancelled", "deadline", "error"], allow_null=True)
+    finish_reason = serializers.ChoiceField(
+        ["stop", "length", "cancelled", "deadline", "error", "content_filter"],
+        allow_null=True,
+        help_text="content_filter: the organization's safety rules withhold the text.",
+    )
     usage = Usage(allow_null=True, help_text="Once the work has ended: what it is charged for.")
     error = Failure(allow_null=True)
     queue_position = serializers.IntegerField(allow_null=True, help_text="From 1, among the organization's own.")
@@ -142,6 +171,13 @@ class GenerationBody(serializers.Serializer):
     repetition_penalty = serializers.FloatField()
     seed = serializers.IntegerField()
     stop = serializers.ListField(child=serializers.CharField())
+    origin = serializers.ChoiceField(Origin.choices, help_text="From where it was asked for.")
+    template_version = serializers.UUIDField(allow_null=True, help_text="The template's version that it was made from.")
+    voice_version = serializers.UUIDField(allow_null=True, help_text="The brand voice's version that it was told.")
+    variables = serializers.DictField(allow_null=True, help_text="What the template's variables were filled in with.")
+    passages = serializers.ListField(child=serializers.UUIDField(), help_text="Passages of the knowledge base in it.")
+    held_back = serializers.BooleanField(help_text="Nobody reads the text before it is finished and checked.")
+    findings = Findings(allow_null=True, help_text="What the safety rules found.")
     created_at = serializers.DateTimeField()
     deadline_at = serializers.DateTimeField(allow_null=True, help_text="When it ends, finished or not.")
     started_at = serializers.DateTimeField(allow_null=True)

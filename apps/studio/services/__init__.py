@@ -1,5 +1,6 @@
 """Every write to generations: asking for one, stopping it, and ending it together with its charge."""
 
+from apps.studio.services import conversations, feedback, runs, safety, templates, voices
 from apps.studio.services.admission import (
     WAKE,
     Prepared,
@@ -14,7 +15,7 @@ from apps.studio.services.endings import (
     expire_generation,
     finish_generation,
 )
-from apps.studio.services.retries import repeat_generation
+from apps.studio.services.retries import repeat_generation, sources_of
 
 __all__ = [
     "WAKE",
@@ -22,10 +23,17 @@ __all__ = [
     "Prepared",
     "accept",
     "cancel_generation",
+    "conversations",
     "expire_generation",
+    "feedback",
     "finish_generation",
     "get_generation",
     "prepare",
     "repeat_generation",
     "request_generation",
+    "runs",
+    "safety",
+    "sources_of",
+    "templates",
+    "voices",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 import structlog
@@ -23,7 +24,9 @@ from apps.core.jobs import Status
 from apps.registry import services as registry
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation, Kind
-from apps.studio.requests import DEFAULT_MAX_TOKENS, GenerationSpec, checked
+from apps.studio.requests import DEFAULT_MAX_TOKENS, GenerationSpec, Sources, checked
+from apps.studio.services import safety
+from apps.studio.services.feedback import with_opinions
 from ml.text.tokens import count_chat_tokens, count_tokens
 
 WAKE = "generation.wake"
@@ -43,10 +46,19 @@ class Prepared:
     limits: Limits
     prompt_tokens: int
     max_tokens: int
+    guard: safety.Guard | None = None
 
     @property
     def held_tokens(self) -> int:
         return self.prompt_tokens + self.max_tokens
+
+    def clean(self, text: str) -> str:
+        """What somebody has typed for this request, as the safety rules let it be kept beside the prompt."""
+        return self.guard.clean(text) if self.guard else text
+
+    @property
+    def asked(self) -> dict[str, int]:
+        return billing.tokens(self.prompt_tokens, self.max_tokens)
 
     @property
     def purpose(self) -> billing.Purpose:
@@ -62,11 +74,12 @@ def request_generation(actor: Actor, spec: GenerationSpec) -> Generation:
 def prepare(actor: Actor, spec: GenerationSpec, limits: Limits | None = None) -> Prepared:
     """Everything that needs no lock: permission, values, model, tokens; `limits` where the caller has read them.
 
-    Raises DeletionPending, InvalidRequest, ModelNotFound, ContextLengthExceeded or Overloaded.
+    What the organization's safety rules mask is masked from here on. Raises ContentRefused where they refuse the
+    prompt, and DeletionPending, InvalidRequest, ModelNotFound, ContextLengthExceeded or Overloaded.
     """
     actor.require("generations:write")
     actor.require_open()
-    spec = checked(spec)
+    spec, guard = safety.guard_prompt(actor, checked(spec))
     model = registry.resolve(spec.model)
     prompt_tokens, exact = _prompt_tokens(model, spec)
     max_tokens = _max_tokens(model, spec, prompt_tokens, exact)
@@ -79,6 +92,7 @@ def prepare(actor: Actor, spec: GenerationSpec, limits: Limits | None = None) ->
         limits=limits or billing.limits_of(actor.organization_id),
         prompt_tokens=prompt_tokens,
         max_tokens=max_tokens,
+        guard=guard,
     )
 
 
@@ -91,12 +105,16 @@ def accept(prepared: Prepared) -> Generation:
     organization_id, limits = prepared.actor.organization_id, prepared.limits
     id = uuid7()
     with tenancy.scope(organization_id):
-        billing.hold(id, prepared.held_tokens, limits, purpose=prepared.purpose)
+        billing.hold(id, prepared.asked, limits, purpose=prepared.purpose)
         # Counted after the hold has locked the month's row, so that parallel requests see each other.
         waiting = Generation.objects.filter(status=Status.QUEUED).count()
         if waiting >= limits.max_queued:
             load = backlog.of_organization(Generation, organization_id, waiting, limits.max_queued)
-            raise QueueFull(f"{waiting} generations are waiting already.", retry_after=backlog.retry_after(load))
+            raise QueueFull(
+                "%(waiting)s generations are waiting already.",
+                values={"waiting": waiting},
+                retry_after=backlog.retry_after(load),
+            )
         generation = _create(id, prepared)
         generation.place = waiting + 1
         events.record("generation.queued", id, {"model": prepared.model.name, "kind": generation.kind})
@@ -114,8 +132,8 @@ def _refuse_when_overloaded() -> None:
 
 
 def _create(id: UUID, prepared: Prepared) -> Generation:
-    spec, sampling = prepared.spec, prepared.spec.sampling
-    generation: Generation = Generation.objects.create(
+    spec, sampling, sources = prepared.spec, prepared.spec.sampling, prepared.spec.sources or Sources()
+    generation = Generation(
         id=id,
         organization_id=prepared.actor.organization_id,
         kind=Kind.CHAT if spec.messages else Kind.COMPLETION,
@@ -130,15 +148,23 @@ def _create(id: UUID, prepared: Prepared) -> Generation:
         top_p=sampling.top_p,
         top_k=sampling.top_k,
         repetition_penalty=sampling.repetition_penalty,
-        seed=sampling.seed,
+        seed=cast(int, sampling.seed),
         stop=list(sampling.stop),
         held_tokens=prepared.held_tokens,
         prompt_tokens=prepared.prompt_tokens,
         deadline_at=_after(spec.deadline_seconds),
+        origin=spec.origin,
+        template_version_id=sources.template_version_id,
+        voice_version_id=sources.voice_version_id,
+        variables=None if sources.variables is None else dict(sources.variables),
+        passages=list(sources.passages),
         created_by_id=prepared.actor.user_id,
         api_key_id=prepared.actor.api_key_id,
         request_id=structlog.contextvars.get_contextvars().get("request_id", "")[:64],
     )
+    if prepared.guard is not None:
+        safety.mark_generation(generation, prepared.guard)
+    generation.save(force_insert=True)
     if spec.deadline_seconds is not None:
         generation.refresh_from_db(fields=["deadline_at"])
     return generation
@@ -159,7 +185,9 @@ def _prompt_tokens(model: ModelVersion, spec: GenerationSpec) -> tuple[int, bool
         try:
             counted = count_chat_tokens(folder, spec.messages)
         except ValueError as error:
-            raise InvalidRequest(f"{str(error)[:300]}.", param="messages") from None
+            raise InvalidRequest(
+                "The messages cannot be used: %(reason)s.", values={"reason": str(error)[:300]}, param="messages"
+            ) from None
     elif folder:
         counted = count_tokens(folder, spec.prompt or "")
     if counted is not None:
@@ -174,18 +202,23 @@ def _max_tokens(model: ModelVersion, spec: GenerationSpec, prompt_tokens: int, e
     # A bound of one token a byte says too much about a long text; what is eight times too long certainly does not fit.
     if room < 1 and (exact or prompt_tokens > 8 * model.context_length):
         raise ContextLengthExceeded(
-            f"This model's context holds {model.context_length} tokens; the prompt alone has {prompt_tokens}.",
+            "This model's context holds %(most)s tokens; the prompt alone has %(tokens)s.",
+            values={"most": model.context_length, "tokens": prompt_tokens},
             param="messages" if spec.messages else "prompt",
         )
     wanted = spec.max_tokens or DEFAULT_MAX_TOKENS
     return min(wanted, room if exact else model.max_output_tokens)
 
 
-def get_generation(actor: Actor, id: UUID) -> Generation:
-    """One generation of the actor's organization; NotFound for a missing id and for another organization's alike."""
+def get_generation(actor: Actor, id: UUID, *, opinions: bool = False) -> Generation:
+    """One generation of the actor's organization, with what they think of it (`feedback.opinion_of`) if asked for.
+
+    NotFound for a missing id and for another organization's alike.
+    """
     actor.require("generations:read")
     with tenancy.scope(actor.organization_id):
-        generation: Generation | None = Generation.objects.for_pages().filter(pk=id).first()
+        rows = Generation.objects.for_pages().filter(pk=id)
+        generation: Generation | None = (with_opinions(rows, actor) if opinions else rows).first()
     if generation is None:
         raise NotFound("There is no generation with this id.")
     return generation

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,9 +21,13 @@ from apps.core import events, jobs, metrics, streams, tenancy
 from apps.core.connections import quick_redis_client
 from apps.core.errors import NotFound
 from apps.core.jobs import Status
-from apps.studio.models import Generation
+from apps.core.tenancy import Across, across_tenants
+from apps.studio.models import Generation, Origin
+from apps.studio.services import safety
 
 log = structlog.get_logger(__name__)
+# What of a row of the desk is taken out once the desk has the words.
+EMPTIED: dict[str, Any] = {"messages": [], "text": "", "findings": None, "originals": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Outcome:
     error_message: str = ""
 
 
-def cancel_generation(actor: Actor, id: UUID) -> Generation:
+def cancel_generation(actor: Actor, id: UUID, *, for_desk: bool = False) -> Generation:
     """Stops a generation: one that waits ends at once, one that runs is stopped by its worker.
 
     It costs what it has produced: nothing if it never ran. Cancelling what has ended changes nothing. What a lost
@@ -48,7 +53,7 @@ def cancel_generation(actor: Actor, id: UUID) -> Generation:
     actor.require("generations:write")
     with tenancy.scope(actor.organization_id):
         generation = _locked(id)
-        if generation is None:
+        if generation is None or (generation.origin == Origin.SUPPORT) != for_desk:
             raise NotFound("There is no generation with this id.")
         if generation.status == Status.QUEUED and not generation.attempt:
             _end(generation, _ending(generation, streams.Recovered(), Status.CANCELLED))
@@ -58,7 +63,8 @@ def cancel_generation(actor: Actor, id: UUID) -> Generation:
     if _is_abandoned(generation):
         _end_abandoned(generation, Status.CANCELLED)
     with tenancy.scope(actor.organization_id):
-        cancelled: Generation = Generation.objects.for_pages().get(pk=id)
+        rows = Generation.objects.select_related("model", "created_by", "api_key")
+        cancelled: Generation = rows.get(pk=id)
     return cancelled
 
 
@@ -153,7 +159,9 @@ def finish_generation(organization_id: UUID, id: UUID, attempt: int, outcome: Ou
 def _end(generation: Generation, outcome: Outcome) -> None:
     """The one place where a generation ends; the caller holds its row lock."""
     model = generation.model
+    outcome = _checked(generation, outcome)
     ending = asdict(outcome) | {"lease_until": None, "finished_at": Now(), "attempt": generation.attempt}
+    ending |= {"findings": generation.findings, "originals": ""}
     for name, value in ending.items():
         setattr(generation, name, value)
     generation.save(update_fields=ending)
@@ -174,3 +182,29 @@ def _end(generation: Generation, outcome: Outcome) -> None:
     transaction.on_commit(partial(metrics.count_end, model.name, str(outcome.status), outcome.error_code))
     used = outcome.prompt_tokens + outcome.completion_tokens if outcome.completion_tokens else 0
     jobs.repay(generation, generation.held_tokens - used)
+
+
+def _checked(generation: Generation, outcome: Outcome) -> Outcome:
+    """The outcome as the organization's safety rules leave it; what was produced is charged in any case."""
+    if generation.safety_policy_id is None or not outcome.text:
+        return outcome
+    examined = safety.examine_output(generation, outcome.text)
+    if examined.findings:
+        before = generation.findings or {"prompt": []}
+        generation.findings = before | {"output": examined.findings}
+    reason = safety.WITHHELD if examined.is_withheld else outcome.finish_reason
+    return replace(outcome, text=examined.text, finish_reason=reason)
+
+
+def empty_desk_text(organization_id: UUID, id: UUID) -> None:
+    """Takes prompt and text out of a row of the support desk that has ended, as the desk has taken over the words."""
+    with tenancy.scope(organization_id):
+        Generation.objects.filter(pk=id, origin=Origin.SUPPORT, status__in=jobs.TERMINAL).update(**EMPTIED)
+
+
+def empty_desk_texts() -> int:
+    """The same of all that nobody has come to fetch for an hour."""
+    with across_tenants(Across.HOUSEKEEPING):
+        rows = Generation.objects.filter(origin=Origin.SUPPORT, status__in=jobs.TERMINAL)
+        old = rows.filter(finished_at__lt=Now() - timedelta(hours=1)).exclude(messages=[])
+        return int(old.update(**EMPTIED))

@@ -16,7 +16,8 @@ from apps.core import tenancy
 from apps.core.errors import Conflict, ModelNotFound, NotFound
 from apps.core.jobs import Status
 from apps.studio.models import Generation, Kind
-from apps.studio.requests import GenerationSpec
+from apps.studio.requests import GenerationSpec, Sources
+from apps.studio.services import safety
 from apps.studio.services.admission import Prepared, accept
 from ml.types import Message
 
@@ -31,22 +32,16 @@ def repeat_generation(actor: Actor, id: UUID) -> Generation:
     actor.require("generations:write")
     actor.require_open()
     with tenancy.scope(actor.organization_id):
-        failed: Generation | None = (
-            Generation.objects.select_for_update(of=("self",)).select_related("model").filter(pk=id).first()
-        )
-        if failed is None:
-            raise NotFound("There is no generation with this id.")
-        repeated: Generation | None = Generation.objects.filter(repeats=failed.pk).first()
+        failed, repeated = _found(id)
+    if repeated is not None:
+        return repeated
+    # Before the transaction: what the safety rules refuse is noted, and a refusal would take the note back with it.
+    prepared = _prepared(actor, failed)
+    with tenancy.scope(actor.organization_id):
+        failed, repeated = _found(id, lock=True)
         if repeated is not None:
             return repeated
-        if failed.status != Status.FAILED:
-            raise Conflict("Only a generation that failed is done again.")
-        if failed.completion_tokens:
-            raise Conflict("It was charged for what it had written, and would be charged for that again.")
-        if not failed.model.enabled:
-            raise ModelNotFound("Its model is no longer served.", param="model")
         # In the order of locks: the month's usage, then the audit chain, then what accepting takes.
-        prepared = _prepared(actor, failed)
         lock_month(month_of(timezone.now()), prepared.purpose)
         audit.record(actor, "generation.repeated", failed, error=failed.error_code)
         again = accept(prepared)
@@ -55,21 +50,58 @@ def repeat_generation(actor: Actor, id: UUID) -> Generation:
     return again
 
 
+def _found(id: UUID, *, lock: bool = False) -> tuple[Generation, Generation | None]:
+    """The failed generation, and what it was repeated as; raises for one that is not done again."""
+    rows = Generation.objects.of_studio()
+    rows = rows.select_for_update(of=("self",)) if lock else rows
+    failed: Generation | None = rows.select_related("model").filter(pk=id).first()
+    if failed is None:
+        raise NotFound("There is no generation with this id.")
+    repeated: Generation | None = Generation.objects.filter(repeats=failed.pk).first()
+    if repeated is None:
+        _require_repeatable(failed)
+    return failed, repeated
+
+
+def _require_repeatable(failed: Generation) -> None:
+    if failed.status != Status.FAILED:
+        raise Conflict("Only a generation that failed is done again.")
+    if failed.completion_tokens:
+        raise Conflict("It was charged for what it had written, and would be charged for that again.")
+    if not failed.model.enabled:
+        raise ModelNotFound("Its model is no longer served.", param="model")
+
+
+def sources_of(generation: Generation) -> Sources:
+    """What a generation was made from, to ask for another one from the same."""
+    return Sources(
+        template_version_id=generation.template_version_id,
+        voice_version_id=generation.voice_version_id,
+        variables=generation.variables,
+        passages=tuple(generation.passages),
+    )
+
+
 def _prepared(actor: Actor, failed: Generation) -> Prepared:
-    """The failed one's request, with the model and the counts that it was accepted with.
+    """The failed one's request, with the model and the counts that it was accepted with, under today's safety rules.
 
     In the name of whoever asked for it, who finds it among their own, and whose budgets it is held against; who had it
     done again stands in the audit log.
     """
+    asked = GenerationSpec(
+        model=failed.model_name,
+        messages=tuple(Message(m["role"], m["content"]) for m in failed.messages),
+        prompt=failed.prompt if failed.kind == Kind.COMPLETION else None,
+        sampling=failed.sampling(),
+        max_tokens=failed.max_tokens,
+        origin=failed.origin,
+        sources=sources_of(failed),
+    )
+    spec, guard = safety.guard_prompt(actor, asked)
     return Prepared(
         actor=replace(actor, user_id=failed.created_by_id, api_key_id=failed.api_key_id),
-        spec=GenerationSpec(
-            model=failed.model_name,
-            messages=tuple(Message(m["role"], m["content"]) for m in failed.messages),
-            prompt=failed.prompt if failed.kind == Kind.COMPLETION else None,
-            sampling=failed.sampling(),
-            max_tokens=failed.max_tokens,
-        ),
+        spec=spec,
+        guard=guard,
         model=failed.model,
         limits=billing.limits_of(actor.organization_id),
         prompt_tokens=failed.held_tokens - failed.max_tokens,

@@ -14,6 +14,11 @@ FUSED = {"silu": ("swish", ""), "gelu": ("gelu", "none"), "gelu_tanh": ("gelu", 
 INT8_ROWS = 4
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies in bfloat16: without the instructions, oneDNN packs float32 only."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 class PackedLinear:
     """A float32 or bfloat16 matrix in the blocked layout that oneDNN chooses for this processor.
 

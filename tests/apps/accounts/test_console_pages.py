@@ -163,6 +163,7 @@ def test_a_team_is_filled_and_emptied_on_its_page(org_a: Tenant, client_of: Sign
     client.post(f"{path}members/", {"email": org_a.member.email})
     assert org_a.member.email in client.get(path).text
     client.post(f"{path}members/", {"remove": member_of(org_a, org_a.member).pk})
+    assert "has left the team" in client.get(path).text
     assert org_a.member.email not in client.get(path).text
     for bad in ({"email": "nobody@nowhere.example"}, {"email": "x\0y"}, {"remove": "x"}, {}):
         assert client.post(f"{path}members/", bad).status_code == 404

@@ -13,23 +13,25 @@ from apps.accounts.models import Membership, Team, User
 from apps.accounts.services.keys import KeyLimits
 from apps.billing import services as billing
 from apps.billing.budgets import states_for
-from apps.billing.entitlements import Limits
 from apps.billing.models import Budget, BudgetKind, BudgetPeriod, Spender
 from apps.billing.services import BudgetFor, Charge, Purpose
 from apps.core import mail, tenancy
 from apps.core.errors import BudgetExceeded, Conflict, InsufficientQuota, InvalidRequest, NotFound, PermissionDenied
 from tests.helpers.people import Tenant, acting, add_person, audit_of, events_of, member_of
+from tests.helpers.plans import limits
 from tests.helpers.threads import together
 
 NO_PRICE: dict[str, Any] = {"input_price": 0, "output_price": 0}
-PLENTY = Limits("Test", 10**9, requests_per_minute=60, tokens_per_minute=1000, max_queued=10)
+PLENTY = limits(10**9)
 DEFAULT = BudgetFor(BudgetKind.DEFAULT)
 
 
 def hold(tenant: Tenant, tokens: int, user: User | None = None, key: UUID | None = None, **more: Any) -> UUID:
     job = uuid4()
     with tenancy.scope(tenant.id):
-        billing.hold(job, tokens, PLENTY, purpose=Purpose(user.pk if user else None, key, "house"), **more)
+        billing.hold(
+            job, billing.tokens(tokens, 0), PLENTY, purpose=Purpose(user.pk if user else None, key, "house"), **more
+        )
     return job
 
 
@@ -172,19 +174,19 @@ def test_a_budget_renews_with_the_month(org_a: Tenant) -> None:
 
 def test_the_organizations_allowance_still_holds(org_a: Tenant) -> None:
     billing.create_budget(org_a.actor, DEFAULT, 10**6)
-    few = Limits("Test", 100, requests_per_minute=60, tokens_per_minute=1000, max_queued=10)
+    few = limits(100)
     with pytest.raises(InsufficientQuota) as refused, tenancy.scope(org_a.id):
-        billing.hold(uuid4(), 101, few, purpose=Purpose(org_a.member.pk))
+        billing.hold(uuid4(), billing.tokens(101, 0), few, purpose=Purpose(org_a.member.pk))
     assert refused.value.code == "insufficient_quota"
 
 
-def test_without_a_budget_a_hold_asks_nothing_more(org_a: Tenant, django_assert_num_queries: Any) -> None:
+def test_a_budget_costs_a_hold_no_question_more(org_a: Tenant, django_assert_num_queries: Any) -> None:
     hold(org_a, 1, org_a.member)
-    with tenancy.scope(org_a.id), django_assert_num_queries(2):
-        billing.hold(uuid4(), 1, PLENTY, purpose=Purpose(org_a.member.pk))
+    with tenancy.scope(org_a.id), django_assert_num_queries(3):
+        billing.hold(uuid4(), billing.tokens(1, 0), PLENTY, purpose=Purpose(org_a.member.pk))
     billing.create_budget(org_a.actor, DEFAULT, 100)
     with tenancy.scope(org_a.id), django_assert_num_queries(3):
-        job = billing.hold(uuid4(), 1, PLENTY, purpose=Purpose(org_a.member.pk)).job_id
+        job = billing.hold(uuid4(), billing.tokens(1, 0), PLENTY, purpose=Purpose(org_a.member.pk)).job_id
     with tenancy.scope(org_a.id), django_assert_num_queries(1):
         billing.settle(job, Charge(1, 0, **NO_PRICE))
 

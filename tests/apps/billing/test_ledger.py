@@ -11,20 +11,16 @@ from django.db import IntegrityError
 from django.db.models import Q, Sum
 
 from apps.billing import services as billing
-from apps.billing.entitlements import Limits
 from apps.billing.models import EntryKind, LedgerEntry, Plan, Subscription, UsagePeriod
 from apps.billing.services import Charge
 from apps.core import tenancy
 from apps.core.errors import InsufficientQuota
 from apps.core.tenancy import ScopeMissing
 from tests.helpers.people import Tenant
+from tests.helpers.plans import limits
 from tests.helpers.threads import together
 
 PRICES = {"input_price": Decimal("0.5"), "output_price": Decimal("1.5")}
-
-
-def limits(monthly: int) -> Limits:
-    return Limits("Test", monthly, requests_per_minute=60, tokens_per_minute=1000, max_queued=10)
 
 
 def charge(prompt: int, completion: int) -> Charge:
@@ -34,7 +30,7 @@ def charge(prompt: int, completion: int) -> Charge:
 def hold(tenant: Tenant, tokens: int, monthly: int = 1000, now: datetime | None = None) -> UUID:
     job = uuid4()
     with tenancy.scope(tenant.id):
-        billing.hold(job, tokens, limits(monthly), now)
+        billing.hold(job, billing.tokens(0, tokens), limits(monthly), now)
     return job
 
 
@@ -84,7 +80,7 @@ def test_a_job_is_held_and_closed_once(org_a: Tenant) -> None:
     job = hold(org_a, 10)
     closes = (lambda: billing.settle(job, charge(1, 1)), lambda: billing.release(job))
     with pytest.raises(IntegrityError), tenancy.scope(org_a.id):
-        billing.hold(job, 10, limits(1000))
+        billing.hold(job, billing.tokens(0, 10), limits(1000))
     with tenancy.scope(org_a.id):
         billing.settle(job, charge(1, 1))
     for close in closes:
@@ -174,23 +170,24 @@ def _steps(random: Random, count: int) -> Iterator[str]:
 
 
 def test_without_a_subscription_the_free_plan_applies(org_a: Tenant) -> None:
-    free, pro = Plan.objects.get(code="free"), Plan.objects.get(code="pro")
-    assert billing.limits_of(org_a.id).monthly_tokens == free.monthly_tokens
+    pro = Plan.objects.get(code="pro")
+    assert billing.limits_of(org_a.id).plan == "Free"
     with tenancy.scope(org_a.id):
         Subscription.objects.create(organization_id=org_a.id, plan=pro)
-    assert billing.limits_of(org_a.id).monthly_tokens == pro.monthly_tokens
+    assert billing.limits_of(org_a.id).plan == "Pro"
 
 
 def test_the_summary_shows_this_month(org_a: Tenant) -> None:
     empty = billing.usage_summary(org_a.id)
     assert (empty.used, empty.held, empty.percent, empty.remaining) == (0, 0, 0, empty.allowance)
-    hold(org_a, empty.allowance // 4, monthly=empty.allowance)
+    out = empty.allowance // 2
+    hold(org_a, out // 4, monthly=out)
     with tenancy.scope(org_a.id):
         job = uuid4()
-        billing.hold(job, 100, limits(empty.allowance))
+        billing.hold(job, billing.tokens(40, 60), limits(out))
         billing.settle(job, charge(40, 20))
     summary = billing.usage_summary(org_a.id)
-    assert (summary.used, summary.held, summary.percent) == (60, empty.allowance // 4, 25)
+    assert (summary.used, summary.held, summary.percent) == (60, out // 4, 25)
     assert summary.remaining == summary.allowance - summary.used - summary.held
     assert summary.spent == Decimal("0.05")
     assert summary.resets_on > summary.month

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from apps.accounts import services as accounts
 from apps.accounts.models import User
 from apps.billing import services as billing
-from apps.billing.models import BudgetKind, BudgetPeriod, EntryKind, LedgerEntry, Spender, UsageDay, UsagePeriod
+from apps.billing.models import BudgetKind, BudgetPeriod, EntryKind, LedgerEntry, Spender, UsageHour, UsagePeriod
 from apps.billing.services import BudgetFor, Charge, Purpose
 from apps.billing.usage import GROUPINGS, Filters, Totals, breakdown
 from apps.core import tenancy
@@ -35,7 +35,7 @@ def use(tenant: Tenant, user: User | None, prompt: int, completion: int, model: 
     with tenancy.scope(tenant.id):
         job = uuid4()
         purpose = Purpose(user.pk if user else None, key.pk if key else None, model)
-        billing.hold(job, prompt + completion + 5, PLENTY, purpose=purpose)
+        billing.hold(job, billing.tokens(prompt, completion + 5), PLENTY, purpose=purpose)
         billing.settle(job, Charge(prompt, completion, **PRICES))
 
 
@@ -49,9 +49,9 @@ def text_of(response: Any) -> str:
     return str(response.content.decode())
 
 
-def export_of(browser: Client) -> str:
+def export_of(browser: Client, **filters: str) -> str:
     """The file, read to its end; the pieces are asked for in this thread, whose transaction holds the rows."""
-    answer: Any = browser.post("/settings/usage/export/", {"month": ""})
+    answer: Any = browser.post("/settings/usage/export/", {"month": "", **filters})
     assert "attachment" in answer["content-disposition"]
 
     async def read() -> bytes:
@@ -77,13 +77,13 @@ STEPS = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_sums_of_spenders_days_and_the_month_equal_the_ledger(org_a: Tenant, steps: list[Any]) -> None:
+def test_sums_of_spenders_hours_and_the_month_equal_the_ledger(org_a: Tenant, steps: list[Any]) -> None:
     with tenancy.scope(org_a.id):
         for who, prompt, completion, end, model in steps:
             user = {"owner": org_a.owner, "admin": org_a.admin, "member": org_a.member}.get(who)
             purpose = Purpose(user.pk if user else None, org_a.api_key.pk if who == "key" else None, model)
             job = uuid4()
-            billing.hold(job, prompt + completion, PLENTY, purpose=purpose)
+            billing.hold(job, billing.tokens(prompt, completion), PLENTY, purpose=purpose)
             if end == "settle":
                 billing.settle(job, Charge(prompt, completion, **PRICES))
             elif end == "release":
@@ -92,7 +92,9 @@ def test_sums_of_spenders_days_and_the_month_equal_the_ledger(org_a: Tenant, ste
         for spender_id in [None, *Spender.objects.values_list("pk", flat=True)]:
             mine = settled.filter(spender_id=spender_id)
             used = mine.aggregate(sum=Sum("tokens", default=0))["sum"]
-            assert UsageDay.objects.filter(spender_id=spender_id).aggregate(sum=Sum("tokens", default=0))["sum"] == used
+            assert (
+                UsageHour.objects.filter(spender_id=spender_id).aggregate(sum=Sum("tokens", default=0))["sum"] == used
+            )
             if spender_id:
                 period = BudgetPeriod.objects.get(owner_id=spender_id)
                 holds = LedgerEntry.objects.filter(spender_id=spender_id, kind=EntryKind.HOLD)
@@ -100,16 +102,16 @@ def test_sums_of_spenders_days_and_the_month_equal_the_ledger(org_a: Tenant, ste
                 held = holds.exclude(job_id__in=closed).aggregate(sum=Sum("tokens", default=0))["sum"]
                 assert (period.used_tokens, period.held_tokens) == (used, held)
         names = ("tokens", "amount_micros", "prompt_tokens", "completion_tokens")
-        of_days = UsageDay.objects.aggregate(
+        of_hours = UsageHour.objects.aggregate(
             **{name: Sum(name, default=0) for name in names}, n=Sum("requests", default=0)
         )
         of_ledger = settled.aggregate(**{name: Sum(name, default=0) for name in names})
-        assert of_days == of_ledger | {"n": settled.count()}
+        assert of_hours == of_ledger | {"n": settled.count()}
 
 
 @pytest.mark.parametrize("by", GROUPINGS)
 def test_lines_and_rest_add_up_to_the_total(org_a: Tenant, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.billing.usage.MOST_LINES", 2)
+    monkeypatch.setattr("apps.billing.usage.lines.MOST_LINES", 2)
     team = team_of(org_a, org_a.member)
     for number, person in enumerate([org_a.owner, org_a.admin, org_a.member, None]):
         use(org_a, person, 10 * number, 1, model=f"model {number}", key=None if person else org_a.api_key)
@@ -130,7 +132,7 @@ def test_every_number_leads_to_the_entries_that_it_is_the_sum_of(org_a: Tenant, 
     use(org_a, org_a.member, 20, 5, model="other")
     use(org_a, None, 100, 5, key=org_a.api_key)
     browser = client_of(org_a.owner)
-    for by in ("member", "key", "model", "day"):
+    for by in ("meter", "member", "key", "model", "day"):
         with tenancy.scope(org_a.id):
             found = breakdown(Filters(month_of_usage(org_a)), by)
         for line in found.lines:
@@ -146,7 +148,7 @@ def test_every_number_leads_to_the_entries_that_it_is_the_sum_of(org_a: Tenant, 
 def test_whoever_may_see_members_sees_everybodys_usage(org_a: Tenant, org_b: Tenant, client_of: Browser) -> None:
     use(org_a, org_a.member, 1234, 0)
     use(org_b, org_b.member, 777_777, 0)
-    shown = text_of(client_of(org_a.owner).get("/settings/usage/"))
+    shown = text_of(client_of(org_a.owner).get("/settings/usage/?by=member"))
     assert org_a.member.email in shown
     assert "1,234" in shown
     assert "777,777" not in shown
@@ -182,7 +184,20 @@ def test_nobody_from_outside_sees_anything(org_a: Tenant, outsider: User, client
             assert browser.get(path).status_code in {302, 401, 404}
 
 
-@pytest.mark.parametrize("query", ["month=x", "month=2026-13", "member=x", "key=1", "day=2020-01-01", "model=a%00b"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "meter=miles",
+        "team=x",
+        "team=none",
+        "month=x",
+        "month=2026-13",
+        "member=x",
+        "key=1",
+        "day=2020-01-01",
+        "model=a%00b",
+    ],
+)
 def test_nonsense_in_the_address_is_a_bad_request(org_a: Tenant, client_of: Browser, query: str) -> None:
     browser = client_of(org_a.owner)
     for path in ("/settings/usage/", "/settings/usage/ledger/", "/api/v1/usage/breakdown"):
@@ -213,6 +228,7 @@ def test_the_export_equals_the_ledger_and_runs_no_formula(org_a: Tenant, client_
     rows = list(csv.DictReader(io.StringIO(text)))
     assert sum(int(row["tokens"]) for row in rows) == 40
     assert {row["api_key"] for row in rows} == {"'=HYPERLINK(1)", ""}
+    assert {row["meter"] for row in rows} == {"text"}
     assert {row["member"] for row in rows} == {org_a.owner.email, org_a.member.email}
     assert len(audit_of(org_a, "usage.exported")) == 1
 

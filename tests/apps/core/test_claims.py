@@ -28,7 +28,7 @@ SOURCE = Generation.source()
 
 
 def put_on_plan(tenant: Tenant, weight: int = 1, max_running: int = 100) -> None:
-    limits = {"monthly_tokens": 10**9, "requests_per_minute": 10**6, "tokens_per_minute": 10**9, "max_queued": 10**6}
+    limits = {"requests_per_minute": 10**6, "tokens_per_minute": 10**9, "max_queued": 10**6}
     plan, _ = Plan.objects.update_or_create(
         code=f"plan-{tenant.organization.slug}",
         defaults={"name": "Own", "weight": weight, "max_running": max_running, **limits},
@@ -77,8 +77,8 @@ def test_the_statement_agrees_with_the_policy(
                     )
             at = (turn[0] * 10_000 + turn[1] * 1_000) if turn else 0
             queues.append(Queue(tenant.id, weight, most - running, at, found))
-        with across_tenants(Across.OPERATE), connection.cursor() as cursor:
-            chosen = claims.choose(cursor, SOURCE, limit, {})
+        with across_tenants(Across.OPERATE):
+            chosen = claims.choose(SOURCE, limit, {})
         assert chosen == choose(queues, clock, limit)
         transaction.set_rollback(True)
 

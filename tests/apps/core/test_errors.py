@@ -29,9 +29,10 @@ def test_each_error_is_complete(kind: type[MillraceError]) -> None:
     MillraceError.__init__(error, "What went wrong.", param="field")
     assert error.code.replace("_", "").isalpha()
     assert 400 <= error.status < 600
-    assert error.body() == {
-        "error": {"message": "What went wrong.", "type": error.type, "param": "field", "code": error.code}
-    }
+    said = {"message": "What went wrong.", "type": error.type, "param": "field", "code": error.code}
+    # The bank's reason, and what a change costs now, stand beside what every error says.
+    more = {errors.PaymentRefused: {"decline_code": None}, errors.PreviewOutdated: {"preview": None}}.get(kind, {})
+    assert error.body() == {"error": said | more}
     assert error_headers(error)["x-should-retry"] == ("true" if error.should_retry else "false")
 
 

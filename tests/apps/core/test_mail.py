@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core import mail
+from apps.core.connections import quick_redis_client
 from apps.core.models import Mail
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +129,22 @@ def test_nobodys_mailbox_is_filled() -> None:
     assert Mail.objects.count() == mail.MOST_A_MINUTE
     send_mail("S", "t", "a@x.example", ["other@x.example"])
     assert Mail.objects.count() == mail.MOST_A_MINUTE + 1
+
+
+def test_what_programs_send_is_all_sent_a_few_at_a_time_and_holds_up_nobody(server: type[Server]) -> None:
+    for number in range(10):
+        mail.send_in_turn(EmailMessage(f"Text {number}", "t", "a@x.example", ["reader@x.example"]))
+    assert Mail.objects.count() == 10, "none is dropped"
+    send_mail("Your code", "t", "a@x.example", ["reader@x.example"])
+    mail.deliver_due()
+    subjects = [message.subject for message in server.taken]
+    assert subjects == ["Your code", *(f"Text {number}" for number in range(mail.MOST_A_MINUTE))]
+    waiting = list(Mail.objects.all())
+    assert len(waiting) == 4 and all(row.next_at > timezone.now() and row.attempts == 0 for row in waiting)
+    quick_redis_client().flushdb()
+    due()
+    mail.deliver_due()
+    assert len(server.taken) == 11
 
 
 def test_what_the_outbox_cannot_keep_is_refused() -> None:

@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from apps.core.logs import logging_settings
 from apps.core.middleware import StoreUnavailable, request_id
+from tests.helpers.people import Tenant
 
 
 def test_every_answer_has_a_request_id() -> None:
@@ -59,3 +60,33 @@ def test_a_lost_store_is_a_typed_503_for_programs(lost: Exception) -> None:
     assert json.loads(answer.content)["error"]["code"] == "service_unavailable"
     assert answer["retry-after"]
     assert handler.process_exception(RequestFactory().get("/"), ValueError("a bug")) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/templates/%00", 404),
+        ("/api/v1/voices/a%00b/versions/1", 404),
+        ("/v1/models/%00", 404),
+        ("/templates/%00/", 404),
+        ("/api/v1/documents?tag=%00", 400),
+        ("/api/v1/templates?x=%2500&search=%00", 400),
+        ("/documents/?tag=%00", 400),
+        ("/chat/?q=%00", 400),
+    ],
+)
+def test_an_address_that_holds_nul_is_refused_once_for_all_views(
+    org_a: Tenant, client_of: Any, path: str, status: int
+) -> None:
+    client = client_of(org_a.owner)
+    client.raise_request_exception = False
+    answer = client.get(path, headers=org_a.bearer if path.startswith(("/api", "/v1")) else None)
+    assert answer.status_code == status
+    if path.startswith(("/api", "/v1")):
+        assert answer.json()["error"]["code"] in {"not_found", "model_not_found", "invalid_request"}
+
+
+@pytest.mark.django_db
+def test_a_sign_for_percent_is_no_nul(org_a: Tenant) -> None:
+    assert Client().get("/api/v1/documents?tag=%2500", headers=org_a.bearer).status_code == 200

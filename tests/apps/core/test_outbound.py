@@ -33,13 +33,24 @@ PUBLIC = [
 ]
 PRIVATE = ["127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "::1"]
 PRIVATE += ["fc00::1", "fd12:3456::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1"]
-PRIVATE += ["64:ff9b:1::a00:1", "::ffff:0:10.0.0.1"]
+PRIVATE += ["::ffff:0:10.0.0.1"]
 EVERY = "0.0.0.0"  # noqa: S104 (not listened at)
 NEVER = [EVERY, "0.1.2.3", "169.254.1.1", "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]
 NEVER += ["169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "224.0.0.1", "::"]
 NEVER += ["239.1.1.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1"]
 NEVER += ["fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "2001:db8::1", "2002:7f00:1::", "2001:0:7f00:1::", "100::1"]
-NEVER += ["3fff::1", "5f00::1", "4000::1", "", "nonsense", "127.1", "0x7f000001", "2130706433", "017700000001"]
+NEVER += [
+    "64:ff9b:1::a00:1",
+    "3fff::1",
+    "5f00::1",
+    "4000::1",
+    "",
+    "nonsense",
+    "127.1",
+    "0x7f000001",
+    "2130706433",
+    "017700000001",
+]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -117,6 +128,15 @@ def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         return asked
 
     return name
+
+
+def test_a_server_of_the_own_network_is_opened_alone(settings: Any) -> None:
+    settings.OUTBOUND_TRUSTED = ["127.0.0.1:9", "10.0.0.7:80"]
+    with pytest.raises(OutboundFailed):
+        fetch("GET", "http://127.0.0.1:9/", timeout=2)
+    for other in ("https://127.0.0.1:10/", "https://127.0.0.1/", "https://10.0.0.7/", "https://u@127.0.0.1:9/"):
+        with pytest.raises(OutboundRefused):
+            fetch("GET", other, timeout=2)
 
 
 def test_one_private_address_among_public_ones_refuses_the_name(named: Any) -> None:

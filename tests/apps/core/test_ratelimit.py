@@ -168,3 +168,10 @@ def test_headers_are_those_that_openai_clients_read() -> None:
         "x-ratelimit-remaining-x": "1",
         "x-ratelimit-reset-x": "0ms",
     }
+
+
+def test_a_bucket_of_a_day_refills_over_a_day() -> None:
+    charge("a", [Bucket("bytes_a_day", 10, 10, 86_400)])
+    with pytest.raises(RateLimitExceeded) as refused:
+        charge("a", [Bucket("bytes_a_day", 10, 5, 86_400)])
+    assert 43_100 < refused.value.retry_after <= 43_200

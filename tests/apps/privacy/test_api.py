@@ -55,8 +55,12 @@ def test_an_erasure_is_counted_then_done(org_a: Tenant, client_of: SignIn, model
 def test_terms_are_listed_previewed_and_chosen(org_a: Tenant, client_of: SignIn) -> None:
     client = client_of(org_a.owner)
     terms = client.get(f"{ROOT}/retention").json()["data"]
-    assert [term["kind"] for term in terms] == ["events", "generations"]
-    assert terms[1] == {"kind": "generations", "days": None, "least": 1, "most": 3650, "chosen": False}
+    named = {term["kind"]: term for term in terms}
+    calls = ["webhook_deliveries", "webhook_callbacks", "inbound_calls"]
+    desk = ["support_sessions", "support_conversations", "support_bot_calls", "support_turns"]
+    desk += ["support_received_mails", "story_runs"]
+    assert list(named) == ["events", *calls, "generations", "conversations", "bulk_runs", *desk]
+    assert named["generations"] == {"kind": "generations", "days": None, "least": 1, "most": 3650, "chosen": False}
     assert client.get(f"{ROOT}/retention/generations", {"days": "30"}).json()["due"] == 0
     path = f"{ROOT}/retention/generations"
     assert client.put(path, {"days": 30}, content_type="application/json").json()["days"] == 30

@@ -40,6 +40,18 @@ def test_nothing_goes_until_somebody_chooses(org_a: Tenant, model: ModelVersion)
     assert {(term.kind.name, term.days, term.chosen) for term in services.terms(org_a.id)} == {
         ("generations", None, False),
         ("events", None, False),
+        ("bulk_runs", None, False),
+        # Those that somebody has deleted, until nobody can take that back.
+        ("conversations", 7, False),
+        ("webhook_deliveries", 30, False),
+        ("webhook_callbacks", 30, False),
+        ("inbound_calls", 30, False),
+        ("support_sessions", 400, False),
+        ("support_conversations", None, False),
+        ("support_received_mails", 800, False),
+        ("support_bot_calls", 14, False),
+        ("support_turns", 30, False),
+        ("story_runs", 180, False),
     }
 
 

@@ -26,7 +26,7 @@ def register(name: str, **fields: Any) -> ModelVersion:
 def test_an_alias_and_a_name_mean_a_version() -> None:
     version = register("first")
     registry.move_alias("default", "first")
-    assert registry.resolve("default") == registry.resolve("first") == version
+    assert registry.resolve("default") == registry.resolve("first") == registry.default_version() == version
     assert registry.available() == [("default", version), ("first", version)]
 
 
@@ -52,6 +52,7 @@ def test_a_disabled_version_is_not_offered() -> None:
     registry.move_alias("default", "first")
     ModelVersion.objects.update(enabled=False)
     assert registry.available() == []
+    assert registry.default_version() is None, "pages say so, and do not fail"
     for name in ("default", "first"):
         with pytest.raises(ModelNotFound):
             registry.resolve(name)

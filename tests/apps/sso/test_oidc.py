@@ -309,7 +309,7 @@ def test_a_token_endpoint_that_leads_elsewhere_later_is_not_asked(
     cache.clear()
     provider.document = lambda document: document | {"token_endpoint": "http://169.254.169.254/token"}
     location = provider.approve(leave_for(client, connection), "ada")
-    assert back(client, location).status_code == 400
+    assert back(client, location).status_code == 422
 
 
 def test_nobody_else_sees_or_changes_a_connection(acme: Tenant, org_b: Tenant, connect_oidc: Connect) -> None:

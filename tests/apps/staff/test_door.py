@@ -2,21 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from apps.accounts.models import Organization, User
 from apps.core import tenancy
 from apps.core.tenancy import Across, across_tenants
+from apps.market.models import Sponsor
 from apps.registry.models import ModelVersion
 from apps.staff.abilities import SUPPORT
+from tests.helpers.money import give, make_exchange, make_invoice, make_order, make_payment, make_price
 from tests.helpers.people import PASSWORD, Tenant
 from tests.helpers.staff import browser_of, make_staff
 from tests.helpers.studio import ask
+from tests.helpers.world import Side, fill
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +41,14 @@ NAMES = sorted({str(route.name) for route in staff_routes()})
 @pytest.fixture
 def rows(org_a: Tenant, model: ModelVersion) -> Tenant:
     ask(org_a)
+    give(org_a, make_price(1_000, 0, "USD"))
+    make_invoice(org_a, 1_000, "USD")
+    make_payment(org_a, 1_000, "USD", timezone.now(), order=make_order(org_a, 1_000, "USD"))
+    make_exchange(org_a)
+    now = timezone.now()
+    about = {"title": "A notice", "text": "Of nobody.", "link": "https://example.com/", "starts_at": now}
+    Sponsor.objects.create(ends_at=now + timedelta(days=1), **about)
+    fill(Side(org_a, "Door", org_a.member))
     return org_a
 
 

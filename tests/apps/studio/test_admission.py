@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from apps.billing.models import Plan, Subscription
+from apps.billing.models import Subscription
 from apps.core import backlog, bells, connections, jobs, ratelimit, tenancy
 from apps.core.bells import Ringer
 from apps.core.ratelimit import Breaker
@@ -20,6 +20,7 @@ from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
 from apps.studio.services import admission
 from tests.helpers.people import Tenant
+from tests.helpers.plans import make_plan
 from tests.helpers.studio import add_rows, held, spec, start, states
 from tests.helpers.threads import together
 
@@ -32,8 +33,7 @@ def post(tenant: Tenant, body: dict[str, Any] | None = None, **headers: str) -> 
 
 
 def put_on_plan(tenant: Tenant, **limits: int) -> None:
-    values = {"monthly_tokens": 10**6, "requests_per_minute": 100, "tokens_per_minute": 1_000, "max_queued": 50}
-    plan = Plan.objects.create(code=f"plan-{uuid4().hex[:8]}", name="Test", **values | limits)
+    plan = make_plan(f"plan-{uuid4().hex[:8]}", 10**6, **({"tokens_per_minute": 1_000} | limits))
     with tenancy.scope(tenant.id):
         Subscription.objects.create(organization_id=tenant.id, plan=plan)
 

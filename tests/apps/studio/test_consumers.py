@@ -11,8 +11,8 @@ from apps.accounts import services as accounts
 from apps.core import shutdown, streams, threads
 from apps.core.jobs import Status
 from apps.core.streams import DELTA, END, Entry
+from apps.privacy import handshakes
 from apps.registry.models import ModelVersion
-from apps.studio import consumers
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from tests.helpers.people import Tenant
@@ -140,7 +140,7 @@ async def test_a_database_that_is_away_says_try_again(
     def away(*args: Any) -> None:
         raise OperationalError("no connection")
 
-    monkeypatch.setattr(consumers, "actor_of_header", away)
+    monkeypatch.setattr(handshakes, "actor_of_header", away)
     # Restored afterwards: the failure is remembered for a moment.
     monkeypatch.setattr(threads._Breaker, "until", 0.0)
     async with connected(finished.pk, **org_a.bearer) as socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,14 +13,17 @@ import openai
 import pytest
 
 from apps.billing import services as billing
+from apps.core import tenancy
 from apps.core.errors import GenerationFailed
 from apps.core.jobs import Status
 from apps.studio import services as studio
 from apps.studio.api.openai_answers import Continuity
 from apps.studio.models import Generation
+from apps.studio.services import templates
 from tests.helpers.live import live_server
 from tests.helpers.people import Tenant
 from tests.helpers.studio import states
+from tests.helpers.templates import FACTS
 from tests.helpers.worker import HandWorker, answering, working
 
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
@@ -327,3 +331,61 @@ def test_the_client_raises_its_own_exceptions(client: openai.OpenAI, server: str
     with stranger, pytest.raises(openai.AuthenticationError) as unknown:
         stranger.chat.completions.create(model="default", messages=HELLO)
     assert unknown.value.code == "invalid_api_key"
+
+
+# ---------------------------------------------------------------- templates
+
+
+def labelled(tenant: Tenant) -> None:
+    templates.create(tenant.actor, "Copy", replace(FACTS, sampling={"temperature": 0.3, "top_k": 5}, max_tokens=30))
+    templates.approve(tenant.actor, "copy", 1)
+    templates.move_label(tenant.actor, "copy", "production", 1)
+
+
+def test_a_template_is_called_by_its_label(client: openai.OpenAI, org_a: Tenant) -> None:
+    labelled(org_a)
+    call = {"template": {"slug": "copy", "label": "production", "variables": {"product": "Tea"}}}
+    with working(answering("Warm tea.")):
+        made = client.chat.completions.create(model="default", messages=[], temperature=0, extra_body=call)
+    assert made.choices[0].message.content == "Warm tea."
+    with tenancy.scope(org_a.id):
+        row = Generation.objects.select_related("template_version").get()
+    assert row.template_version is not None and row.template_version.number == 1
+    assert "Tea" in row.messages[-1]["content"] and row.messages[0]["role"] == "system"
+    assert (row.temperature, row.top_k, row.max_tokens, row.origin) == (0, 5, 30, "template")
+
+
+@pytest.mark.parametrize(
+    ("template", "messages", "code"),
+    [
+        ({"slug": "copy", "variables": {"product": "Tea"}}, HELLO, "invalid_request"),
+        ({"slug": "nothing"}, [], "not_found"),
+        ({"slug": "copy", "label": "spring"}, [], "label_not_set"),
+        ({"slug": "copy"}, [], "variable_invalid"),
+        ({"slug": "copy", "colour": 1}, [], "unknown_parameter"),
+        (None, [], "invalid_request"),
+    ],
+)
+def test_a_call_that_names_no_template_right_is_refused(
+    client: openai.OpenAI, org_a: Tenant, template: Any, messages: Any, code: str
+) -> None:
+    labelled(org_a)
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(model="default", messages=messages, extra_body={"template": template})
+    assert caught.value.code == code
+    assert states(org_a) == {}
+
+
+def test_another_organizations_template_is_not_there(client: openai.OpenAI, org_b: Tenant) -> None:
+    labelled(org_b)
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model="default", messages=[], extra_body={"template": {"slug": "copy"}})
+
+
+def test_a_generation_is_asked_for_by_label_too(http: httpx.Client, org_a: Tenant) -> None:
+    labelled(org_a)
+    call = {"slug": "copy", "variables": {"product": "Tea"}}
+    made = http.post("/api/v1/generations", json={"template": call}).json()
+    assert (made["temperature"], made["max_tokens"], made["variables"]["product"]) == (0.3, 30, "Tea")
+    both = http.post("/api/v1/generations", json={"template": call, "prompt": "x"})
+    assert (both.status_code, both.json()["error"]["code"]) == (400, "invalid_request")

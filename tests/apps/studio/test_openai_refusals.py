@@ -40,7 +40,6 @@ HELLO: Any = [{"role": "user", "content": "Say hello."}]
         ({"messages": []}, "invalid_request", "messages"),
         ({"messages": "hello"}, "invalid_request", "messages"),
         ({"messages": [{"role": "user", "content": "  "}]}, "invalid_request", "messages"),
-        ({"messages": [{"role": "user", "content": "a\0b"}]}, "invalid_json", None),
         (
             {"messages": [{"role": "user", "content": [{"type": {}, "text": "a"}]}]},
             "invalid_request",
@@ -80,5 +79,11 @@ def test_completions_refuse_by_name(client_of_key: Any, change: dict[str, Any], 
 
 
 def test_an_unknown_address_is_json(client_of_key: Any) -> None:
-    status, error = client_of_key("/v1/embeddings", {})
+    status, error = client_of_key("/v1/moderations", {})
     assert (status, error["code"]) == (404, "not_found")
+
+
+def test_text_that_cannot_be_stored_is_unprocessable(client_of_key: Any) -> None:
+    messages = [{"role": "user", "content": "a\0b"}]
+    status, error = client_of_key("/v1/chat/completions", {"model": "default", "messages": messages})
+    assert (status, error["code"], error["param"]) == (422, "unprocessable", None), error

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 
 from apps.accounts.models import AuditEntry
-from apps.billing.models import Plan
 from apps.core import tenancy
 from apps.core.errors import Conflict, InsufficientQuota, NotFound, PermissionDenied
 from apps.core.jobs import Status
@@ -16,6 +15,7 @@ from apps.studio import services as studio
 from apps.studio.models import Generation
 from apps.studio.services import Outcome
 from tests.helpers.people import Tenant, acting, audit_of
+from tests.helpers.plans import include
 from tests.helpers.studio import SUCCESS, ask, finish, held, ledger, reread, start
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +96,7 @@ def test_only_what_failed_is_done_again(org_a: Tenant, model: ModelVersion) -> N
 
 def test_the_customers_allowance_holds(org_a: Tenant, model: ModelVersion) -> None:
     first = failed(org_a)
-    Plan.objects.filter(code="free").update(monthly_tokens=5)
+    include(5)
     with pytest.raises(InsufficientQuota):
         studio.repeat_generation(org_a.actor, first.pk)
     with tenancy.scope(org_a.id):

@@ -32,6 +32,7 @@ from apps.studio.requests import GenerationSpec
 from apps.studio.services import admission
 from ml.types import Message
 from tests.helpers.people import Tenant, actor_of
+from tests.helpers.plans import include
 from tests.helpers.studio import ask, event_types, held, ledger, reread, spec, start, states
 from tests.helpers.threads import together
 
@@ -63,8 +64,10 @@ def test_a_request_by_key_notes_the_key(org_a: Tenant, model: ModelVersion) -> N
     assert (generation.api_key_id, generation.created_by_id) == (org_a.api_key.pk, None)
 
 
-def small_plan(**limits: int) -> None:
-    Plan.objects.filter(code="free").update(**limits)
+def small_plan(tokens: int = 1_000_000, **limits: int) -> None:
+    include(tokens)
+    if limits:
+        Plan.objects.filter(code="free").update(**limits)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def small_plan(**limits: int) -> None:
         (spec(""), {}, InvalidRequest),
         (replace(spec(), model="missing"), {}, ModelNotFound),
         (replace(spec(), model="x" * 10_000), {}, ModelNotFound),
-        (spec(), {"monthly_tokens": 5}, InsufficientQuota),
+        (spec(), {"tokens": 5}, InsufficientQuota),
         (spec(), {"max_queued": 0}, QueueFull),
     ],
     ids=["invalid", "unknown model", "absurd model", "no allowance", "full queue"],
@@ -92,7 +95,7 @@ def test_a_refused_request_leaves_nothing(
         with pytest.raises(expected):
             studio.request_generation(org_a.actor, asked)
     finally:
-        Plan.objects.filter(code="free").update(**before)
+        small_plan(**{name: before[name] for name in ("max_queued",)})
     assert (states(org_a), ledger(org_a), held(org_a), event_types(org_a)) == ({}, [], 0, [])
     with tenancy.scope(org_a.id):
         assert not UsagePeriod.objects.filter(held_tokens__gt=0).exists()

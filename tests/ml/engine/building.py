@@ -9,16 +9,21 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
 from ml.engine.architecture import Architecture, describe
 from ml.engine.batch import Piece, make_batch
 from ml.engine.cpu.backend import CpuBackend
+from ml.engine.cpu.linear import has_bfloat16
 from ml.engine.decoder import Decoder
 from ml.engine.gpu.backend import GpuBackend
 from ml.engine.weights import take_apart
 from tests.ml.conftest import perturb
+
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="this processor does not multiply in bfloat16")
+DTYPES = [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)]
 
 
 def reference(config: Any, dtype: torch.dtype = torch.float32) -> Any:

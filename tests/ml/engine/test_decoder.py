@@ -17,7 +17,16 @@ from ml.engine.architecture import describe
 from ml.engine.batch import Piece
 from ml.engine.runner import SAMPLE_TOKENS
 from tests.ml.conftest import CONFIGS, SIZES, SMALL, VARIANTS
-from tests.ml.engine.building import built, difference, expected_logits, reference, rms, text_of
+from tests.ml.engine.building import (
+    DTYPES,
+    built,
+    difference,
+    expected_logits,
+    needs_bfloat16,
+    reference,
+    rms,
+    text_of,
+)
 
 EXACT = 2e-5
 ALL = CONFIGS | VARIANTS
@@ -144,6 +153,7 @@ def check(config: Any, bound: float = EXACT) -> None:
 # ------------------------------------------------------------ half precision
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_bfloat16_is_as_near_to_the_truth_as_transformers_is(name: str) -> None:
     exact = reference(CONFIGS[name]())
@@ -162,7 +172,7 @@ def test_bfloat16_is_as_near_to_the_truth_as_transformers_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @torch.inference_mode()
 def test_what_others_left_in_the_cache_does_not_show(name: str, dtype: torch.dtype) -> None:
     """`built` fills the cache with NaN; zeros must give the same to the last bit."""
@@ -178,7 +188,7 @@ def test_what_others_left_in_the_cache_does_not_show(name: str, dtype: torch.dty
 @pytest.mark.parametrize("where", ["keys", "values"])
 @pytest.mark.parametrize("part", [1, 10, 40])
 @pytest.mark.parametrize("position", [0, 15, 16, 49])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @torch.inference_mode()
 def test_what_is_wrong_in_the_own_cache_shows(where: str, part: int, position: int, dtype: torch.dtype) -> None:
     model = reference(CONFIGS["llama"](), dtype)

@@ -17,7 +17,7 @@ from ml.engine.gpu import backend as gpu
 from ml.engine.gpu import paged
 from ml.engine.gpu.backend import GpuBackend
 from tests.ml.conftest import CONFIGS
-from tests.ml.engine.building import Built, built, difference, expected_logits, reference, text_of
+from tests.ml.engine.building import Built, built, difference, expected_logits, needs_bfloat16, reference, text_of
 
 EXACT = 2e-5
 CUTS = [0, 33, 34, 35, 67, 130, 131, 146, 147, 200]
@@ -94,6 +94,7 @@ def test_sequences_of_every_kind_in_one_pass(monkeypatch: pytest.MonkeyPatch, na
         assert difference(found[slot], expected_logits(model, text)[-1]) < EXACT, parts[slot]
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_half_precision_is_near_the_processors(name: str) -> None:
     model = reference(CONFIGS[name](), torch.bfloat16)

@@ -12,7 +12,7 @@ from ml.engine.architecture import Activation
 from ml.engine.cpu.linear import INT8_ROWS, Int8Linear, PackedLinear, act
 from ml.engine.gpu.linear import PlainLinear
 from tests.ml.conftest import CONFIGS
-from tests.ml.engine.building import built, expected_logits, reference, rms, text_of
+from tests.ml.engine.building import DTYPES, built, expected_logits, needs_bfloat16, reference, rms, text_of
 
 ACTIVATIONS: list[Activation] = ["silu", "gelu", "gelu_tanh"]
 SHAPES = [(1, 1), (7, 5), (33, 17), (64, 96), (100, 481)]
@@ -45,7 +45,7 @@ def expected_forms(matrix: Any, x: torch.Tensor, other: torch.Tensor, activation
 
 @pytest.mark.parametrize("kind", [PackedLinear, PlainLinear])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("biased", [True, False])
 def test_products_and_what_follows_them(kind: Any, activation: Activation, dtype: torch.dtype, biased: bool) -> None:
     for inside, outside in SHAPES:
@@ -68,6 +68,7 @@ def test_no_rows_are_no_work() -> None:
     assert [form.shape for form in all_forms(linear, torch.empty(0, 64), torch.empty(0, 96))] == [(0, 96)] * 4
 
 
+@needs_bfloat16
 def test_what_is_not_a_number_stays_in_its_row() -> None:
     linear = PackedLinear(matrix_of(64, 96, torch.bfloat16), "silu")
     x, other = torch.randn(48, 64).bfloat16(), torch.randn(48, 96).bfloat16()
@@ -88,6 +89,7 @@ def test_a_matrix_can_be_given_up_after_packing() -> None:
 # ------------------------------------------------------------ eight bits
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("outside", [96, 481])
 def test_weights_are_rounded_to_the_nearest_of_255_steps(biased: bool, outside: int) -> None:
@@ -106,6 +108,7 @@ def test_weights_are_rounded_to_the_nearest_of_255_steps(biased: bool, outside: 
         assert error[5].max() <= (2**-7 * 4 if biased else 0)
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("biased", [True, False])
 def test_few_and_many_rows_give_the_same_but_for_rounding(activation: Activation, biased: bool) -> None:
@@ -120,6 +123,7 @@ def test_few_and_many_rows_give_the_same_but_for_rounding(activation: Activation
         assert rms((few - form).float()) <= 2**-8 * rms(form.float())
 
 
+@needs_bfloat16
 def test_the_error_of_eight_bits_is_small_and_no_larger_for_few_rows() -> None:
     matrix = matrix_of(512, 512, torch.bfloat16, False)
     linear, x = Int8Linear(matrix, "silu"), torch.randn(64, 512).bfloat16()
@@ -129,6 +133,7 @@ def test_the_error_of_eight_bits_is_small_and_no_larger_for_few_rows() -> None:
         assert rms(found - truth) <= 0.012 * rms(truth)
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 def test_a_whole_model_in_eight_bits_is_near_the_exact_one(name: str) -> None:
     exact, rounded = reference(CONFIGS[name]()), reference(CONFIGS[name](), torch.bfloat16)

@@ -25,6 +25,7 @@ from transformers.models.qwen3 import Qwen3Config
 from ml.engine import ModelSpec, build, load_engine, loader
 from ml.engine.architecture import Architecture, context_of, describe
 from ml.engine.cpu import simd
+from ml.engine.cpu.linear import has_bfloat16
 from ml.engine.engine import LocalEngine
 from ml.engine.loader import load_model
 from ml.engine.spec import Dtype
@@ -156,8 +157,17 @@ def test_settings_of_the_spec_and_the_model_meet(folder: Path) -> None:
     loaded = load_model(ModelSpec(source=str(folder), max_context=10_000, dtype="bfloat16"))
     assert loaded.max_context == 256
     assert loaded.eos_ids == {1, 3, 4}
-    assert loaded.model.dtype == torch.bfloat16
+    assert loaded.model.dtype == (torch.bfloat16 if has_bfloat16() else torch.float32)
     assert load_model(ModelSpec(source=str(folder), max_context=100)).max_context == 100
+
+
+def test_a_processor_without_bfloat16_computes_in_float32(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    loaded = load_model(ModelSpec(source=str(folder), dtype="int8"))
+    assert (loaded.model.dtype, loaded.int8) == (torch.float32, False)
+    assert "this processor does not compute in int8, so it is float32" in caplog.text
 
 
 @pytest.mark.parametrize(("asked", "device"), [("float16", "cpu"), ("int8", "cuda")])

@@ -22,7 +22,7 @@ from ml.engine.spec import Dtype
 from ml.engine.weights import take_apart
 from ml.types import ContextLengthExceeded
 from tests.ml.conftest import CONFIGS
-from tests.ml.engine.building import reference
+from tests.ml.engine.building import needs_bfloat16, reference
 from tests.ml.engine.driving import drive, raw
 
 
@@ -60,7 +60,9 @@ def test_the_cache_takes_what_is_free_but_no_more_than_a_full_batch_can_use(
         engine.close()
 
 
-@pytest.mark.parametrize(("dtype", "bytes_per_number"), [("float32", 4), ("bfloat16", 2)])
+@pytest.mark.parametrize(
+    ("dtype", "bytes_per_number"), [("float32", 4), pytest.param("bfloat16", 2, marks=needs_bfloat16)]
+)
 def test_the_cache_is_as_large_as_the_budget_and_never_grows(
     tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, dtype: Dtype, bytes_per_number: int
 ) -> None:

@@ -130,6 +130,16 @@ def test_parts_are_never_larger_than_a_pass_may_be_nor_so_small_that_a_prompt_ne
     assert dear.prompt_tokens(4) == LEAST_TOKENS
 
 
+def test_several_short_prompts_are_computed_sooner_than_one_and_than_behind_a_long_one() -> None:
+    machine, pace = Machine(), Pace(512)
+    for writing in (8, 32):
+        pace.observe(writing, 0, machine.step(writing))
+    pace.observe(0, 512, machine.seconds(0, 512))
+    several = pace.prompt_tokens(8, coming=24, first=64)
+    assert several > pace.prompt_tokens(8, coming=24, first=2000) > pace.prompt_tokens(8)
+    assert machine.seconds(8, several) <= PROMISE * machine.step(32)
+
+
 # ------------------------------------------------------------ in the engine
 
 

@@ -15,9 +15,12 @@ from django.db import transaction
 from apps.accounts import services
 from apps.accounts.access import actor_of_membership, memberships_of
 from apps.accounts.models import Organization, User
+from apps.accounts.permissions import MEMBER_SCOPES
 from apps.core.tenancy import Across, across_tenants
 
 DEMO = (("acme", "Acme Outfitters", "owner@acme.example"), ("borealis", "Borealis Books", "owner@borealis.example"))
+# What a member may do, and what shows the support desk and its bot to a program.
+DEMO_SCOPES = (*MEMBER_SCOPES, "bots:read", "events:read", "support:read", "support:write")
 
 
 class Command(BaseCommand):
@@ -63,4 +66,4 @@ class Command(BaseCommand):
         if key is not None and key.organization_id == organization.pk:
             return known
         membership = next(m for m in memberships_of(user) if m.organization_id == organization.pk)
-        return services.create_api_key(actor_of_membership(membership, user), "Demo key")[1]
+        return services.create_api_key(actor_of_membership(membership, user), "Demo key", DEMO_SCOPES)[1]

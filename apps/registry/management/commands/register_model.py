@@ -24,6 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--context", type=int, default=0, help="context length in tokens")
         parser.add_argument("--input-price", type=Decimal, default=Decimal(0), help="per 1,000 prompt tokens")
         parser.add_argument("--output-price", type=Decimal, default=Decimal(0), help="per 1,000 produced tokens")
+        parser.add_argument(
+            "--no-instructions", action="store_true", help="it writes what it was trained for, and answers no questions"
+        )
         parser.add_argument("--alias", action="append", default=[], help="an alias to point at this model")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,6 +40,7 @@ class Command(BaseCommand):
             context_length=options["context"],
             input_price=options["input_price"],
             output_price=options["output_price"],
+            follows_instructions=not options["no_instructions"],
         )
         try:
             if not definition.source and not definition.remote_url:

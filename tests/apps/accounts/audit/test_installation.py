@@ -35,7 +35,7 @@ def changed(db: None, settings: Any, tmp_path: Path) -> User:
     settings.AUDIT_ANCHOR_FILE = str(tmp_path / "anchors.jsonl")
     person = make_user("ada@example.com")
     User.objects.filter(pk=person.pk).update(is_staff=True)
-    Plan.objects.filter(code="free").update(monthly_tokens=5)
+    Plan.objects.filter(code="free").update(max_queued=5)
     Plan.objects.filter(code="pro").update(weight=9)
     run_deferred()
     return person
@@ -55,7 +55,7 @@ def test_staff_flags_and_plans_are_watched(changed: User) -> None:
         {"is_staff": False},
         {"is_staff": True},
     )
-    assert (plan.object_type, plan.object_name, plan.after) == ("billing.plan", "free", {"monthly_tokens": 5})
+    assert (plan.object_type, plan.object_name, plan.after) == ("billing.plan", "free", {"max_queued": 5})
     assert plan.detail["database_role"] == "millrace_app"
 
 

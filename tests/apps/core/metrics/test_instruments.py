@@ -19,7 +19,7 @@ from tests.helpers.metrics import value
 
 # Everything that a label may be called: what is not here needs a reason why its values are few.
 LABELS = {"model", "queue", "outcome", "code", "reason", "seen_by", "route", "method", "status", "transport", "store"}
-LABELS |= {"task", "process", "le"}
+LABELS |= {"task", "process", "le", "sums", "kind"}
 
 
 def test_labels_are_of_kinds_that_have_few_values(db: None, model: Any) -> None:

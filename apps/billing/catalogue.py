@@ -1,0 +1,148 @@
+"""What is sold, as anybody may read it: public plans with prices, allowances and rates, and packs of credits.
+
+Read from the operator's rows at most every few seconds by each process and kept in its memory, since strangers ask for
+it; a database that is away leaves the last known answer. Money is in integer minor units, rates may have decimals.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from apps.billing.models import CreditPack, Plan
+
+# How old the answer may be, in seconds.
+KEPT_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A plan in one interval and currency: a base, and each seat beyond those that are included."""
+
+    interval: str
+    currency: str
+    base_minor: int
+    seat_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    meter: str
+    included: int
+    overage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What `per` units of a meter cost beyond the allowance."""
+
+    meter: str
+    currency: str
+    per: int
+    price_minor: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SoldPlan:
+    code: str
+    name: str
+    description: str
+    trial_days: int
+    included_seats: int
+    max_seats: int | None
+    features: tuple[str, ...]
+    requests_per_minute: int
+    max_running: int
+    max_passages: int
+    prices: tuple[Price, ...]
+    allowances: tuple[Allowance, ...]
+    rates: tuple[Rate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Prepaid credit: what is paid, and what it is worth."""
+
+    code: str
+    name: str
+    currency: str
+    price_minor: int
+    credit_minor: int
+    valid_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    plans: tuple[SoldPlan, ...]
+    packs: tuple[Pack, ...]
+
+    @property
+    def currencies(self) -> list[str]:
+        """Those in which plans are sold, the most widely priced first."""
+        found = [price.currency for plan in self.plans for price in plan.prices]
+        return sorted(set(found), key=lambda currency: (-found.count(currency), currency != "USD", currency))
+
+
+_kept: tuple[float, Catalogue] | None = None
+
+
+def catalogue() -> Catalogue:
+    """What is sold now, or a few seconds ago."""
+    global _kept
+    if _kept is None or time.monotonic() - _kept[0] >= KEPT_SECONDS:
+        try:
+            # A savepoint where the caller is in a transaction: its own work goes on though this question failed.
+            with transaction.atomic():
+                found = _read()
+        except DatabaseError as error:
+            if _kept is None:
+                raise
+            log.warning("plans not read: %s", error)
+            found = _kept[1]
+        _kept = (time.monotonic(), found)
+    return _kept[1]
+
+
+def forget() -> None:
+    """Makes the next question read the rows."""
+    global _kept
+    _kept = None
+
+
+def _read() -> Catalogue:
+    plans = Plan.objects.filter(is_public=True).order_by("position", "code")
+    packs = CreditPack.objects.filter(is_active=True).order_by("currency", "price_minor")
+    return Catalogue(
+        tuple(_plan(plan) for plan in plans.prefetch_related("prices", "allowances", "rates")),
+        tuple(
+            Pack(row.code, row.name, row.currency, row.price_minor, row.credit_minor, row.valid_days) for row in packs
+        ),
+    )
+
+
+def _plan(plan: Plan) -> SoldPlan:
+    prices = sorted((row for row in plan.prices.all() if row.is_active), key=lambda row: (row.interval, row.currency))
+    allowances = sorted(plan.allowances.all(), key=lambda row: row.meter)
+    rates = sorted(plan.rates.all(), key=lambda row: (row.meter, row.currency))
+    return SoldPlan(
+        code=plan.code,
+        name=plan.name,
+        description=plan.description,
+        trial_days=plan.trial_days,
+        included_seats=plan.included_seats,
+        max_seats=plan.max_seats,
+        features=tuple(plan.features),
+        requests_per_minute=plan.requests_per_minute,
+        max_running=plan.max_running,
+        max_passages=plan.max_passages,
+        prices=tuple(Price(row.interval, row.currency, row.base_minor, row.seat_minor) for row in prices),
+        allowances=tuple(Allowance(row.meter, row.included, row.overage) for row in allowances),
+        rates=tuple(Rate(row.meter, row.currency, row.per, row.price_minor) for row in rates),
+    )

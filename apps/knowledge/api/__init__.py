@@ -1,0 +1,1 @@
+"""Knowledge over REST, and OpenAI's embeddings."""

@@ -1,0 +1,1 @@
+"""Licences over REST: for the vendor, and for a licensee's program with its licence key."""

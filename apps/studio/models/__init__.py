@@ -1,0 +1,100 @@
+"""Tables of the studio, one module per topic."""
+
+from apps.studio.models.batches import Batch, BatchState, Purpose, StoredFile
+from apps.studio.models.bulk import BulkAttempt, BulkRow, BulkRun, RowState, RunSource, RunState
+from apps.studio.models.conversations import Attachment, Conversation, ConversationIndex, Turn, TurnRole
+from apps.studio.models.documents import (
+    Document,
+    DocumentComment,
+    DocumentIndex,
+    DocumentRevision,
+    DocumentShare,
+    Folder,
+    RevisionKind,
+    Suggestion,
+    SuggestionAction,
+)
+from apps.studio.models.generations import Generation, Kind, Origin
+from apps.studio.models.pages import PageText
+from apps.studio.models.runs import Favourite, Feedback, Run, RunKind, RunStep, RunVote, Variant, Verdict
+from apps.studio.models.safety import SafetyClassifier, SafetyPolicy
+from apps.studio.models.schedules import (
+    Frequency,
+    Occurrence,
+    OccurrenceState,
+    Recipient,
+    RecipientState,
+    Schedule,
+)
+from apps.studio.models.templates import (
+    APPROVED,
+    DRAFT,
+    PRODUCTION,
+    Template,
+    TemplateApproval,
+    TemplateLabel,
+    TemplateSettings,
+    TemplateTeam,
+    TemplateVersion,
+    Visibility,
+)
+from apps.studio.models.voices import BrandVoice, BrandVoiceVersion
+
+__all__ = [
+    "APPROVED",
+    "DRAFT",
+    "PRODUCTION",
+    "Attachment",
+    "Batch",
+    "BatchState",
+    "BrandVoice",
+    "BrandVoiceVersion",
+    "BulkAttempt",
+    "BulkRow",
+    "BulkRun",
+    "Conversation",
+    "ConversationIndex",
+    "Document",
+    "DocumentComment",
+    "DocumentIndex",
+    "DocumentRevision",
+    "DocumentShare",
+    "Favourite",
+    "Feedback",
+    "Folder",
+    "Frequency",
+    "Generation",
+    "Kind",
+    "Occurrence",
+    "OccurrenceState",
+    "Origin",
+    "PageText",
+    "Purpose",
+    "Recipient",
+    "RecipientState",
+    "RevisionKind",
+    "RowState",
+    "Run",
+    "RunKind",
+    "RunSource",
+    "RunState",
+    "RunStep",
+    "RunVote",
+    "SafetyClassifier",
+    "SafetyPolicy",
+    "Schedule",
+    "StoredFile",
+    "Suggestion",
+    "SuggestionAction",
+    "Template",
+    "TemplateApproval",
+    "TemplateLabel",
+    "TemplateSettings",
+    "TemplateTeam",
+    "TemplateVersion",
+    "Turn",
+    "TurnRole",
+    "Variant",
+    "Verdict",
+    "Visibility",
+]

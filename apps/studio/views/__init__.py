@@ -1,0 +1,1 @@
+"""Pages of the studio, one module per topic. They parse, call one service, and render."""

@@ -1,0 +1,1 @@
+"""Pages of templates: the list and the library, writing with one, changing one, its versions and labels."""

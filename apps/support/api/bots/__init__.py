@@ -1,0 +1,1 @@
+"""Articles, flows and models of the bot over REST."""

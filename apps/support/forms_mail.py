@@ -1,0 +1,63 @@
+"""The form of an inbox's mail servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.support.models import Tls
+from apps.support.models.mail import LONGEST_ADDRESS, LONGEST_HOST, LONGEST_LOGIN
+
+_PLAIN = {"autocomplete": "off", "spellcheck": "false"}
+_SECRET = {"autocomplete": "new-password"}
+# What was just typed comes back after a try, and nothing that is stored.
+_KEPT = _("Empty keeps the one that is stored; another server or user needs it again.")
+
+
+def _host(label: Any) -> forms.CharField:
+    return forms.CharField(label=label, max_length=LONGEST_HOST, widget=forms.TextInput(_PLAIN))
+
+
+def _port(label: Any, initial: int) -> forms.IntegerField:
+    return forms.IntegerField(label=label, min_value=1, max_value=65_535, initial=initial)
+
+
+class MailForm(forms.Form):
+    """Where mails come from, and how answers leave."""
+
+    address = forms.EmailField(label=_("E-mail address"), max_length=LONGEST_ADDRESS, widget=forms.EmailInput(_PLAIN))
+    name = forms.CharField(label=_("Name of the sender"), max_length=80, required=False)
+    plus = forms.BooleanField(
+        label=_("The server delivers help+anything@… here as well"),
+        required=False,
+        help_text=_("Answers then find their conversation also where a mail program loses the thread."),
+    )
+    imap_host = _host(_("Server for incoming mail (IMAP)"))
+    imap_port = _port(_("IMAP port"), 993)
+    imap_tls = forms.ChoiceField(label=_("IMAP encryption"), choices=Tls.choices, initial=Tls.TLS)
+    imap_user = forms.CharField(label=_("IMAP user"), max_length=LONGEST_LOGIN, widget=forms.TextInput(_PLAIN))
+    imap_password = forms.CharField(
+        label=_("IMAP password"), max_length=1_000, required=False, strip=False,
+        widget=forms.PasswordInput(_SECRET, render_value=True),
+        help_text=_KEPT,
+    )  # fmt: skip
+    folder = forms.CharField(label=_("IMAP folder"), max_length=120, initial="INBOX", widget=forms.TextInput(_PLAIN))
+    smtp_host = _host(_("Server for outgoing mail (SMTP)"))
+    smtp_port = _port(_("SMTP port"), 587)
+    smtp_tls = forms.ChoiceField(label=_("SMTP encryption"), choices=Tls.choices, initial=Tls.STARTTLS)
+    smtp_user = forms.CharField(
+        label=_("SMTP user"), max_length=LONGEST_LOGIN, required=False, widget=forms.TextInput(_PLAIN)
+    )
+    smtp_password = forms.CharField(
+        label=_("SMTP password"), max_length=1_000, required=False, strip=False,
+        widget=forms.PasswordInput(_SECRET, render_value=True),
+        help_text=_KEPT,
+    )  # fmt: skip
+    active = forms.BooleanField(label=_("Look into the mailbox every minute"), required=False, initial=True)
+
+    def values(self) -> dict[str, Any]:
+        """As the service takes them."""
+        kept = ("imap_password", "smtp_password")
+        return {name: value for name, value in self.cleaned_data.items() if value or name not in kept}

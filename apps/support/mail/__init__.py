@@ -1,0 +1,1 @@
+"""Mail as such: read, written and carried; nothing here knows the database."""

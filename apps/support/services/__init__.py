@@ -1,0 +1,1 @@
+"""Every write of the support desk, by what it is about: each module's functions read as `messages.reply(…)`."""

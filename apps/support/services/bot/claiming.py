@@ -1,0 +1,121 @@
+"""Which turns may be answered now: those whose burst is over, of each organization in turn, one of a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from apps.core import tenancy
+from apps.core.jobs import LEASE_SECONDS, MAX_CRASHES, Status
+from apps.core.tenancy import Across, across_tenants
+from apps.support.models import BotTurn
+from ml.dialogue.turns import LONGEST, QUIET
+
+# A sentence that goes on, and somebody who has only paused, get twice the time (ml/dialogue/turns.py).
+_CLAIM = r"""
+WITH due AS (
+    SELECT t.id, t.created_at,
+        row_number() OVER (PARTITION BY t.organization_id ORDER BY t.created_at, t.id) AS place
+    FROM support_botturn t
+    LEFT JOIN support_botsettings b ON b.organization_id = t.organization_id
+    LEFT JOIN LATERAL (
+        SELECT m.created_at, m.content FROM support_message m
+        WHERE m.organization_id = t.organization_id AND m.conversation_id = t.conversation_id AND m.kind = 'incoming'
+        ORDER BY m.sequence DESC LIMIT 1
+    ) last ON true
+    WHERE t.status = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM support_botturn r WHERE r.organization_id = t.organization_id
+            AND r.conversation_id = t.conversation_id AND r.status = 'running'
+    ) AND (
+        last.created_at IS NULL OR t.created_at <= clock_timestamp() - make_interval(secs => %(longest)s)
+        OR last.created_at <= clock_timestamp() - make_interval(secs => coalesce(b.quiet_seconds, %(quiet)s)
+            * CASE WHEN last.content ~ '([,，、:：…-]|\.\.\.)\s*$' THEN 2 ELSE 1 END)
+    )
+), picked AS (
+    SELECT id FROM due ORDER BY place, created_at, id LIMIT %(limit)s
+), free AS (
+    SELECT id FROM support_botturn WHERE id IN (SELECT id FROM picked) AND status = 'queued' FOR UPDATE SKIP LOCKED
+)
+UPDATE support_botturn SET status = 'running', attempt = attempt + 1, worker = %(worker)s,
+    claimed_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id IN (SELECT id FROM free) RETURNING id
+"""
+# What a lost worker held waits again, unless the next turn waits already, which reads the same messages.
+_RETURN = """
+UPDATE support_botturn t SET lease_until = NULL, worker = '', crashes = crashes + 1,
+    status = CASE WHEN EXISTS (
+        SELECT 1 FROM support_botturn q WHERE q.organization_id = t.organization_id
+            AND q.conversation_id = t.conversation_id AND q.status = 'queued'
+    ) THEN 'cancelled' ELSE 'queued' END
+WHERE t.id = ANY(%(ids)s) AND t.status = 'running'
+"""
+
+# Longer than any burst is waited for: then the bot is gone, or has too much to do.
+OVERDUE_SECONDS = 20
+_OVERDUE = """
+UPDATE support_botturn SET status = 'running', attempt = attempt + 1, worker = '',
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id IN (
+    SELECT t.id FROM support_botturn t
+    WHERE t.status = 'queued' AND t.created_at < clock_timestamp() - make_interval(secs => %(overdue)s)
+        AND NOT EXISTS (
+            SELECT 1 FROM support_botturn r WHERE r.organization_id = t.organization_id
+                AND r.conversation_id = t.conversation_id AND r.status = 'running'
+        )
+    ORDER BY t.created_at LIMIT 200 FOR UPDATE OF t SKIP LOCKED
+) RETURNING id
+"""
+
+
+def claim_turns(worker: str, limit: int) -> list[BotTurn]:
+    """Takes turns that are due; an advisory lock makes claims of several workers queue up."""
+    if limit <= 0:
+        return []
+    values: dict[str, Any] = {
+        "worker": worker,
+        "limit": limit,
+        "quiet": QUIET,
+        "longest": LONGEST,
+        "lease": LEASE_SECONDS,
+    }
+    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('support_botturn'))")
+        if not cursor.fetchone()[0]:
+            return []
+        cursor.execute(_CLAIM, values)
+        ids = [row[0] for row in cursor.fetchall()]
+        return list(BotTurn.objects.filter(pk__in=ids).order_by("created_at", "id"))
+
+
+def are_turns_waiting() -> bool:
+    """Whether any turn is queued, due or not."""
+    with across_tenants(Across.CLAIM_WORK):
+        return bool(BotTurn.objects.filter(status=Status.QUEUED).exists())
+
+
+def reap_turns() -> list[BotTurn]:
+    """Turns whose worker is gone wait again; those that have lost two are returned, for a person to be called."""
+    with across_tenants(Across.REAP), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM support_botturn WHERE status = 'running' AND lease_until < clock_timestamp()"
+            " ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED"
+        )
+        lapsed = list(BotTurn.objects.filter(pk__in=[row[0] for row in cursor.fetchall()]))
+        hopeless = [row for row in lapsed if row.crashes + 1 >= MAX_CRASHES]
+        again = [row.pk for row in lapsed if row.crashes + 1 < MAX_CRASHES]
+        cursor.execute(_RETURN, {"ids": again})
+    for row in hopeless:
+        with tenancy.scope(row.organization_id):
+            # Another attempt number fences the lost worker off.
+            row.attempt += 1
+            BotTurn.objects.filter(pk=row.pk, status=Status.RUNNING).update(attempt=row.attempt, worker="")
+    return hopeless
+
+
+def overdue_turns() -> list[BotTurn]:
+    """Turns that no bot has taken in time, taken here so that no bot does any more: for a person to be called."""
+    with across_tenants(Across.REAP), connection.cursor() as cursor:
+        cursor.execute(_OVERDUE, {"overdue": OVERDUE_SECONDS, "lease": LEASE_SECONDS})
+        ids = [row[0] for row in cursor.fetchall()]
+        return list(BotTurn.objects.filter(pk__in=ids).order_by("created_at", "id"))

@@ -1,0 +1,49 @@
+"""Ready texts, filled in for a conversation."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.accounts.access import Actor
+from apps.accounts.models import Organization, User
+from apps.core import tenancy
+from apps.core.errors import NotFound
+from apps.support.access import READ
+from apps.support.canned import Filled, fill
+from apps.support.models import CannedReply, Contact, Conversation, Inbox
+
+
+def render(actor: Actor, conversation_id: UUID, canned_id: UUID) -> Filled:
+    """A ready text as it would be sent in a conversation."""
+    actor.require(READ)
+    with tenancy.scope(actor.organization_id):
+        conversation: Conversation | None = Conversation.objects.filter(pk=conversation_id).first()
+        if conversation is None:
+            raise NotFound("There is no conversation with this id.")
+        row: CannedReply | None = CannedReply.objects.filter(pk=canned_id).first()
+        if row is None:
+            raise NotFound("There is no ready text with this id.")
+        return filled(row.content, conversation, Contact.objects.get(pk=conversation.contact_id), actor)
+
+
+def filled(content: str, conversation: Conversation, contact: Contact, actor: Actor | None) -> Filled:
+    return fill(content, values_of(conversation, contact, actor))
+
+
+def values_of(conversation: Conversation, contact: Contact, actor: Actor | None) -> dict[str, str]:
+    """What stands for the names in ready texts, in scope."""
+    person: User | None = User.objects.filter(pk=actor.person_id).first() if actor and actor.person_id else None
+    agent = (person.name or person.email.partition("@")[0]) if person else ""
+    name = Organization.objects.values_list("name", flat=True).get(pk=conversation.organization_id)
+    return {
+        "contact.name": contact.name,
+        "contact.first_name": contact.name.partition(" ")[0],
+        "contact.email": contact.email,
+        "contact.phone": contact.phone,
+        "agent.name": agent,
+        "agent.first_name": agent.partition(" ")[0],
+        "agent.email": person.email if person else "",
+        "conversation.id": str(conversation.number),
+        "inbox.name": Inbox.objects.values_list("name", flat=True).get(pk=conversation.inbox_id),
+        "organization.name": name,
+    }

@@ -1,0 +1,227 @@
+"""Who writes to the desk: profiles, their history, and two that turn out to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from apps.accounts import audit
+from apps.accounts.access import Actor
+from apps.core import events, tenancy
+from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.support.access import MANAGE, READ, WRITE
+from apps.support.masking import clean, clean_values
+from apps.support.models import (
+    Contact,
+    ContactSession,
+    Conversation,
+    Cursor,
+    Message,
+    MessageIndex,
+    Original,
+    Rating,
+)
+from apps.support.services import files, learning, resolutions
+from apps.support.services.conversations import checked_attributes
+from apps.support.services.desk import settings_of
+from apps.support.services.indexing import index_contact
+from apps.support.services.mail import accounts
+
+NO_CONTACT = gettext_noop("There is no contact with this id.")
+LENGTHS = {"name": 120, "email": 254, "phone": 40, "identifier": 200, "language": 10}
+FIELDS = (*LENGTHS, "attributes")
+
+
+def get(actor: Actor, id: UUID) -> Contact:
+    actor.require(READ)
+    with tenancy.scope(actor.organization_id):
+        return find(id)
+
+
+def find(id: UUID, lock: bool = False) -> Contact:
+    """In scope; follows those that were merged into others."""
+    rows = Contact.objects.select_for_update(of=("self",)) if lock else Contact.objects.all()
+    row: Contact | None = rows.filter(pk=id).first()
+    for _ in range(10):
+        if row is None or row.merged_into_id is None:
+            break
+        row = rows.filter(pk=row.merged_into_id).first()
+    if row is None:
+        raise NotFound(NO_CONTACT)
+    return row
+
+
+def listing(actor: Actor, search: str = "") -> Any:
+    """Contacts as a query, in the caller's scope, newest first; those whose name or address holds what is searched."""
+    actor.require(READ)
+    rows = Contact.objects.filter(merged_into=None)
+    for word in search.split()[:5]:
+        rows = rows.filter(
+            Q(name__icontains=word) | Q(email__icontains=word) | Q(phone__icontains=word) | Q(identifier__iexact=word)
+        )
+    return rows.order_by("-created_at", "-id")
+
+
+def create(actor: Actor, values: Mapping[str, Any]) -> Contact:
+    actor.require(WRITE)
+    actor.require_open()
+    with tenancy.scope(actor.organization_id):
+        made = Contact(organization_id=actor.organization_id)
+        fill(made, values)
+        save(made)
+        audit.record(actor, "support_contact.created", made)
+        created(made)
+    return made
+
+
+def created(contact: Contact) -> None:
+    """Tells of a contact that is new, however it came."""
+    events.record("support_contact.created", contact.pk, {"verified": contact.verified_at is not None})
+
+
+def change(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Contact:
+    actor.require(WRITE)
+    with tenancy.scope(actor.organization_id):
+        row = find(id, lock=True)
+        before = {name: getattr(row, name) for name in FIELDS}
+        fill(row, changes)
+        if row.identifier != before["identifier"]:
+            # Nobody has signed the new one yet.
+            row.verified_at = None
+        changed = [name for name in FIELDS if getattr(row, name) != before[name]]
+        if changed:
+            save(row)
+            audit.record(actor, "support_contact.changed", row, changed=changed)
+            told_of_change(row, changed)
+    return row
+
+
+def told_of_change(contact: Contact, changed: list[str]) -> None:
+    index_contact(contact)
+    events.record("support_contact.changed", contact.pk, {"changed": changed})
+
+
+def set_blocked(actor: Actor, id: UUID, blocked: bool) -> Contact:
+    actor.require(MANAGE)
+    with tenancy.scope(actor.organization_id):
+        row = find(id, lock=True)
+        if blocked != (row.blocked_at is not None):
+            row.blocked_at = timezone.now() if blocked else None
+            row.save(update_fields=["blocked_at"])
+            audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
+            events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
+    return row
+
+
+def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
+    """Everything of one contact is the other's from now on; what the other does not know is taken over."""
+    actor.require(WRITE)
+    with tenancy.scope(actor.organization_id):
+        find(id)
+        # In the order of their ids, so that two who merge the same pair do not wait for each other.
+        for each in sorted({id, into}):
+            find(each, lock=True)
+        one, other = find(id), find(into)
+        if one.pk == other.pk:
+            raise Conflict("These are the same contact already.")
+        absorb(one, other)
+        audit.record(actor, "support_contact.merged", other, merged=str(one))
+        events.record("support_contact.merged", other.pk, {"merged": str(one.pk)})
+    return other
+
+
+def absorb(one: Contact, other: Contact) -> None:
+    """The same in scope, for whoever holds both rows."""
+    identifier = one.identifier
+    # Who proved to be one of them is not known to be the other.
+    are_two = bool(identifier and other.identifier and identifier != other.identifier)
+    one.merged_into = other
+    one.save(update_fields=["merged_into"])
+    Contact.objects.filter(merged_into=one).update(merged_into=other)
+    for name in ("name", "email", "phone", "language"):
+        if not getattr(other, name):
+            setattr(other, name, getattr(one, name))
+    if not other.identifier:
+        other.identifier, other.verified_at = identifier, one.verified_at
+    other.attributes = {**one.attributes, **other.attributes}
+    other.blocked_at = other.blocked_at or one.blocked_at
+    other.save()
+    Conversation.objects.filter(contact=one).update(contact=other)
+    sessions = ContactSession.objects.filter(contact=one)
+    if are_two:
+        sessions.update(contact=other, verified=False)
+    else:
+        sessions.update(contact=other)
+    Message.objects.filter(contact=one).update(contact=other)
+    Rating.objects.filter(contact=one).update(contact=other)
+    seen_by_other = Cursor.objects.filter(contact=other).values("conversation")
+    Cursor.objects.filter(contact=one, conversation__in=seen_by_other).delete()
+    Cursor.objects.filter(contact=one).update(contact=other)
+    index_contact(other)
+
+
+def erase(actor: Actor, id: UUID) -> int:
+    """Removes a contact with all conversations, files and originals, as is their right; how many conversations."""
+    actor.require(MANAGE)
+    with tenancy.scope(actor.organization_id):
+        row = find(id, lock=True)
+        mine = Q(pk=row.pk) | Q(merged_into=row)
+        ids = list(Contact.objects.filter(mine).values_list("pk", flat=True))
+        held = list(Conversation.objects.select_for_update(of=("self",)).filter(contact__in=ids).order_by("id"))
+        said = Message.objects.filter(conversation__in=held)
+        files.remove_with(said)
+        learning.forget_marked(held)
+        resolutions.give_up(held)
+        accounts.forget(list(Contact.objects.filter(pk__in=ids).values_list("email", flat=True)))
+        Original.objects.filter(message__in=said).delete()
+        MessageIndex.objects.filter(conversation__in=held).delete()
+        audit.record(actor, "support_contact.erased", row, conversations=len(held))
+        events.record("support_contact.erased", row.pk, {"conversations": len(held)})
+        Conversation.objects.filter(pk__in=[each.pk for each in held]).delete()
+        Contact.objects.filter(pk__in=ids).delete()
+    return len(held)
+
+
+def fill(row: Contact, values: Mapping[str, Any]) -> None:
+    """Sets what is named, masked and checked."""
+    if unknown := sorted(set(values) - set(FIELDS)):
+        raise InvalidRequest("There is no field %(name)s.", values={"name": unknown[0]}, param=unknown[0])
+    masked = settings_of(row.organization_id).masked
+    for name, most in LENGTHS.items():
+        if name in values:
+            given = " ".join(str(values[name] or "").split())
+            if len(given) > most:
+                raise InvalidRequest("At most %(most)s characters.", values={"most": most}, param=name)
+            setattr(row, name, clean(given, _kinds_of(name, masked)).text)
+    if values.get("email"):
+        try:
+            validate_email(row.email)
+        except ValidationError:
+            raise InvalidRequest("This is no e-mail address.", param="email") from None
+    if "attributes" in values:
+        row.attributes = clean_values(checked_attributes(values["attributes"]), masked)
+
+
+def _kinds_of(name: str, masked: Iterable[str]) -> list[str]:
+    """What is masked in a field: a bank's own number for its customer, an address and a telephone number are no data
+    to be hidden from those who look them up by these.
+    """
+    if name in ("identifier", "email"):
+        return []
+    return [kind for kind in masked if kind != "phone" or name != "phone"]
+
+
+def save(row: Contact) -> None:
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:
+        raise Conflict("Another contact has this identifier.", param="identifier") from None

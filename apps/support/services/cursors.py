@@ -1,0 +1,80 @@
+"""How far participants have got in a conversation: what has arrived at their devices, and what they have seen."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.accounts.access import Actor
+from apps.core import tenancy
+from apps.core.errors import InvalidRequest
+from apps.core.ids import uuid7
+from apps.support.access import READ
+from apps.support.models import Contact, Conversation, Cursor
+from apps.support.services import hints
+from apps.support.services.assignment import membership_of
+from apps.support.services.reading import find
+
+# Neither number ever goes back, whoever is first: acknowledging is cumulative.
+_KEEP = """
+INSERT INTO support_cursor
+    (id, organization_id, conversation_id, membership_id, contact_id, acknowledged, seen, changed_at)
+VALUES (%(id)s, %(organization)s, %(conversation)s, %(member)s, %(contact)s, %(acknowledged)s, %(seen)s, now())
+ON CONFLICT (organization_id, conversation_id, membership_id, contact_id) DO UPDATE SET
+    acknowledged = greatest(support_cursor.acknowledged, excluded.acknowledged),
+    seen = greatest(support_cursor.seen, excluded.seen), changed_at = now()
+"""
+
+
+def note_seen(conversation: Conversation, sequence: int, **who: UUID | None) -> None:
+    """Whoever has written something has seen everything up to it."""
+    if any(who.values()):
+        _keep(conversation, who, sequence, sequence)
+
+
+def acknowledge(actor: Actor, conversation_id: UUID, *, acknowledged: int = 0, seen: int = 0) -> Cursor | None:
+    """Up to where the actor has received and seen a conversation; None for programs, which see nothing."""
+    actor.require(READ)
+    with tenancy.scope(actor.organization_id):
+        conversation = find(conversation_id)
+        member = membership_of(actor)
+        if member is None:
+            return None
+        return _acknowledged(conversation, {"membership_id": member}, acknowledged, seen)
+
+
+def acknowledge_by_contact(
+    conversation: Conversation, contact: Contact, *, acknowledged: int = 0, seen: int = 0
+) -> Cursor:
+    """The same for the contact, in scope."""
+    return _acknowledged(conversation, {"contact_id": contact.pk}, acknowledged, seen)
+
+
+def _acknowledged(conversation: Conversation, who: dict[str, Any], acknowledged: int, seen: int) -> Cursor:
+    if not 0 <= max(acknowledged, seen) <= conversation.last_sequence or min(acknowledged, seen) < 0:
+        raise InvalidRequest("This conversation has not got that far.", param="seen")
+    _keep(conversation, who, max(acknowledged, seen), seen)
+    hints.hint_changed(conversation.organization_id, conversation.pk)
+    found: Cursor = Cursor.objects.get(conversation=conversation, **who)
+    return found
+
+
+def _keep(conversation: Conversation, who: dict[str, Any], acknowledged: int, seen: int) -> None:
+    values = {
+        "id": uuid7(),
+        "organization": conversation.organization_id,
+        "conversation": conversation.pk,
+        "member": who.get("membership_id"),
+        "contact": who.get("contact_id"),
+        "acknowledged": acknowledged,
+        "seen": seen,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, values)
+
+
+def cursors_of(conversation: Conversation) -> list[Cursor]:
+    rows = Cursor.objects.filter(conversation=conversation).select_related("membership__user", "contact")
+    return list(rows.order_by("id"))

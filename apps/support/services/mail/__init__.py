@@ -1,0 +1,1 @@
+"""Mail of the desk: servers set up, mails taken in, placed in conversations, and answers sent."""

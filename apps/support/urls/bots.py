@@ -1,0 +1,61 @@
+"""Addresses of the bot, the help centre and their API."""
+
+from django.urls import path
+
+from apps.support.api.bots import articles, flows, learning
+from apps.support.views import bot as pages
+from apps.support.views import help_centre, training, writing
+
+API = "api/v1/support/"
+urlpatterns = [
+    path("help/<str:centre>/", help_centre.front, name="help-centre"),
+    path("help/<str:centre>/<str:article>/", help_centre.article, name="help-article"),
+    path("support/articles/", writing.articles_page, name="articles"),
+    path("support/articles/import/", writing.import_page, name="articles-import"),
+    path("support/articles/centre/", writing.centre_page, name="help-centre-settings"),
+    path("support/articles/<uuid:id>/", writing.article_page, name="article"),
+    path("support/articles/<uuid:id>/<str:act>/", writing.article_act, name="article-act"),
+    path("support/bot/", pages.bot_page, name="bot"),
+    path("support/bot/flows/", pages.flows_page, name="flows"),
+    path("support/bot/flows/<int:number>/", pages.flow_page, name="flow"),
+    path("support/bot/flows/<int:number>/steps/", pages.steps_page, name="flow-steps"),
+    path("support/bot/flows/<int:number>/<str:act>/", pages.flow_act, name="flow-act"),
+    path("support/bot/actions/", pages.actions_page, name="bot-actions"),
+    path("support/bot/actions/<uuid:id>/delete/", pages.action_delete, name="bot-action-delete"),
+    path("support/bot/examples/", training.examples_page, name="intent-examples"),
+    path("support/bot/examples/<uuid:id>/<str:act>/", training.example_act, name="intent-example-act"),
+    path("support/bot/models/", training.models_page, name="dialogue-models"),
+    path("support/bot/models/<int:number>/promote/", training.promote, name="dialogue-model-promote"),
+    path("support/bot/training/<uuid:id>/", training.run_page, name="training-run"),
+    path("support/bot/training/<uuid:id>/stop/", training.stop, name="training-run-stop"),
+    path("support/bot/turns/", training.turns_page, name="bot-turns"),
+    path("support/bot/turns/<uuid:id>/mark/", training.mark, name="bot-turn-mark"),
+    path(f"{API}articles", articles.ArticlesView.as_view(), name="api-articles"),
+    path(f"{API}articles/import", articles.ImportView.as_view(), name="api-articles-import"),
+    path(f"{API}articles/search", articles.SearchView.as_view(), name="api-articles-search"),
+    path(f"{API}articles/<str:id>", articles.ArticleView.as_view(), name="api-article"),
+    path(f"{API}articles/<str:id>/versions", articles.VersionsView.as_view(), name="api-article-versions"),
+    path(f"{API}articles/<str:id>/publish", articles.PublishView.as_view(), name="api-article-publish"),
+    path(f"{API}articles/<str:id>/retire", articles.RetireView.as_view(), name="api-article-retire"),
+    path(f"{API}articles/<str:id>/archive", articles.ArchiveView.as_view(), name="api-article-archive"),
+    path(f"{API}help-centre", articles.CentreView.as_view(), name="api-help-centre"),
+    path(f"{API}flows", flows.FlowsView.as_view(), name="api-flows"),
+    path(f"{API}flows/check", flows.CheckView.as_view(), name="api-flows-check"),
+    path(f"{API}flows/<str:number>", flows.FlowView.as_view(), name="api-flow"),
+    path(f"{API}flows/<str:number>/approve", flows.ApproveView.as_view(), name="api-flow-approve"),
+    path(f"{API}flows/<str:number>/live", flows.LiveView.as_view(), name="api-flow-live"),
+    path(f"{API}flows/<str:number>/stories", flows.StoriesView.as_view(), name="api-flow-stories"),
+    path(f"{API}story-runs/<str:id>", flows.StoryRunView.as_view(), name="api-story-run"),
+    path(f"{API}bot", flows.BotView.as_view(), name="api-bot"),
+    path(f"{API}bot-actions", flows.ActionsView.as_view(), name="api-bot-actions"),
+    path(f"{API}bot-actions/<str:id>", flows.ActionView.as_view(), name="api-bot-action"),
+    path(f"{API}intent-examples", learning.ExamplesView.as_view(), name="api-intent-examples"),
+    path(f"{API}intent-examples/<str:id>", learning.ExampleView.as_view(), name="api-intent-example"),
+    path(f"{API}training-runs", learning.RunsView.as_view(), name="api-training-runs"),
+    path(f"{API}training-runs/<str:id>", learning.RunView.as_view(), name="api-training-run"),
+    path(f"{API}training-runs/<str:id>/cancel", learning.CancelView.as_view(), name="api-training-run-cancel"),
+    path(f"{API}dialogue-models", learning.ModelsView.as_view(), name="api-dialogue-models"),
+    path(f"{API}dialogue-models/<str:number>/promote", learning.PromoteView.as_view(), name="api-dialogue-promote"),
+    path(f"{API}bot-turns", learning.TurnsView.as_view(), name="api-bot-turns"),
+    path(f"{API}bot-turns/<str:id>/intent", learning.MarkView.as_view(), name="api-bot-turn-intent"),
+]

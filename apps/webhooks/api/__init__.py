@@ -1,0 +1,1 @@
+"""Events, endpoints and calls in over REST."""

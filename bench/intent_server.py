@@ -1,0 +1,146 @@
+"""Intents read in batches for many callers, against one by one through the plain pipeline of transformers.
+
+The plain pipeline is `pipeline("text-classification")` over the same encoder with a linear head for as many intents,
+one text a call, as a service without batching would use it, on one thread: more only make it slower, since one
+text is too little to share. The server has the whole model of the product: the tuned encoder, words, calibration, and
+the check for what is out of scope; in bfloat16 where the processor multiplies it. `--concurrent` callers each wait for
+their answer before they ask again. All texts differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, pipeline
+
+from bench import output
+from bench.speed.machine import describe
+from ml.dialogue.intents.encoder import multiplies_halves
+from ml.dialogue.intents.model import IntentModel
+from ml.dialogue.intents.server import IntentServer
+from ml.dialogue.intents.training import FULL, train
+from ml.dialogue.types import OUTSIDE, Example
+from ml.embeddings import weights_folder
+
+INTENTS, OWN_TEXTS = 77, 12
+_VERBS = "lose find block order change top up close check verify cancel move split raise lower print read".split()
+_THINGS = "card account pin transfer refund fee rate cheque limit statement balance app passcode loan wallet".split()
+_WHEN = "today yesterday abroad online again twice by mistake last week in a shop at night".split()
+
+
+def texts(count: int) -> list[str]:
+    """Questions of some dozen words as customers of a bank put them, no two alike."""
+    return [
+        f"{number}: how do I {_VERBS[number % len(_VERBS)]} my {_THINGS[number // 3 % len(_THINGS)]} that I used "
+        f"{_WHEN[number // 7 % len(_WHEN)]} and what happens then?"
+        for number in range(count)
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--concurrent", type=int, default=64)
+    parser.add_argument("--requests", type=int, default=2_000)
+    parser.add_argument("--plain", type=int, default=200, help="calls of the plain pipeline")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, default=None)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    model = small_model()
+    plain = plain_pipeline()
+    # In turns, so that what else the machine does is shared fairly.
+    rates: dict[str, list[float]] = {"plain": [], "server": []}
+    delays: list[float] = []
+    for _ in range(3):
+        rates["plain"].append(one_by_one(plain, texts(options.plain)))
+        rate, waited = asyncio.run(together(model, texts(options.requests), options.concurrent))
+        rates["server"].append(rate)
+        delays += waited
+    result = _result(rates, delays, options)
+    print(json.dumps({key: value for key, value in result.items() if key not in {"tables", "machine"}}, indent=1))
+    (options.json or output("intent_server")).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    return 0
+
+
+def small_model() -> IntentModel:
+    """A model with as many intents as a bank has, trained quickly: how well it reads does not matter here."""
+    examples = [
+        Example(f"{text} number {intent}", f"intent_{intent:02}")
+        for intent in range(INTENTS)
+        for text in texts(OWN_TEXTS)
+    ]
+    examples += [Example(text, OUTSIDE) for text in texts(2 * INTENTS)[INTENTS:]]
+    plan = replace(FULL, recipe=replace(FULL.recipe, epochs=1, pull=0.0), tuned_layers=1)
+    return replace(train(examples, plan), half=multiplies_halves())
+
+
+def plain_pipeline() -> Any:
+    folder = weights_folder()
+    config = BertConfig.from_pretrained(folder, num_labels=INTENTS)
+    classifier = BertForSequenceClassification.from_pretrained(folder, config=config).eval()
+    return pipeline(
+        "text-classification", model=classifier, tokenizer=AutoTokenizer.from_pretrained(folder), device="cpu"
+    )
+
+
+def one_by_one(plain: Any, asked: Sequence[str]) -> float:
+    """Texts a second."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    plain(asked[0])
+    started = time.perf_counter()
+    for text in asked:
+        plain(text)
+    seconds = time.perf_counter() - started
+    torch.set_num_threads(threads)
+    return len(asked) / seconds
+
+
+async def together(model: IntentModel, asked: Sequence[str], concurrent: int) -> tuple[float, list[float]]:
+    """Texts a second with so many callers, and how long each waited in seconds."""
+    server, waiting, delays = IntentServer(model, most=concurrent), list(asked), list[float]()
+    await server.read("warm up")
+
+    async def caller() -> None:
+        while waiting:
+            text, began = waiting.pop(), time.perf_counter()
+            await server.read(text)
+            delays.append(time.perf_counter() - began)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(concurrent)))
+    seconds = time.perf_counter() - started
+    server.close()
+    return len(asked) / seconds, delays
+
+
+def _result(rates: dict[str, list[float]], delays: list[float], options: argparse.Namespace) -> dict[str, Any]:
+    plain, server = (statistics.median(rates[name]) for name in ("plain", "server"))
+    p95 = sorted(delays)[int(0.95 * len(delays))]
+    rows = [
+        ["plain pipeline, one by one", f"{plain:.0f} texts/s"],
+        [f"server, {options.concurrent} at once", f"{server:.0f} texts/s"],
+        ["the server against the pipeline", f"{server / plain:.1f} ×"],
+        ["answer of the server, 95th percentile", f"{1000 * p95:.0f} ms"],
+    ]
+    return {
+        "machine": describe(),
+        "rates": {name: [round(rate, 1) for rate in found] for name, found in rates.items()},
+        "times": round(server / plain, 2),
+        "p95_ms": round(1000 * p95, 1),
+        "tables": [{"columns": ["reading intents", ""], "rows": rows}],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Writes the generated part of the Python client, `clients/python`, from the product's OpenAPI schema."""

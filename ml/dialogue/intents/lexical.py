@@ -1,0 +1,84 @@
+"""Words and pieces of words as weighted features, for a linear model over them.
+
+TF-IDF over words, pairs of words and runs of two to five letters within a word (Cavnar and Trenkle 1994 for the runs);
+counts are damped by a logarithm and each row has length 1. Chinese, written without spaces, is one long word: its runs
+of two letters and more serve as words.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+SHORTEST, LONGEST = 2, 5
+# A feature of one text says nothing about others; of a handful of texts it may be all there is.
+FEW_TEXTS = 2_000
+
+
+class Lexicon:
+    """The features of a set of texts, each with its place and its weight."""
+
+    def __init__(self, features: Sequence[str], weights: Sequence[float]) -> None:
+        self.features, self.weights = list(features), list(weights)
+        self._places = {feature: place for place, feature in enumerate(self.features)}
+
+    @classmethod
+    def learn(cls, texts: Sequence[str]) -> Lexicon:
+        """The features of the texts, and how rare each is."""
+        counts = Counter(feature for text in texts for feature in set(features(text)))
+        least = 1 if len(texts) <= FEW_TEXTS else 2
+        kept = sorted(feature for feature, count in counts.items() if count >= least)
+        return cls(kept, [math.log((1 + len(texts)) / (1 + counts[feature])) + 1 for feature in kept])
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """A sparse matrix (texts, features), words and letters each of length 1."""
+        starts, columns, values = [0], list[int](), list[float]()
+        for text in texts:
+            for row in (self._row(words(text)), self._row(letters(text))):
+                length = math.sqrt(sum(value * value for value in row.values())) or 1.0
+                columns += row
+                values += (value / length for value in row.values())
+            starts.append(len(columns))
+        return torch.sparse_csr_tensor(
+            torch.tensor(starts),
+            torch.tensor(columns, dtype=torch.long),
+            torch.tensor(values),
+            (len(texts), len(self)),
+            check_invariants=False,
+        )
+
+    def _row(self, found: Iterator[str]) -> dict[int, float]:
+        counts = Counter(place for each in found if (place := self._places.get(each)) is not None)
+        return {place: (1 + math.log(count)) * self.weights[place] for place, count in sorted(counts.items())}
+
+
+def features(text: str) -> Iterator[str]:
+    yield from words(text)
+    yield from letters(text)
+
+
+def words(text: str) -> Iterator[str]:
+    """Words and pairs of them."""
+    found = _WORD.findall(text.lower())
+    yield from (f"w {word}" for word in found)
+    yield from (f"w {first} {second}" for first, second in pairwise(found))
+
+
+def letters(text: str) -> Iterator[str]:
+    """Runs of letters within a word, its borders among them."""
+    for word in text.lower().split():
+        framed = f" {word} "
+        for length in range(SHORTEST, LONGEST + 1):
+            if length > len(framed):
+                break
+            yield from (f"c{framed[start : start + length]}" for start in range(len(framed) - length + 1))

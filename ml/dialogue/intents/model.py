@@ -1,0 +1,211 @@
+"""An intent model: a tuned encoder with a calibrated head, and beside it what is known without tuning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ml.dialogue.intents.encoder import SentenceEncoder
+from ml.dialogue.intents.lexical import Lexicon
+from ml.dialogue.intents.linear import Linear
+from ml.dialogue.intents.outside import Detector, Known, View, signs_of
+from ml.dialogue.types import DialogueError, Ranked, Reading
+
+FORMAT = 1
+# So many intents are named in a reading: two to ask about, and some for whoever takes over.
+NAMED = 5
+# How near an example has to be to count, as a difference of cosines.
+KERNEL = 0.05
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What each part of the model says of texts: scores (texts, intents), sentences (texts, width).
+
+    The intent is the tuned part's to say; the others are what is known without tuning, and tell what is out of scope.
+    """
+
+    tuned: Tensor
+    frozen: Tensor
+    lexical: Tensor
+    tuned_sentences: Tensor
+    frozen_sentences: Tensor
+
+
+@dataclass(frozen=True)
+class IntentModel:
+    """Reads texts. `accept` is the probability from which an intent is acted on; both it and the detector's threshold
+    were chosen on questions that the model had not seen. With `half` the encoder multiplies in bfloat16: about twice as
+    quick on a processor that can, and slower on one that cannot.
+    """
+
+    labels: tuple[str, ...]
+    encoder: SentenceEncoder
+    upper: nn.ModuleList
+    lexicon: Lexicon
+    tuned: Linear
+    frozen: Linear
+    lexical: Linear
+    temperature: float
+    known: Known
+    neighbours: float = 0.0
+    detector: Detector | None = None
+    accept: float = 0.5
+    version: str = ""
+    half: bool = False
+
+    @torch.no_grad()
+    def parts(self, texts: Sequence[str]) -> Parts:
+        with self._precision():
+            hidden = self.encoder.lower(texts)
+            tuned, frozen = self.encoder.sentences(hidden, self.upper, self.encoder.upper)
+        return self._scored(texts, tuned, frozen)
+
+    @torch.no_grad()
+    def _needed_parts(self, texts: Sequence[str]) -> Parts:
+        """Without the untouched upper layers, where nothing looks at what they say."""
+        if self.detector is not None and not self.detector.sees_tuned:
+            return self.parts(texts)
+        with self._precision():
+            (tuned,) = self.encoder.sentences(self.encoder.lower(texts), self.upper)
+        return self._scored(texts, tuned, torch.zeros_like(tuned))
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.half)
+
+    def _scored(self, texts: Sequence[str], tuned: Tensor, frozen: Tensor) -> Parts:
+        return Parts(
+            tuned_scores(tuned, self.tuned, self.known, self.neighbours),
+            self.frozen.scores(frozen),
+            self.lexical.scores(self.lexicon.encode(texts)),
+            tuned,
+            frozen,
+        )
+
+    def probabilities(self, parts: Parts) -> Tensor:
+        return (parts.tuned / self.temperature).softmax(1)
+
+    def outside(self, parts: Parts) -> Tensor:
+        """How likely each text is about nothing known, from 0 to 1; 0 where nobody has taught the model to tell."""
+        if self.detector is None:
+            return torch.zeros(len(parts.tuned))
+        if self.detector.sees_tuned:
+            return self.detector.outside(tuned_signs(parts, self.temperature, self.known))
+        view = View((parts.frozen, parts.lexical), (parts.frozen_sentences,))
+        return self.detector.outside(signs_of(view, Known(self.known.sentences[1:], self.known.labels)))
+
+    def read(self, texts: Sequence[str]) -> Sequence[Reading]:
+        """A reading of each text, in their order."""
+        if not texts:
+            return []
+        parts = self._needed_parts(texts)
+        best = self.probabilities(parts).topk(min(NAMED, len(self.labels)), 1)
+        outside = self.outside(parts).tolist()
+        limit = self.detector.threshold if self.detector else 1.0
+        return [
+            Reading(
+                tuple(Ranked(self.labels[place], value) for place, value in zip(places, values, strict=True)),
+                far,
+                far > limit,
+            )
+            for places, values, far in zip(best.indices.tolist(), best.values.tolist(), outside, strict=True)
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Weights as safetensors, everything else as JSON; the encoder's own weights stay where they are."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"upper.{name}": value.contiguous() for name, value in self.upper.state_dict().items()}
+        for name in ("tuned", "frozen", "lexical"):
+            part: Linear = getattr(self, name)
+            tensors |= {f"{name}.weights": part.weights.contiguous(), f"{name}.bias": part.bias}
+        tensors |= {f"known.{place}": each.contiguous() for place, each in enumerate(self.known.sentences)}
+        tensors["known.labels"] = self.known.labels
+        if self.detector:
+            for name in ("mean", "deviation", "weights"):
+                tensors[f"detector.{name}"] = getattr(self.detector, name).contiguous()
+        save_file(tensors, folder / "intents.safetensors")
+        (folder / "intents.json").write_text(json.dumps(self._facts(), ensure_ascii=False), encoding="utf-8")
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "labels": self.labels,
+            "tuned_layers": len(self.upper),
+            "lexicon": {"features": self.lexicon.features, "weights": self.lexicon.weights},
+            "temperature": self.temperature,
+            "neighbours": self.neighbours,
+            "detector": [self.detector.bias, self.detector.threshold, self.detector.sees_tuned]
+            if self.detector
+            else [],
+            "accept": self.accept,
+        }
+
+    @classmethod
+    def load(cls, folder: Path, encoder_folder: Path | None = None) -> IntentModel:
+        """A model as it was saved, on the encoder that it was trained on; raises DialogueError."""
+        try:
+            facts = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "intents.safetensors")
+            if facts["format"] != FORMAT:
+                raise DialogueError(f"{folder} is of format {facts['format']}, and {FORMAT} is read here")
+            return cls._of(facts, tensors, SentenceEncoder(encoder_folder, facts["tuned_layers"]))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise DialogueError(f"{folder} holds no intent model: {error}") from error
+
+    @classmethod
+    def _of(cls, facts: dict[str, Any], tensors: dict[str, Tensor], encoder: SentenceEncoder) -> IntentModel:
+        upper = encoder.upper_copy()
+        upper.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("upper.")})
+        parts = {
+            name: Linear(tensors[f"{name}.weights"], tensors[f"{name}.bias"]) for name in ("tuned", "frozen", "lexical")
+        }
+        places = sorted(name for name in tensors if name.startswith("known.") and name != "known.labels")
+        detector = None
+        if facts["detector"]:
+            bias, threshold, sees_tuned = facts["detector"]
+            mean, deviation, weights = (tensors[f"detector.{name}"] for name in ("mean", "deviation", "weights"))
+            detector = Detector(mean, deviation, weights, bias, threshold, sees_tuned)
+        return cls(
+            labels=tuple(facts["labels"]),
+            encoder=encoder,
+            upper=upper,
+            lexicon=Lexicon(facts["lexicon"]["features"], facts["lexicon"]["weights"]),
+            tuned=parts["tuned"],
+            frozen=parts["frozen"],
+            lexical=parts["lexical"],
+            temperature=facts["temperature"],
+            neighbours=facts["neighbours"],
+            known=Known(tuple(tensors[name] for name in places), tensors["known.labels"]),
+            detector=detector,
+            accept=facts["accept"],
+            version=facts["version"],
+        )
+
+
+def tuned_scores(sentences: Tensor, head: Linear, known: Known, neighbours: float) -> Tensor:
+    """(texts, intents): the head's, and how dense examples of each intent lie around a text, so much more weighed.
+
+    With few examples the head has hardly learned where an intent ends, and the nearest of them say it better.
+    """
+    scores = head.scores(sentences)
+    if not neighbours:
+        return scores
+    nearness = ((sentences @ known.sentences[0].T - 1) / KERNEL).exp()
+    density = torch.zeros_like(scores).index_add_(1, known.labels, nearness)
+    return scores + neighbours * density.clamp(min=1e-12).log()
+
+
+def tuned_signs(parts: Parts, temperature: float, known: Known) -> Tensor:
+    """What a detector looks at that sees the tuned part: that and the words."""
+    view = View((parts.tuned / temperature, parts.lexical), (parts.tuned_sentences,))
+    return signs_of(view, Known(known.sentences[:1], known.labels))

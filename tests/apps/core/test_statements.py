@@ -1,0 +1,96 @@
+"""Questions that are put together once give what Django's own query gives, whoever asks and wherever."""
+
+from typing import Any
+
+import pytest
+from django.db import connection, models, transaction
+
+from apps.accounts.models import ApiKey, Membership, User
+from apps.accounts.services.keys import admissible, digest, find_api_key
+from apps.core import tenancy
+from apps.core.statements import Statement, prepared_cursor
+from apps.core.tenancy import Across, ScopeMissing, across_tenants
+from tests.helpers.people import Tenant
+from tests.helpers.threads import together
+
+
+def columns(row: models.Model) -> dict[str, Any]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+def prepared() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE NOT from_sql")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def test_it_gives_the_rows_of_the_query_with_all_that_it_joins(org_a: Tenant, org_b: Tenant) -> None:
+    by_digest: Statement[ApiKey] = Statement(lambda wanted: admissible().filter(digest=wanted))
+    for tenant in (org_a, org_b):
+        with across_tenants(Across.OPERATE):
+            [found] = by_digest.ask(digest(tenant.key))
+            usual = admissible().get(digest=digest(tenant.key))
+        assert columns(found) == columns(usual)
+        assert found.maker_stays_away == usual.maker_stays_away
+        for name in ("organization", "member"):
+            assert found._state.fields_cache[name] == usual._state.fields_cache[name]
+            assert columns(getattr(found, name)) == columns(getattr(usual, name))
+        assert found.member.user.email == usual.member.user.email
+        assert found.permissions == usual.permissions
+
+
+def test_what_is_not_there_is_not_found(org_a: Tenant) -> None:
+    assert find_api_key("mr_nothing") is None
+
+
+def test_it_sees_what_has_changed_since(org_a: Tenant) -> None:
+    assert find_api_key(org_a.key)
+    with across_tenants(Across.OPERATE):
+        User.objects.filter(pk__in=Membership.objects.values("user")).update(is_active=False)
+    assert find_api_key(org_a.key) is None
+
+
+def test_it_is_planned_once_by_each_session(org_a: Tenant) -> None:
+    with transaction.atomic():
+        for _ in range(3):
+            find_api_key(org_a.key)
+        assert len([text for text in prepared() if 'FROM "accounts_apikey"' in text]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_threads_may_ask_at_once(org_a: Tenant) -> None:
+    found = together([lambda: find_api_key(org_a.key)] * 4)
+    assert [key.digest for key in found if key] == [digest(org_a.key)] * 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_that_no_longer_fits_the_table_fails_one_transaction_at_most(owner_connection: Any) -> None:
+    owner_connection.autocommit = True
+    owner_connection.execute("CREATE TABLE shifting (value varchar(5)); GRANT SELECT ON shifting TO PUBLIC")
+    try:
+
+        def ask() -> int:
+            with transaction.atomic(), prepared_cursor() as cursor:
+                cursor.execute("SELECT value FROM shifting")
+                return len(cursor.fetchall())
+
+        assert ask() == 0
+        owner_connection.execute("ALTER TABLE shifting ALTER value TYPE text")
+        with pytest.raises(Exception, match="cached plan must not change result type"):
+            ask()
+        assert ask() == 0
+    finally:
+        owner_connection.execute("DROP TABLE shifting")
+
+
+def test_a_query_that_does_not_take_the_text_is_refused(org_a: Tenant) -> None:
+    with across_tenants(Across.OPERATE), pytest.raises(ValueError, match="must be one of its parameters"):
+        Statement(lambda wanted: ApiKey.objects.all()).ask("anything")
+
+
+def test_asking_within_one_organization_or_none_is_refused(org_a: Tenant) -> None:
+    by_digest: Statement[ApiKey] = Statement(lambda wanted: ApiKey.objects.filter(digest=wanted))
+    with pytest.raises(ScopeMissing):
+        by_digest.ask("anything")
+    with tenancy.scope(org_a.id), pytest.raises(ScopeMissing):
+        by_digest.ask("anything")

@@ -1,0 +1,17 @@
+"""Counting what a page asks the database."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+# In a test a transaction is a savepoint; neither that nor telling PostgreSQL whose rows to show is a question.
+_CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "SELECT set_config")
+
+
+def questions_of(client: Client, path: str) -> int:
+    """How many queries the page takes, which must come with success."""
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(path).status_code == 200, path
+    return len([query for query in asked if not query["sql"].startswith(_CONTROL)])
