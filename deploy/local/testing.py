@@ -68,6 +68,14 @@ def _set_environment() -> None:
     os.environ.setdefault("DATABASE_POOL_SIZE", "0")
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say what failed, and how, at once: a long run that is cut off has then said it."""
+    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        said = str(crash.message if crash else report.longrepr).strip().splitlines()[:1]
+        print(f"\nFAILED {report.nodeid} ({report.when}) - {' '.join(said)}", flush=True)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what this process started, the last first."""
