@@ -19,6 +19,7 @@ from apps.core.models import Turn
 from apps.core.tenancy import Across, across_tenants
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
+from tests.conftest import APPLICATION_ROLE
 from tests.helpers.people import Tenant, make_tenant
 from tests.helpers.studio import add_rows, ask, finish, reread, row
 from tests.helpers.threads import together
@@ -200,8 +201,20 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
 
 
-def test_a_long_queue_costs_a_claim_nothing(org_a: Tenant, org_b: Tenant, model: ModelVersion) -> None:
-    """Read from the plan that was run, without statistics: a queue's are always of another hour."""
+@pytest.mark.parametrize("statistics", ["none", "of another hour"])
+def test_a_long_queue_costs_a_claim_nothing(
+    org_a: Tenant, org_b: Tenant, model: ModelVersion, statistics: str
+) -> None:
+    """Read from the plan that was run."""
+    if statistics == "of another hour":
+        other = ModelVersion.objects.create(
+            name="another", backend="local", source="path:/another", context_length=256, max_output_tokens=128
+        )
+        add_rows(org_b, other, 1_000, status=Status.SUCCEEDED)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL ROLE NONE")
+            cursor.execute(f"ANALYZE {SOURCE.table}")
+            cursor.execute(f"SET LOCAL ROLE {APPLICATION_ROLE}")
     add_rows(org_a, model, 3_000)
     add_rows(org_b, model, 1)
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
