@@ -45,11 +45,20 @@ async function show(url, { push = true } = {}) {
   return undefined;
 }
 
+/** The page as the server has it now, asked for again for a minute if need be; null once the reader has left it. */
+async function fetchAgain(url) {
+  for (let wait = 500; wait < 60_000 && location.href === url; wait *= 2) {
+    const page = await fetchPage(url).catch(() => null);
+    if (page) return location.href === url ? page : null;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  return null;
+}
+
 /** The turn that has ended, as the server has it now: its Markdown, its numbers and what can be done with it. */
 async function refreshTurn(turn) {
-  const url = location.href;
-  const page = await fetchPage(url).catch(() => null);
-  if (!page || location.href !== url) return;
+  const page = await fetchAgain(location.href);
+  if (!page) return;
   const fresh = page.getElementById(turn.id);
   const holdsFocus = turn.contains(document.activeElement);
   if (fresh && turn.isConnected) turn.replaceWith(document.adoptNode(fresh));
