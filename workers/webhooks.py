@@ -1,23 +1,24 @@
-"""Messages to receivers, on the default queue: one thread makes them of events, one claims and notes, many send.
+"""Messages to receivers, on the default queue: one thread makes them of events, one claims and notes, one sends.
 
-Those that send hold no connection to the database.
+The one that sends has an event loop, and no connection to the database.
 
-Of the senders a few serve endpoints that fail, so that many dead ones never take the place of one that answers; and a
+Of the places a few serve endpoints that fail, so that many dead ones never take the place of one that answers; and a
 request that has become slow counts no longer among those that others wait for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import uvloop
 from celery.signals import worker_ready, worker_shutdown
 
 from workers.celery import app
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     from apps.webhooks.requests import Outcome, Ready
 
-# A thread that waits for an answer costs little; these are for the slow ones.
-SENDERS = 640
-HEALTHY_AT_ONCE, FAILING_AT_ONCE = 288, 32
+# Requests at once. One that waits for an answer costs a connection; most places are for the slow ones.
+SENDERS = 1_280
+HEALTHY_AT_ONCE, FAILING_AT_ONCE = 576, 32
 SLOW_SECONDS = 2.0
 # How often events are looked for, and what has become due: seldom where nobody wants to be told of anything.
 BUSY_SECONDS, LOOK_SECONDS, QUIET_SECONDS = 0.05, 0.25, 1.0
@@ -44,15 +45,17 @@ T = TypeVar("T")
 
 
 class Sender:
-    """The claiming thread, those that send, and the bell."""
+    """The threads, the bell, and what is under way between them."""
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:webhooks"
         self._bell, self._stopping = threading.Event(), threading.Event()
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._begun: dict[UUID, tuple[float, bool]] = {}
-        self._pool = ThreadPoolExecutor(SENDERS, "webhooks")
+        self._loop = uvloop.new_event_loop()
+        self._sending: set[asyncio.Task[None]] = set()
         self._reaped = 0.0
+        vital(self._loop.run_forever, "requests").start()
         self._threads = [vital(self._make, "messages"), vital(self._run, "webhooks")]
         for thread in self._threads:
             thread.start()
@@ -66,7 +69,7 @@ class Sender:
         self._bell.set()
         for thread in self._threads:
             thread.join(timeout=LEAVE_SECONDS + 2)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _make(self) -> None:
         """Makes messages of events and of ended jobs, and rings when any is due."""
@@ -115,9 +118,8 @@ class Sender:
             self._reaped = time.monotonic()
             sending.reap()
         claimed = sending.claim(self.name, *self.room())
-        for ready in claimed:
-            self._begun[ready.delivery_id] = (time.monotonic(), ready.failing)
-            self._pool.submit(self._send, ready)
+        self._begun |= {ready.delivery_id: (time.monotonic(), ready.failing) for ready in claimed}
+        self._loop.call_soon_threadsafe(self._begin, claimed)
         return bool(noted or claimed or self._begun)
 
     def room(self) -> tuple[int, int]:
@@ -145,11 +147,18 @@ class Sender:
             self._begun.pop(each.ready.delivery_id, None)
         return noted
 
-    def _send(self, ready: Ready) -> None:
+    def _begin(self, claimed: Sequence[Ready]) -> None:
+        """On the event loop, which alone holds on to what runs there."""
+        for ready in claimed:
+            task = self._loop.create_task(self._send(ready))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, ready: Ready) -> None:
         from apps.webhooks import requests
 
         try:
-            self._done.put(requests.send(ready))
+            self._done.put(await requests.send(ready))
         except BaseException:
             # The lease lapses, and the message is sent again.
             self._begun.pop(ready.delivery_id, None)

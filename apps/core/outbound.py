@@ -6,7 +6,9 @@ a name that changes its mind in between leads nowhere else. Redirects are answer
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import ipaddress
 import json
 import re
 import socket
@@ -67,7 +69,7 @@ class Target:
         return name if self.port == {"https": 443, "http": 80}[self.scheme] else f"{name}:{self.port}"
 
 
-def _is_trusted(url: str) -> bool:
+def is_trusted(url: str) -> bool:
     """Whether the operator has opened this very server, by host and port, to those who name it."""
     return urlsplit(url).netloc.lower() in settings.OUTBOUND_TRUSTED
 
@@ -79,7 +81,7 @@ def target_of(url: str, allow_private: bool = False) -> Target:
     try:
         parts = urlsplit(url)
         port = parts.port
-        allow_private = allow_private or _is_trusted(url)
+        allow_private = allow_private or is_trusted(url)
     except ValueError:
         raise OutboundRefused("This is not a URL.") from None
     if parts.scheme not in ({"https", "http"} if allow_private else {"https"}):
@@ -112,9 +114,30 @@ def _host(name: str) -> str:
 def resolve(host: str, port: int, timeout: float, allow_private: bool) -> list[str]:
     """Every address of the host; refused unless all of them may be reached."""
     try:
-        found = _resolvers.submit(_look_up, host, port).result(timeout)
+        return _checked(_resolvers.submit(_look_up, host, port).result(timeout), allow_private)
     except (OSError, UnicodeError):
         raise OutboundFailed("The host's name cannot be resolved.") from None
+
+
+async def resolving(host: str, port: int, allow_private: bool) -> list[str]:
+    """`resolve` for who has an event loop, and sets the time limit there."""
+    try:
+        if _is_address(host):
+            return _checked(_look_up(host, port), allow_private)
+        return _checked(await asyncio.wrap_future(_resolvers.submit(_look_up, host, port)), allow_private)
+    except (OSError, UnicodeError):
+        raise OutboundFailed("The host's name cannot be resolved.") from None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _checked(found: list[Any], allow_private: bool) -> list[str]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not addresses:
         raise OutboundFailed("The host's name cannot be resolved.")
@@ -262,7 +285,7 @@ def fetch(
     """
     deadline = time.monotonic() + timeout
     target = target_of(url, allow_private)
-    addresses = resolve(target.host, target.port, timeout, allow_private or _is_trusted(url))
+    addresses = resolve(target.host, target.port, timeout, allow_private or is_trusted(url))
     given = {name.lower(): value for name, value in (headers or {}).items()}
     sent = {"host": target.host_header, "user-agent": "Millrace", "accept": "*/*"} | given
     # A compressed body could unfold to any size.

@@ -37,6 +37,14 @@ class Steps:
 
         return counted
 
+    def around_async(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            answer = await call(*args, **kwargs)
+            self.step()
+            return answer
+
+        return counted
+
 
 def run(task: str, last: int) -> None:
     """The task, in this process."""
@@ -50,20 +58,20 @@ def run(task: str, last: int) -> None:
     steps = Steps(last)
     BaseDatabaseWrapper._commit = steps.around(BaseDatabaseWrapper._commit)  # type: ignore[method-assign,attr-defined]
     requests.Session.request = steps.around(requests.Session.request)  # type: ignore[method-assign]
-    webhooks.fetch = steps.around(webhooks.fetch)
+    webhooks.post = steps.around_async(webhooks.post)
     with connection.execute_wrapper(lambda execute, *rest: steps.around(execute)(*rest)):
         OWN[task]() if task in OWN else getattr(billing, task)()
 
 
 def send_webhooks() -> None:
     """What the threads of workers.webhooks do in turn: messages of events, claims, requests, and what came of them."""
-    from apps.webhooks import requests
     from apps.webhooks.services import sending
     from apps.webhooks.services.making import make
+    from tests.helpers.webhooks import send
 
     name = f"dying:{os.getpid()}"
     make()
-    sending.note(name, [requests.send(ready) for ready in sending.claim(name, 10, 10)])
+    sending.note(name, [send(ready) for ready in sending.claim(name, 10, 10)])
 
 
 OWN = {"send_webhooks": send_webhooks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -127,13 +128,18 @@ def claim(worker: str = WORKER) -> list[requests.Ready]:
     return sending.claim(worker, 100, 100)
 
 
+def send(ready: requests.Ready) -> requests.Outcome:
+    """Sends one message, and waits for what comes of it."""
+    return asyncio.run(requests.send(ready))
+
+
 def work(rounds: int = 20, worker: str = WORKER) -> int:
     """Fans out, sends and notes until nothing is due; how many requests were made."""
     count = 0
     for _ in range(rounds):
         make()
         ready = claim(worker)
-        sending.note(worker, [requests.send(each) for each in ready])
+        sending.note(worker, [send(each) for each in ready])
         count += len(ready)
         if not ready:
             break

@@ -44,7 +44,7 @@ LEASE_SECONDS = 45
 MOST_CRASHES = 5
 # Of one organization's messages so many are under way at a time, over all workers: of endpoints that work, and of those
 # that fail. Who has fewer goes first.
-HEALTHY_SHARE, FAILING_SHARE = 216, 8
+HEALTHY_SHARE, FAILING_SHARE = 432, 8
 MAIL, MOST_TOLD = "webhook_stopped", 20
 # As mail servers say that they have taken a message.
 MAILED = 250
@@ -84,7 +84,15 @@ UPDATE webhooks_delivery SET state = 'running', attempt = attempt + 1, worker = 
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id IN (SELECT id FROM free) RETURNING id
 """
-# What a worker has reported, where the claim is still its own.
+# Somebody may be removing an endpoint with all its messages: nobody waits long for that here. A session that has begun
+# with a small table keeps plans for small ones, which read all messages of an organization for each attempt that is
+# written down; plans made anew, and without reading tables through, find rows by their ids.
+_BEGIN = """
+SELECT set_config('lock_timeout', '3s', true), set_config('enable_seqscan', 'off', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true)
+"""
+# What a worker has reported, where the claim is still its own. The index of running messages, most of whose entries are
+# of ended ones, is not for this: hence no condition that it could be used for.
 _NOTE = """
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb)
@@ -94,7 +102,8 @@ UPDATE webhooks_delivery d SET state = given.state, tries = given.tries, crashes
     next_at = clock_timestamp() + make_interval(secs => coalesce(given.pause, 0)),
     finished_at = CASE WHEN given.state = 'waiting' THEN NULL ELSE clock_timestamp() END,
     last_status = given.status, last_error = given.error
-FROM given WHERE d.id = given.id AND d.attempt = given.attempt AND d.state = 'running' AND d.worker = %(worker)s
+FROM given WHERE d.id = given.id AND d.attempt = given.attempt
+    AND (d.state, d.worker) IS NOT DISTINCT FROM ('running', %(worker)s)
 RETURNING d.id
 """
 _ATTEMPTS = """
@@ -221,8 +230,7 @@ def note(worker: str, outcomes: Sequence[Outcome]) -> int:
     if not outcomes:
         return 0
     with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        # Somebody may be removing an endpoint with all its messages: then it is tried again with the next outcomes.
-        cursor.execute("SET LOCAL lock_timeout = '3s'")
+        cursor.execute(_BEGIN)
         cursor.execute(_NOTE, {"rows": json.dumps([_noted(each) for each in outcomes]), "worker": worker})
         mine = {row[0] for row in cursor.fetchall()}
         cursor.execute(_ATTEMPTS, {"rows": json.dumps([_attempt(each) for each in outcomes])})

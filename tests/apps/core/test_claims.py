@@ -202,9 +202,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("statistics", ["none", "of another hour"])
-def test_a_long_queue_costs_a_claim_nothing(
-    org_a: Tenant, org_b: Tenant, model: ModelVersion, statistics: str
-) -> None:
+def test_a_long_queue_costs_a_claim_nothing(org_a: Tenant, org_b: Tenant, model: ModelVersion, statistics: str) -> None:
     """Read from the plan that was run."""
     if statistics == "of another hour":
         other = ModelVersion.objects.create(

@@ -11,7 +11,6 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from apps.core import tenancy
-from apps.webhooks import requests
 from apps.webhooks import services as webhooks
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import sending
@@ -23,6 +22,7 @@ from tests.helpers.webhooks import (
     deliveries,
     happen,
     receiving,
+    send,
     work,
 )
 from workers.webhooks import Sender
@@ -41,7 +41,7 @@ def test_answers_that_could_not_be_noted_are_noted_later_and_not_sent_again(
         make()
         [ready] = claim()
         sender._begun[ready.delivery_id] = (0.0, False)
-        sender._done.put(requests.send(ready))
+        sender._done.put(send(ready))
         with monkeypatch.context() as patch, pytest.raises(OperationalError):
             patch.setattr(sending, "note", Mock(side_effect=OperationalError))
             sender._note()

@@ -32,6 +32,7 @@ from tests.helpers.webhooks import (
     happen,
     lapse,
     receiving,
+    send,
     soon,
     work,
 )
@@ -306,12 +307,12 @@ def dies_after_claim() -> None:
 def dies_after_sending() -> None:
     make()
     for each in claim("dead"):
-        requests.send(each)
+        send(each)
 
 
 def dies_while_noting(monkeypatch: pytest.MonkeyPatch) -> None:
     make()
-    outcomes = [requests.send(each) for each in claim("dead")]
+    outcomes = [send(each) for each in claim("dead")]
     with monkeypatch.context() as patch:
         patch.setattr(sending, "_STANDING", "SELECT 1 / 0")
         with pytest.raises(Exception, match="zero"):
@@ -352,7 +353,7 @@ def test_a_worker_that_was_only_slow_changes_nothing(org_a: Tenant) -> None:
         [quick] = claim("quick")
         late = requests.Outcome(slow, datetime.now(UTC), 1, status=500)
         assert sending.note("slow", [late]) == 0
-        assert sending.note("quick", [requests.send(quick)]) == 1
+        assert sending.note("quick", [send(quick)]) == 1
     [row] = deliveries(org_a)
     assert (row.state, row.tries) == ("delivered", 1)
     assert len(there.got) == 1

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Callable, Generator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from apps.core import outbound
 from apps.core.addresses import may_be_reached
 from apps.core.errors import OutboundFailed, OutboundRefused
 from apps.core.outbound import fetch, target_of
+from tests.helpers.servers import Server
 
 PUBLIC = [
     "8.8.8.8",
@@ -114,22 +103,6 @@ def test_no_spelling_of_this_machine_is_asked(host: str) -> None:
 # ---------------------------------------------------------------- names
 
 
-@pytest.fixture
-def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """`named("a.example", "1.2.3.4", …)`: the name has these addresses; returns which names were looked up."""
-    asked: list[str] = []
-
-    def name(host: str, *addresses: str) -> list[str]:
-        def look_up(wanted: str, port: int) -> list[Any]:
-            asked.append(wanted)
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
-
-        monkeypatch.setattr(outbound, "_look_up", look_up)
-        return asked
-
-    return name
-
-
 def test_a_server_of_the_own_network_is_opened_alone(settings: Any) -> None:
     settings.OUTBOUND_TRUSTED = ["127.0.0.1:9", "10.0.0.7:80"]
     with pytest.raises(OutboundFailed):
@@ -161,99 +134,7 @@ def test_a_name_without_an_address_fails(named: Any) -> None:
 # ---------------------------------------------------------------- a server on this machine
 
 
-class _Server(ThreadingHTTPServer):
-    seen: list[tuple[str, str, dict[str, str], bytes]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.seen.append((self.command, self.path, dict(self.headers.items()), body))
-        if self.path == "/drip":
-            self._drip()
-            return
-        status, headers, answer = {
-            "/redirect": (302, {"location": "http://169.254.169.254/"}, b""),
-            "/large": (200, {}, b"x" * 5000),
-            "/packed": (200, {"content-encoding": "gzip"}, b"x"),
-        }.get(self.path, (200, {}, b'{"ok": true}'))
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_POST = do_GET
-
-    def _drip(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        try:
-            for _ in range(200):
-                self.wfile.write(b".")
-                time.sleep(0.05)
-        except OSError:
-            return
-
-    def log_message(self, *args: Any) -> None:
-        """Quiet."""
-
-
-def _serve(context: ssl.SSLContext | None = None) -> Generator[_Server]:
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.seen = []
-    if context:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def plain() -> Generator[_Server]:
-    yield from _serve()
-
-
-def _certificate(folder: Path, name: str) -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, secret = folder / "cert.pem", folder / "key.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return str(pem), str(secret)
-
-
-@pytest.fixture
-def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[_Server]:
-    """A TLS server that is idp.example, and a client that trusts it."""
-    certificate, key = _certificate(tmp_path, "idp.example")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    trusting = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr(outbound, "tls", lambda: trusting)
-    yield from _serve(context)
-
-
-def test_the_connection_goes_to_the_checked_address_under_the_name(secure: _Server, named: Any) -> None:
+def test_the_connection_goes_to_the_checked_address_under_the_name(secure: Server, named: Any) -> None:
     """TLS asks for the name, the Host header carries it, and it is looked up once."""
     asked = named("idp.example", "127.0.0.1")
     port = secure.server_port
@@ -265,42 +146,42 @@ def test_the_connection_goes_to_the_checked_address_under_the_name(secure: _Serv
     assert asked == ["idp.example"]
 
 
-def test_a_certificate_of_another_name_is_refused(secure: _Server, named: Any) -> None:
+def test_a_certificate_of_another_name_is_refused(secure: Server, named: Any) -> None:
     named("other.example", "127.0.0.1")
     with pytest.raises(OutboundFailed):
         fetch("GET", f"https://other.example:{secure.server_port}/", allow_private=True)
     assert secure.seen == []
 
 
-def test_a_dead_address_leaves_the_next_one_to_try(plain: _Server, named: Any) -> None:
+def test_a_dead_address_leaves_the_next_one_to_try(plain: Server, named: Any) -> None:
     named("two.example", "127.0.0.2", "127.0.0.1")
     assert fetch("GET", f"http://two.example:{plain.server_port}/", allow_private=True).status == 200
 
 
-def test_a_redirect_is_an_answer_and_not_followed(plain: _Server) -> None:
+def test_a_redirect_is_an_answer_and_not_followed(plain: Server) -> None:
     answer = fetch("GET", f"http://127.0.0.1:{plain.server_port}/redirect", allow_private=True)
     assert (answer.status, answer.headers["location"]) == (302, "http://169.254.169.254/")
     assert len(plain.seen) == 1
 
 
 @pytest.mark.parametrize("path", ["/large", "/packed"])
-def test_an_answer_that_is_too_large_or_compressed_is_given_up(plain: _Server, path: str) -> None:
+def test_an_answer_that_is_too_large_or_compressed_is_given_up(plain: Server, path: str) -> None:
     with pytest.raises(OutboundFailed):
         fetch("GET", f"http://127.0.0.1:{plain.server_port}{path}", allow_private=True, limit_bytes=4000)
 
 
-def test_a_server_that_drips_is_given_up_at_the_deadline(plain: _Server) -> None:
+def test_a_server_that_drips_is_given_up_at_the_deadline(plain: Server) -> None:
     with pytest.raises(OutboundFailed, match="in time"):
         fetch("GET", f"http://127.0.0.1:{plain.server_port}/drip", allow_private=True, timeout=0.5)
 
 
-def test_a_port_where_nobody_listens_fails(plain: _Server) -> None:
+def test_a_port_where_nobody_listens_fails(plain: Server) -> None:
     plain.shutdown()
     plain.server_close()
     with pytest.raises(OutboundFailed):
         fetch("GET", f"http://127.0.0.1:{plain.server_port}/", allow_private=True, timeout=3)
 
 
-def test_what_is_not_json_is_a_failure(plain: _Server) -> None:
+def test_what_is_not_json_is_a_failure(plain: Server) -> None:
     with pytest.raises(OutboundFailed):
         outbound.Response(200, {}, b"<html>").json()
