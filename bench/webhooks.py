@@ -282,8 +282,8 @@ def tables(found: dict[str, Any]) -> list[dict[str, Any]]:
         f"{found['events_a_second']} events a second to {found['receivers']} receivers, of which {found['dead']} take "
         f"connections and never answer: {found['millrace']['messages_a_second']:,} messages a second to live ones. "
         f"From the commit of the event to the arrival of the request; the target is a p95 of {TARGET_SECONDS:g} s. "
-        f"What is not sent {PATIENCE_SECONDS:g} s after the last event counts as not yet sent. PostgreSQL, the receivers "
-        "and what makes the events share the processors with the one sending process."
+        f"What is not sent {PATIENCE_SECONDS:g} s after the last event counts as not yet sent. PostgreSQL, the "
+        "receivers and what makes the events share the processors with the one sending process."
     )
     return [{"columns": columns, "rows": rows, "note": note}]
 
