@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 # Read together at most, and carried out beside each other: an action may take seconds, and holds up nobody.
 TOGETHER, BESIDE = 64, 16
-# How soon it looks again while turns wait for the end of their burst, and where none does, unless the bell rings.
-LOOK_SECONDS, IDLE_SECONDS = 0.25, 2.0
+# How soon it looks again unless the bell rings: when the next burst is over, and within these bounds, since another
+# worker may be about to take what is due, and a bell may be lost.
+LOOK_SECONDS, IDLE_SECONDS = 0.05, 2.0
 RENEW_SECONDS, AWAY_SECONDS = 5.0, 1.0
 MOST_CALLS = 20
 BELL = "support.wake"
@@ -123,7 +124,8 @@ class Bot:
 
         if found:
             return 0.0
-        return LOOK_SECONDS if bot.are_turns_waiting() else IDLE_SECONDS
+        due = bot.seconds_until_due()
+        return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(LOOK_SECONDS, due))
 
     def _carry_out(self, turn: BotTurn, prepared: Prepared | None, reading: Reading) -> None:
         from django.db import close_old_connections

@@ -25,6 +25,7 @@ from apps.core.rooms import Hints
 from apps.core.shutdown import Leaving
 from apps.core.threads import in_database
 from apps.privacy.handshakes import SERVICE_RESTART, actor_of_scope, close_code
+from apps.support import glancing
 from apps.support.access import READ
 from apps.support.following import follow, hints_of
 from apps.support.services import presence, reading, visiting, visitors
@@ -36,8 +37,9 @@ from apps.support.services.visitors import Visitor
 QUIET_SECONDS, SAID_AGAIN_SECONDS = 0.5, 10.0
 # So often is looked who is here without a hint: whoever has stopped typing, or has gone without a word.
 PEOPLE_SECONDS = 5.0
-# So often is looked whether a visitor may stay.
-CHECKED_AGAIN_SECONDS = 10.0
+# So often is looked whether anything has changed on which a visitor's place depends, and so often they are let in anew
+# in any case, which notes that they are still here.
+CHECKED_AGAIN_SECONDS, ADMITTED_AGAIN_SECONDS = 10.0, 60.0
 LONGEST_MESSAGE = 400
 # So long may a visitor's browser take to say who it is.
 ADMIT_SECONDS = 10.0
@@ -113,8 +115,8 @@ class _Socket(AsyncWebsocketConsumer):
             raise InvalidRequest("`after` is the number of the last message that you have.", param="after")
         return int(text)
 
-    async def _recheck(self) -> None:
-        """Raises once the reader may not stay; called when somebody has signed out, and now and then."""
+    async def _recheck(self, *, hinted: bool) -> None:
+        """Raises once the reader may not stay; called when somebody has signed out (`hinted`), and now and then."""
 
     async def _converse(self, seat: Seat, after: int, hints: Hints, watch: Watch | None) -> None:
         """Sends what comes, and says who is here, until the reader leaves or may not stay."""
@@ -133,10 +135,10 @@ class _Socket(AsyncWebsocketConsumer):
                         said = time.monotonic()
                     if time.monotonic() - checked > CHECKED_AGAIN_SECONDS:
                         # A hint that somebody has signed out may be lost.
-                        await self._recheck()
+                        await self._recheck(hinted=False)
                         checked = time.monotonic()
                     if frame["type"] == "signed_out":
-                        await self._recheck()
+                        await self._recheck(hinted=True)
                         continue
                     if frame["type"] == "tick" and time.monotonic() - looked < PEOPLE_SECONDS:
                         continue
@@ -203,6 +205,8 @@ class WidgetConsumer(_Socket):
     What opens a conversation stands in no address, which proxies write into their logs.
     """
 
+    standing: Any = None
+
     async def _run(self) -> None:
         after = self._after()
         try:
@@ -212,17 +216,23 @@ class WidgetConsumer(_Socket):
         places = self.scope["url_route"]["kwargs"]
         self.asked = (places["token"], str(said.get("secret", "")), places["id"])
         visitor, self.place = await in_database(_visitor_of, *self.asked)
-        contact = visitor.contact
+        self.browser = (visitor.organization_id, visitor.session.pk, places["id"])
+        contact, self.admitted = visitor.contact, time.monotonic()
         await self._tell_if_moved()
         seat = Seat(visitor.organization_id, places["id"], uuid7().hex, str(contact.pk), str(contact), True)
         with hints_of(visitor.organization_id, places["id"]) as hints:
             await self._converse(seat, after, hints, None)
 
-    async def _recheck(self) -> None:
+    async def _recheck(self, *, hinted: bool) -> None:
         before = self.place
         # A database that is away for a moment ends nothing, as while following.
         with contextlib.suppress(OperationalError, InterfaceError):
+            # What is known is older than what is checked, never newer.
+            standing = await glancing.place(*self.browser)
+            if not hinted and standing == self.standing and time.monotonic() - self.admitted < ADMITTED_AGAIN_SECONDS:
+                return
             _visitor, self.place = await in_database(_visitor_of, *self.asked)
+            self.standing, self.admitted = standing, time.monotonic()
         if self.place != before:
             await self._tell_if_moved()
 

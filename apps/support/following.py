@@ -19,7 +19,9 @@ from apps.core import shutdown, tenancy
 from apps.core.errors import ServiceUnavailable
 from apps.core.rooms import Hints, rooms_of
 from apps.core.threads import in_database
+from apps.support import glancing
 from apps.support.bodies import cursor_body, stretch_body
+from apps.support.glancing import Progress
 from apps.support.models import Cursor
 from apps.support.services import reading
 from apps.support.services.hints import channel_of
@@ -28,7 +30,8 @@ from apps.support.services.hints import channel_of
 LOOK_SECONDS = 10.0
 PATIENCE_SECONDS, AGAIN_SECONDS = 30.0, 0.5
 AT_A_TIME = 100
-ANEW = {"type": "changed"}
+NEW = "changed"
+ANEW = {"type": NEW}
 
 Frame = dict[str, Any]
 
@@ -51,8 +54,10 @@ async def follow(
     first, away, told = True, None, loop.time()
     while True:
         shutdown.check(0.0)
+        for frame in _besides_news(hints):
+            yield frame
         try:
-            stretch, cursors = await in_database(_read, organization_id, conversation_id, after, for_contact)
+            stretch, cursors, progress = await in_database(_read, organization_id, conversation_id, after, for_contact)
             away = None
         except (OperationalError, InterfaceError) as error:
             away = away or loop.time()
@@ -72,15 +77,34 @@ async def follow(
             after = stretch["data"][-1]["sequence"]
             continue
         after = max(after, stretch["last"])
-        async for frame in _quiet(hints, loop.time() + LOOK_SECONDS):
-            yield frame
-        if loop.time() - told >= settings.STREAM_HEARTBEAT_SECONDS:
-            yield {"type": "beat"}
-            told = loop.time()
+        is_new = False
+        while not is_new:
+            async for frame in _quiet(hints, loop.time() + LOOK_SECONDS):
+                is_new = frame["type"] == NEW
+                if not is_new:
+                    yield frame
+            if loop.time() - told >= settings.STREAM_HEARTBEAT_SECONDS:
+                yield {"type": "beat"}
+                told = loop.time()
+            is_new = is_new or await _has_got_on(organization_id, conversation_id, progress)
+
+
+def _besides_news(hints: Hints) -> list[Frame]:
+    """What else is hinted by now: for all news that have been heard of the rows are read once."""
+    waiting = [hints.get_nowait() for _ in range(hints.qsize())]
+    return [{"type": str(hint.get("type"))} for hint in waiting if hint.get("type") != NEW]
+
+
+async def _has_got_on(organization_id: UUID, conversation_id: UUID, known: Progress) -> bool:
+    """Whether there is anything to read; where the database does not say, reading will find out."""
+    try:
+        return await glancing.progress(organization_id, conversation_id) != known
+    except (OperationalError, InterfaceError):
+        return True
 
 
 async def _quiet(hints: Hints, until: float) -> AsyncGenerator[Frame]:
-    """Waits until rows are to be looked at; what else is hinted goes on to the reader."""
+    """Waits until rows are to be looked at; ends with `NEW` where a hint says so, and others go on to the reader."""
     loop = asyncio.get_running_loop()
     while (left := until - loop.time()) > 0:
         shutdown.check(0.0)
@@ -91,21 +115,23 @@ async def _quiet(hints: Hints, until: float) -> AsyncGenerator[Frame]:
             # Looked at every second: whether this process stops, or the reader may not stay.
             yield {"type": "tick"}
             continue
-        if hint.get("type") == "changed":
+        if hint.get("type") == NEW:
+            yield hint
             return
         yield {"type": str(hint.get("type"))}
 
 
 def _read(
     organization_id: UUID, conversation_id: UUID, after: int, for_contact: bool
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], Progress]:
     with tenancy.scope(organization_id):
-        conversation = reading.find(conversation_id)
-        found = reading.stretch(conversation, after, AT_A_TIME, visible=for_contact)
-        rows = list(Cursor.objects.filter(conversation=conversation).order_by("id"))
+        contact_id, last = reading.progress(conversation_id)
+        found = reading.stretch_to(conversation_id, last, after, AT_A_TIME, visible=for_contact)
+        rows = list(Cursor.objects.filter(conversation=conversation_id).order_by("id"))
+        progress = glancing.progress_of(found.last, rows)
         if for_contact:
-            return stretch_body(found, for_contact=True), _for_contact(rows, conversation.contact_id)
-        return stretch_body(found), [cursor_body(row) for row in rows]
+            return stretch_body(found, for_contact=True), _for_contact(rows, contact_id), progress
+        return stretch_body(found), [cursor_body(row) for row in rows], progress
 
 
 def _for_contact(rows: list[Cursor], contact_id: UUID) -> list[dict[str, Any]]:

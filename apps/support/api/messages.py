@@ -70,12 +70,13 @@ class SupportMessagesView(AsyncAPIView):
         place = conversation_id(request, id, WRITE)
         values = checked(bodies.WriteSupportMessage, request, WRITE)
         actor, draft = api_actor(request), Draft(values["content"], values.get("client_id"))
+        if values.get("kind") == "incoming":
+            made = messages.receive_for(actor, place, draft)
+        else:
+            seen, force = values.get("seen_seq"), values.get("force", False)
+            made = messages.reply(actor, place, draft, seen_seq=seen, force=force)
+        # By itself: an answer is put together without holding up who else writes.
         with tenancy.scope(actor.organization_id):
-            if values.get("kind") == "incoming":
-                made = messages.receive_for(actor, place, draft)
-            else:
-                seen, force = values.get("seen_seq"), values.get("force", False)
-                made = messages.reply(actor, place, draft, seen_seq=seen, force=force)
             return Response(message_body(made), status=201)
 
 

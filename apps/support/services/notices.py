@@ -28,11 +28,9 @@ def answer_unseen(conversation: Conversation, message: Message) -> None:
 
     Of an e-mail inbox the answer itself is a mail already.
     """
-    if OutgoingMail.objects.filter(message=message).exists():
-        return
     contact: Contact = Contact.objects.get(pk=conversation.contact_id)
     here = contact.last_seen_at is not None and contact.last_seen_at > timezone.now() - JUST_HERE
-    if not contact.email or here:
+    if not contact.email or here or OutgoingMail.objects.filter(message=message).exists():
         return
     seen = Cursor.objects.filter(conversation=conversation, contact=contact).values_list("seen", flat=True).first()
     unseen = Message.objects.filter(

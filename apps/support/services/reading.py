@@ -59,6 +59,16 @@ def view(actor: Actor, id: UUID) -> Conversation:
         return found
 
 
+def progress(id: UUID) -> tuple[UUID, int]:
+    """Whose a conversation is, and how far it has got; in scope. Raises NotFound."""
+    found: tuple[UUID, int] | None = (
+        Conversation.objects.filter(pk=id).values_list("contact_id", "last_sequence").first()
+    )
+    if found is None:
+        raise NotFound(NO_CONVERSATION)
+    return found
+
+
 def messages_after(actor: Actor, id: UUID, after: int = 0, limit: int = MOST_MESSAGES) -> Stretch:
     """What stands behind a number; whoever reads from the start has opened it, which the audit log tells."""
     found = get(actor, id) if after else view(actor, id)
@@ -67,12 +77,19 @@ def messages_after(actor: Actor, id: UUID, after: int = 0, limit: int = MOST_MES
 
 
 def stretch(conversation: Conversation, after: int, limit: int = MOST_MESSAGES, *, visible: bool = False) -> Stretch:
-    """In scope; `visible` gives what the contact may see, whose numbers have gaps where notes and activities are.
-
-    How far it has got is read before the messages: of those there may then be more, and never fewer.
-    """
+    """In scope; `visible` gives what the contact may see, whose numbers have gaps where notes and activities are."""
     last: int = Conversation.objects.values_list("last_sequence", flat=True).get(pk=conversation.pk)
-    rows = Message.objects.filter(conversation=conversation, sequence__gt=after)
+    return stretch_to(conversation.pk, last, after, limit, visible=visible)
+
+
+def stretch_to(id: UUID, last: int, after: int, limit: int = MOST_MESSAGES, *, visible: bool = False) -> Stretch:
+    """The same where it has just been read how far the conversation has got.
+
+    That is read before the messages: of those there may then be more, and never fewer.
+    """
+    if last <= after:
+        return Stretch([], last, False)
+    rows = Message.objects.filter(conversation=id, sequence__gt=after)
     if visible:
         rows = rows.filter(kind__in=VISIBLE)
     rows = rows.select_related("user", "contact").prefetch_related("files", "mails").order_by("sequence")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 
 from apps.core import events
@@ -47,8 +47,8 @@ def start(conversation: Conversation, kind: SlaKind, at: datetime) -> None:
 def meet(conversation: Conversation, kinds: list[SlaKind], at: datetime) -> None:
     """What was promised has been done; late is late, also where nobody has noted it yet."""
     running = SlaTimer.objects.filter(conversation=conversation, kind__in=kinds, met_at=None, called_off=False)
-    running.filter(due_at__lt=at, breached_at=None).update(breached_at=F("due_at"))
-    running.update(met_at=at)
+    is_late = When(due_at__lt=at, breached_at=None, then=F("due_at"))
+    running.update(met_at=at, breached_at=Case(is_late, default=F("breached_at")))
 
 
 def call_off(conversation: Conversation) -> None:

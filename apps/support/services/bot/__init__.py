@@ -1,7 +1,7 @@
 """The bot's turns: claimed when a burst is over, thought about by a worker, and stored only while the bot may speak."""
 
 from apps.support.services.bot.answering import asked_before, note_asked, require_silence, writing_actor
-from apps.support.services.bot.claiming import are_turns_waiting, claim_turns, overdue_turns, reap_turns
+from apps.support.services.bot.claiming import claim_turns, overdue_turns, reap_turns, seconds_until_due
 from apps.support.services.bot.memory import Remembered, remembered
 from apps.support.services.bot.speaking import (
     ACTING,
@@ -29,7 +29,6 @@ __all__ = [
     "Silenced",
     "Step",
     "Superseded",
-    "are_turns_waiting",
     "asked_before",
     "claim_turns",
     "end_silenced",
@@ -43,6 +42,7 @@ __all__ = [
     "reap_turns",
     "remembered",
     "require_silence",
+    "seconds_until_due",
     "store",
     "writing_actor",
 ]

@@ -12,11 +12,15 @@ from apps.core.tenancy import Across, across_tenants
 from apps.support.models import BotTurn
 from ml.dialogue.turns import LONGEST, QUIET
 
-# A sentence that goes on, and somebody who has only paused, get twice the time (ml/dialogue/turns.py).
-_CLAIM = r"""
-WITH due AS (
-    SELECT t.id, t.created_at,
-        row_number() OVER (PARTITION BY t.organization_id ORDER BY t.created_at, t.id) AS place
+# When a turn's burst is over. A sentence that goes on, and somebody who has only paused, get twice the time
+# (ml/dialogue/turns.py).
+_WAITING = r"""
+    SELECT t.id, t.organization_id, t.created_at,
+        CASE WHEN last.created_at IS NULL THEN t.created_at ELSE least(
+            t.created_at + make_interval(secs => %(longest)s),
+            last.created_at + make_interval(secs => coalesce(b.quiet_seconds, %(quiet)s)
+                * CASE WHEN last.content ~ '([,，、:：…-]|\.\.\.)\s*$' THEN 2 ELSE 1 END)
+        ) END AS over_at
     FROM support_botturn t
     LEFT JOIN support_botsettings b ON b.organization_id = t.organization_id
     LEFT JOIN LATERAL (
@@ -27,11 +31,12 @@ WITH due AS (
     WHERE t.status = 'queued' AND NOT EXISTS (
         SELECT 1 FROM support_botturn r WHERE r.organization_id = t.organization_id
             AND r.conversation_id = t.conversation_id AND r.status = 'running'
-    ) AND (
-        last.created_at IS NULL OR t.created_at <= clock_timestamp() - make_interval(secs => %(longest)s)
-        OR last.created_at <= clock_timestamp() - make_interval(secs => coalesce(b.quiet_seconds, %(quiet)s)
-            * CASE WHEN last.content ~ '([,，、:：…-]|\.\.\.)\s*$' THEN 2 ELSE 1 END)
     )
+"""
+_CLAIM = f"""
+WITH waiting AS ({_WAITING}), due AS (
+    SELECT id, created_at, row_number() OVER (PARTITION BY organization_id ORDER BY created_at, id) AS place
+    FROM waiting WHERE over_at <= clock_timestamp()
 ), picked AS (
     SELECT id FROM due ORDER BY place, created_at, id LIMIT %(limit)s
 ), free AS (
@@ -41,6 +46,7 @@ UPDATE support_botturn SET status = 'running', attempt = attempt + 1, worker = %
     claimed_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id IN (SELECT id FROM free) RETURNING id
 """
+_NEXT = f"SELECT extract(epoch FROM min(over_at) - clock_timestamp()) FROM ({_WAITING}) waiting"
 # What a lost worker held waits again, unless the next turn waits already, which reads the same messages.
 _RETURN = """
 UPDATE support_botturn t SET lease_until = NULL, worker = '', crashes = crashes + 1,
@@ -88,10 +94,12 @@ def claim_turns(worker: str, limit: int) -> list[BotTurn]:
         return list(BotTurn.objects.filter(pk__in=ids).order_by("created_at", "id"))
 
 
-def are_turns_waiting() -> bool:
-    """Whether any turn is queued, due or not."""
-    with across_tenants(Across.CLAIM_WORK):
-        return bool(BotTurn.objects.filter(status=Status.QUEUED).exists())
+def seconds_until_due() -> float | None:
+    """How soon the next burst is over, below zero where one is by now; None where none is waited for."""
+    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
+        cursor.execute(_NEXT, {"quiet": QUIET, "longest": LONGEST})
+        [seconds] = cursor.fetchone()
+    return None if seconds is None else float(seconds)
 
 
 def reap_turns() -> list[BotTurn]:

@@ -96,15 +96,16 @@ def store(prepared: Prepared, step: Step) -> None:
         if step.only_if_last and newer.exists():
             raise Superseded
         write_events(turn, step.first, step.events)
+        _note(prepared, step)
+        if step.outcome != ACTING:
+            end_turn(turn)
+        # Last: the organization's counter of events is held from the first word until commit, and others wait for it.
         for place, event in enumerate(step.events):
             if isinstance(event, Said) and event.text.strip():
                 following = step.events[place + 1] if place + 1 < len(step.events) else None
                 _say(held, prepared, event, following, step.rests, f"bot-{turn.pk}-{step.first + place}")
             elif isinstance(event, HandedOver):
                 hand_over(held.pk, event.reason, _told_with(prepared, step.rests, step.state))
-        _note(prepared, step)
-        if step.outcome != ACTING:
-            end_turn(turn)
 
 
 def end_silenced(turn: BotTurn) -> None:
