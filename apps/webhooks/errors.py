@@ -11,6 +11,12 @@ class HookOwnerLeft(PermissionDenied):
     code = "hook_owner_left"
 
 
+class HookOwnerAway(PermissionDenied):
+    """The organization ties programs to single sign-on, and whoever has set up the address stays away."""
+
+    code = "hook_owner_away"
+
+
 class HookKeyEnded(PermissionDenied):
     """The key through which the address was set up is revoked, has expired, or is nobody's any more."""
 

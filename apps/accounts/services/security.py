@@ -206,3 +206,12 @@ def maker_stays_away() -> Exists:
         organization_id=OuterRef("organization_id"), keys_need_sso_days__isnull=False
     )
     return Exists(strict.filter(~Exists(seen)))
+
+
+def stays_away(user_id: UUID) -> bool:
+    """Whether the policy ties what people leave behind to single sign-on, and this one stays away; in scope."""
+    policy: SecurityPolicy | None = SecurityPolicy.objects.first()
+    if policy is None or policy.keys_need_sso_days is None:
+        return False
+    since = timezone.now() - timedelta(days=policy.keys_need_sso_days)
+    return not SingleSignOn.objects.filter(user_id=user_id, last_at__gte=since).exists()

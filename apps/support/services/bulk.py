@@ -86,8 +86,11 @@ def _restore(actor: Actor, id: UUID, before: Mapping[str, Any], changes: Mapping
     by = by_actor(actor)
     if status := before.get("status"):
         until = parse_datetime(changes.get("snoozed_until", (None,))[0] or "")
+        resolved_at = parse_datetime(changes.get("resolved_at", (None,))[0] or "")
         if status == ConversationStatus.PENDING:
             conversations.return_to_bot(actor, id)
+        elif status == ConversationStatus.RESOLVED and resolved_at is not None:
+            conversations.close_again(locked(id), by, resolved_at)
         elif status == ConversationStatus.SNOOZED and (until is None or until <= timezone.now()):
             conversations.to_status(locked(id), by, ConversationStatus.OPEN)
         else:
@@ -111,13 +114,18 @@ def _each(actor: Actor, ids: Sequence[UUID], carry_out: Callable[[Conversation],
     return [_one(actor, id, carry_out) for id in sorted(set(ids))]
 
 
+def _state(held: Conversation) -> dict[str, Any]:
+    """All that taking back takes."""
+    return state_of(held) | {"resolved_at": held.resolved_at.isoformat() if held.resolved_at else None}
+
+
 def _one(actor: Actor, id: UUID, carry_out: Callable[[Conversation], object]) -> Outcome:
     try:
         with tenancy.scope(actor.organization_id):
             held = locked(id)
-            before = state_of(held)
+            before = _state(held)
             carry_out(held)
-            after = state_of(locked(id))
+            after = _state(locked(id))
     except MillraceError as error:
         return Outcome(id, error.code, error.message, error.shown())
     return Outcome(id, changes={name: (before[name], after[name]) for name in before if before[name] != after[name]})

@@ -251,6 +251,13 @@ def resolve(held: Conversation, by: By) -> None:
     rules.run(held, "conversation_resolved")
 
 
+def close_again(held: Conversation, by: By, resolved_at: datetime) -> None:
+    """Takes back that it was opened: resolved since it was, and the contact is asked for nothing a second time."""
+    values: dict[str, Any] = {"bot_owns": False, "status": ConversationStatus.RESOLVED, "snoozed_until": None}
+    change(held, by, "resolved", waiting_since=None, resolved_at=resolved_at, **values)
+    timers.resolved(held, timezone.now())
+
+
 def wake(held: Conversation) -> None:
     """A snoozed conversation whose time has come; its row is held."""
     if held.status == ConversationStatus.SNOOZED:

@@ -68,11 +68,13 @@ def note(held: Conversation, by: By, now: datetime) -> None:
         .exclude(state=ResolutionState.REOPENED)
         .first()
     )
+    if row is not None and row.state not in UNDECIDED:
+        return
+    if row is not None:
+        # Each hold ends in its time: a contact who comes back every other day would otherwise keep a month open.
+        _reopen(row, now)
     times = {"resolved_at": now, "due_at": now + REOPENED_WITHIN}
-    if row is None:
-        BotResolution.objects.create(organization_id=held.organization_id, conversation=held, **times)
-    elif row.state in UNDECIDED:
-        BotResolution.objects.filter(pk=row.pk).update(**times)
+    BotResolution.objects.create(organization_id=held.organization_id, conversation=held, **times)
 
 
 def _is_by_bot(held: Conversation) -> bool:
@@ -92,11 +94,15 @@ def give_up(erased: Sequence[Conversation]) -> None:
     going_on = [each.pk for each in erased if each.status != ConversationStatus.RESOLVED]
     rows = BotResolution.objects.select_for_update().filter(conversation__in=going_on, state__in=UNDECIDED)
     for row in rows.order_by("pk"):
-        if row.state == ResolutionState.HELD:
-            billing.release(row.pk)
-        row.state, row.reopened_at = ResolutionState.REOPENED, timezone.now()
-        row.ended_at = row.reopened_at
-        row.save(update_fields=["state", "reopened_at", "ended_at"])
+        _reopen(row, timezone.now())
+
+
+def _reopen(row: BotResolution, now: datetime) -> None:
+    """The contact has come back: nothing is counted. The row is held."""
+    if row.state == ResolutionState.HELD:
+        billing.release(row.pk)
+    row.state, row.reopened_at, row.ended_at = ResolutionState.REOPENED, now, now
+    row.save(update_fields=["state", "reopened_at", "ended_at"])
 
 
 # ---------------------------------------------------------------- counting
@@ -148,12 +154,10 @@ def _counted(row: BotResolution, now: datetime) -> bool:
         and conversation.status == ConversationStatus.RESOLVED
         and conversation.resolved_at == row.resolved_at
     )
-    if stayed:
-        billing.settle(row.pk, billing.Charge(quantity=1))
-        row.state = ResolutionState.COUNTED
-    else:
-        billing.release(row.pk)
-        row.state, row.reopened_at = ResolutionState.REOPENED, now
-    row.ended_at = now
-    row.save(update_fields=["state", "reopened_at", "ended_at"])
+    if not stayed:
+        _reopen(row, now)
+        return True
+    billing.settle(row.pk, billing.Charge(quantity=1))
+    row.state, row.ended_at = ResolutionState.COUNTED, now
+    row.save(update_fields=["state", "ended_at"])
     return True

@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.accounts.access import Actor, actor_of_membership
 from apps.accounts.models import Membership
 from apps.accounts.services.keys import actor_of_key, admissible
+from apps.accounts.services.security import stays_away
 from apps.core import jobs, ratelimit, signatures, tenancy
 from apps.core.crypto import seal_into, unseal_from
 from apps.core.errors import (
@@ -34,7 +35,7 @@ from apps.core.ratelimit import Bucket
 from apps.core.tenancy import Across, across_tenants
 from apps.webhooks import mapping, senders
 from apps.webhooks.access import MANAGE, RESULTS
-from apps.webhooks.errors import HookKeyEnded, HookOwnerLeft, HookRightLost
+from apps.webhooks.errors import HookKeyEnded, HookOwnerAway, HookOwnerLeft, HookRightLost
 from apps.webhooks.models import CallState, InboundCall, InboundHook, Sender
 from apps.webhooks.services.inbound import NO_HOOK, action_named, trial_of
 
@@ -192,11 +193,16 @@ def _actor_of(hook: InboundHook) -> Actor:
         raise HookOwnerLeft("Whoever has set this address is not a member any more.")
     actor = actor_of_membership(member, member.user)
     if hook.api_key_id is None:
+        if stays_away(member.user_id):
+            raise HookOwnerAway("Whoever has set this address has not come through single sign-on for too long.")
         return actor
     key = admissible().filter(pk=hook.api_key_id, member_id=member.pk).first()
     if key is None or key.is_expired(timezone.now()) or key.maker_stays_away:
         raise HookKeyEnded("The API key through which this address was set up does not work any more.")
-    return replace(actor, permissions=actor.permissions & actor_of_key(key).permissions)
+    # What is asked for counts in the key's budget as well, as if it had been asked for with it.
+    through = actor_of_key(key)
+    permissions = actor.permissions & through.permissions
+    return replace(actor, permissions=permissions, api_key_id=key.pk, credential=through.credential)
 
 
 def _require_rights(actor: Actor, action: Action, paths: Mapping[str, Any]) -> None:

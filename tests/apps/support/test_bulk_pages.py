@@ -9,8 +9,9 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core import tenancy
-from apps.support.models import TurnRecord
-from apps.support.services import setup
+from apps.support.models import Conversation, Inbox, Message, Rating, TurnRecord
+from apps.support.services import messages, setup
+from apps.support.services.storing import Draft
 from tests.helpers.desk import Desk
 from tests.helpers.people import audit_of, member_of
 
@@ -49,6 +50,29 @@ def test_what_is_chosen_is_acted_on_and_taken_back(desk: Desk, other_desk: Desk,
     assert "Somebody has changed this conversation meanwhile." in ann.get(reverse("desk-bulk")).content.decode()
     assert len(audit_of(desk.tenant, "support_conversation.bulk_undone")) == 1
     assert act(ann, undo="1").status_code == 400
+
+
+def test_whoever_takes_back_that_something_was_opened_asks_for_no_second_rating(desk: Desk, ann: Client) -> None:
+    conversation = desk.begin()
+    with tenancy.scope(desk.tenant.id):
+        Inbox.objects.update(csat_enabled=True)
+    messages.reply(desk.tenant.actor, conversation.pk, Draft("Here you are."))
+    act(ann, conversation.pk, act="resolve")
+    with tenancy.scope(desk.tenant.id):
+        Rating.objects.filter(conversation=conversation).update(score=5, answered_at=desk.again(conversation).active_at)
+    before = desk.again(conversation).resolved_at
+    assert _questions(desk, conversation) == 1
+    act(ann, conversation.pk, act="open")
+    act(ann, undo="1")
+    assert (desk.again(conversation).status, desk.again(conversation).resolved_at) == ("resolved", before)
+    assert _questions(desk, conversation) == 1
+    with tenancy.scope(desk.tenant.id):
+        assert list(Rating.objects.values_list("score", flat=True)) == [5]
+
+
+def _questions(desk: Desk, conversation: Conversation) -> int:
+    with tenancy.scope(desk.tenant.id):
+        return int(Message.objects.filter(conversation=conversation, content_type="input_csat").count())
 
 
 def test_every_act_of_the_list(desk: Desk, ann: Client) -> None:

@@ -110,16 +110,22 @@ def test_whoever_comes_back_in_time_was_not_helped(org_a: Tenant, answered: Conv
     assert states(org_a) == ["reopened", "counted"] and meter(org_a) == (1, 0)
 
 
-def test_resolved_again_within_the_time_it_waits_anew_with_one_hold(org_a: Tenant, answered: Conversation) -> None:
+def test_resolved_again_within_the_time_it_waits_anew_with_another_hold(org_a: Tenant, answered: Conversation) -> None:
+    """No hold lives on however often somebody comes back: a month would never close."""
     resolve(org_a, answered)
     resolutions.settle_due()
-    bots.write(org_a, answered, "when are you open")
-    assert bots.answer_one(bots.reading("opening_hours")) == "replied"
-    resolve(org_a, answered)
-    assert states(org_a) == ["held"] and meter(org_a) == (0, 1)
+    for _ in range(2):
+        bots.write(org_a, answered, "when are you open")
+        assert bots.answer_one(bots.reading("opening_hours")) == "replied"
+        resolve(org_a, answered)
+        assert meter(org_a) == (0, 0)
+        resolutions.settle_due()
+        assert meter(org_a) == (0, 1)
+    assert states(org_a) == ["reopened", "reopened", "held"]
     make_due(org_a)
     resolutions.settle_due()
-    assert (states(org_a), meter(org_a)) == (["counted"], (1, 0))
+    assert (states(org_a)[-1], meter(org_a)) == ("counted", (1, 0))
+    assert lines(org_a) == ["hold", "release", "hold", "release", "hold", "settle"]
 
 
 def test_what_a_person_had_or_the_bot_did_not_know_is_no_resolution(org_a: Tenant) -> None:

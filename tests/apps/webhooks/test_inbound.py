@@ -17,7 +17,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts import services as accounts
-from apps.accounts.models import Membership
+from apps.accounts.models import Membership, SecurityPolicy, SingleSignOn
+from apps.billing.models import LedgerEntry
 from apps.core import tenancy
 from apps.core.inbound import actions
 from apps.studio.models import Generation
@@ -221,6 +222,34 @@ def test_a_worker_that_dies_with_a_call_has_it_done_once_by_the_next(
             patch.setattr(taking, "_actor_of", lambda *_: 1 / 0)
             taking.run_calls()
     assert (calls_of(org_a)[1].state, calls_of(org_a)[1].error_code) == ("failed", "worker_lost")
+
+
+def test_what_it_counts_is_counted_for_the_key_it_was_set_up_through(org_a: Tenant) -> None:
+    """Whose budget is the hook's as well."""
+    key, key_secret = accounts.create_api_key(org_a.actor, "hooks", ["webhooks:manage", "usage:write"])
+    through = accounts.actor_of_key(accounts.find_api_key(key_secret))  # type: ignore[arg-type]
+    hook, secret = inbound.create_hook(through, {"name": "Counts", "sender": "standard", **USAGE})
+    body = b'{"data":{"count":7}}'
+    call(hook, body, standard(secret, body))
+    taking.run_calls()
+    assert counted(org_a) == [7]
+    with tenancy.scope(org_a.id):
+        assert list(LedgerEntry.objects.filter(kind="usage").values_list("api_key_id", flat=True)) == [key.pk]
+
+
+def test_it_does_nothing_while_its_maker_stays_away_from_single_sign_on(org_a: Tenant) -> None:
+    hook, secret = opened(org_a)
+    body = b'{"data":{"count":7}}'
+    with tenancy.scope(org_a.id):
+        SecurityPolicy.objects.update_or_create(organization_id=org_a.id, defaults={"keys_need_sso_days": 7})
+    call(hook, body, standard(secret, body))
+    taking.run_calls()
+    with tenancy.scope(org_a.id):
+        SingleSignOn.objects.create(organization_id=org_a.id, user=org_a.owner, connection_id=uuid4())
+    call(hook, body, standard(secret, body, "msg_2"))
+    taking.run_calls()
+    assert [(row.state, row.error_code) for row in calls_of(org_a)] == [("failed", "hook_owner_away"), ("done", "")]
+    assert counted(org_a) == [7]
 
 
 def test_it_acts_as_whoever_set_it_may_act_now(org_a: Tenant) -> None:
