@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 from django.db import connections
 
+from apps.accounts import services as accounts
 from apps.billing.models import Subscription
 from apps.core import jobs, tenancy
 from apps.studio.models import BulkRun, Generation
@@ -32,6 +33,7 @@ from tests.helpers.live import live_server
 from tests.helpers.people import Tenant
 from tests.helpers.plans import make_plan
 from tests.helpers.studio import add_rows, finish, states
+from tests.helpers.webhooks import happen
 from tests.helpers.worker import HandWorker, answering, working
 
 QUICK = Retry(times=5, first=0.02, longest=0.2, patience=30)
@@ -205,3 +207,37 @@ def test_the_tool_takes_a_table_to_a_table_with_texts(
     ]
     with tenancy.scope(org_a.id):
         assert BulkRun.objects.count() == 1
+
+
+def test_the_tool_tails_events_in_order_over_a_line_that_keeps_breaking(
+    url: str, org_a: Tenant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each once, with what happens while the line is down; then the rest, behind the last number."""
+    chance, names = random.Random(5), [f"event {number}" for number in range(60)]
+
+    def go_on() -> None:
+        try:
+            for name in names[20:]:
+                happen(org_a, name)
+                time.sleep(0.02)
+        finally:
+            connections.close_all()
+
+    happen(org_a, *names[:20])
+    telling = threading.Thread(target=go_on)
+    _, key = accounts.create_api_key(org_a.actor, "tail", ["events:read"])
+    monkeypatch.setenv("MILLRACE_API_KEY", key)
+    with bad_line(url, *(chance.randint(1_000, 3_000) for _ in range(6))) as line:
+        monkeypatch.setenv("MILLRACE_URL", line.url)
+        telling.start()
+        assert main(["events", "tail", "--type", "team.*", "--all", "--count", "45", "--json"]) == 0
+        assert line.connections > 3
+    told = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    telling.join()
+    assert (
+        main(["events", "tail", "--type", "team.*", "--after", str(told[-1]["sequence"]), "--count", "15", "--json"])
+        == 0
+    )
+    told += [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [each["data"]["name"] for each in told] == names
+    assert sorted({each["sequence"] for each in told}) == [each["sequence"] for each in told]
