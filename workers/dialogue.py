@@ -83,7 +83,8 @@ class Bot:
             try:
                 with self._lock:
                     room = TOGETHER - len(self._held)
-                pause = self.pause(self.look(room))
+                # A full worker waits for the bell, which rings when a place is free.
+                pause = self.pause(self.look(room)) if room > 0 else IDLE_SECONDS
             except Error as error:
                 log.warning("turns not claimed", reason=str(error))
                 close_old_connections()

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import queue
+import resource
 import socket
 import threading
 import time
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # Requests at once. One that waits for an answer costs a connection; most places are for the slow ones.
 SENDERS = 1_280
+# What else the process has open, and how many files it asks for where more than it has are allowed.
+OTHER_FILES, WANTED_FILES = 256, 4_096
 HEALTHY_AT_ONCE, FAILING_AT_ONCE = 576, 32
 SLOW_SECONDS = 2.0
 # How often events are looked for, and what has become due: seldom where nobody wants to be told of anything.
@@ -44,6 +47,16 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+def files_allowed() -> int:
+    """How many files this process may have open, after asking for as many as all places take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return WANTED_FILES if soft == resource.RLIM_INFINITY else soft
+
+
 class Sender:
     """The threads, the bell, and what is under way between them."""
 
@@ -52,6 +65,7 @@ class Sender:
         self._bell, self._stopping = threading.Event(), threading.Event()
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._begun: dict[UUID, tuple[float, bool]] = {}
+        self._places = min(SENDERS, files_allowed() - OTHER_FILES)
         self._loop = uvloop.new_event_loop()
         self._sending: set[asyncio.Task[None]] = set()
         self._reaped = 0.0
@@ -127,7 +141,7 @@ class Sender:
         now, underway = time.monotonic(), list(self._begun.values())
         failing = sum(fails for _, fails in underway)
         fresh = sum(not fails and now - begun < SLOW_SECONDS for begun, fails in underway)
-        free = SENDERS - len(underway)
+        free = self._places - len(underway)
         return max(0, min(HEALTHY_AT_ONCE - fresh, free - FAILING_AT_ONCE + failing)), FAILING_AT_ONCE - failing
 
     def _note(self) -> int:

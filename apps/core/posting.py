@@ -20,7 +20,7 @@ from django.conf import settings
 from apps.core.errors import OutboundFailed, OutboundRefused
 from apps.core.outbound import Response, Target, is_trusted, resolving, target_of, tls
 
-# Of what comes before a body.
+# Of an answer, beside its body.
 _LONGEST_HEAD = 102_400
 _LONGEST_PROXY_ANSWER = 8_192
 _FORBIDDEN = re.compile(r"[\r\n\0]")
@@ -33,7 +33,8 @@ class _Exchange(asyncio.Protocol):
         self._request, self._limit = request, limit_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._head_bytes = 0
+        # Chunks of single bytes are six times their body; trailers and what chunks have besides counts as well.
+        self._left = _LONGEST_HEAD + 8 * limit_bytes
         self._headers: dict[str, str] = {}
         self._body = bytearray()
         self.status: int | None = None
@@ -53,8 +54,8 @@ class _Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.done.done():
             return
-        if self.status is None:
-            self._head_bytes += len(data)
+        data = data[: self._left]
+        self._left -= len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -62,7 +63,7 @@ class _Exchange(asyncio.Protocol):
         except httptools.HttpParserError:
             # The status may have come: what is wrong with the rest changes nothing.
             self._end()
-        if self.status is None and self._head_bytes > _LONGEST_HEAD:
+        if not self._left:
             self._end()
 
     def eof_received(self) -> bool:
@@ -84,7 +85,9 @@ class _Exchange(asyncio.Protocol):
     # ---- the parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        # What comes behind the head are trailers.
+        if self.status is None:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()

@@ -22,6 +22,8 @@ SIMULTANEOUS_RUNS = 8
 # What a developer's shell may hold, and a test must not depend on.
 FOREIGN = ("DEBUG", "ALLOWED_HOSTS", "BASE_URL", "DEFAULT_MODEL", "EMAIL_HOST", "REMOTE_MODEL_API_KEY", "TRUST_PROXY")
 
+STATUS = ROOT / "var" / "test" / "status"
+
 _started: list[Service] = []
 
 
@@ -74,6 +76,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         crash = getattr(report.longrepr, "reprcrash", None)
         said = str(crash.message if crash else report.longrepr).strip().splitlines()[:1]
         print(f"\nFAILED {report.nodeid} ({report.when}) - {' '.join(said)}", flush=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leave pytest's own status where .ci/run reads it: make has one code for all failures."""
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        STATUS.parent.mkdir(parents=True, exist_ok=True)
+        STATUS.write_text(str(int(exitstatus)))
 
 
 @pytest.hookimpl(trylast=True)

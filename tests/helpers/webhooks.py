@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID, uuid4
 
+import uvloop
 from django.utils import timezone
 
 from apps.core import events, tenancy
@@ -129,8 +130,9 @@ def claim(worker: str = WORKER) -> list[requests.Ready]:
 
 
 def send(ready: requests.Ready) -> requests.Outcome:
-    """Sends one message, and waits for what comes of it."""
-    return asyncio.run(requests.send(ready))
+    """Sends one message on an event loop as workers have it, and waits for what comes of it."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(requests.send(ready))
 
 
 def work(rounds: int = 20, worker: str = WORKER) -> int:

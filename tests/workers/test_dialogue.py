@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import Error, connection
+from django.utils import timezone
 
 from apps.core import tenancy
 from apps.core.jobs import Status
-from apps.support.models import BotTurn
+from apps.support.models import BotTurn, Message
 from apps.support.services import bot, flows, messages
 from apps.support.services.storing import Draft
 from tests.helpers import bots
@@ -102,6 +104,13 @@ def test_turns_are_held_no_more_where_the_database_goes_away_as_they_are_made_re
     assert bots.answer_one() == "handed_over"
 
 
+def _move(tenant: Tenant, ahead: timedelta) -> None:
+    """What was written is of now, or of a time to come."""
+    with tenancy.scope(tenant.id):
+        BotTurn.objects.update(created_at=timezone.now() + ahead)
+        Message.objects.update(created_at=timezone.now() + ahead)
+
+
 def test_it_looks_again_when_the_next_burst_is_over(org_a: Tenant) -> None:
     idle = Bot()
     assert idle.pause(0) == IDLE_SECONDS
@@ -110,7 +119,9 @@ def test_it_looks_again_when_the_next_burst_is_over(org_a: Tenant) -> None:
     bots.write(org_a, bots.visit(org_a, inbox), WORDS)
     assert idle.look(5) == 0
     # A bell may be lost: it looks from time to time, however long the burst is waited for.
+    _move(org_a, timedelta(hours=1))
     assert idle.pause(0) == IDLE_SECONDS
+    _move(org_a, timedelta())
     flows.change_bot(org_a.actor, flows.BotChange(quiet_seconds=1.5))
     assert LOOK_SECONDS <= idle.pause(0) <= 1.5
     flows.change_bot(org_a.actor, flows.BotChange(quiet_seconds=0.0))

@@ -68,7 +68,8 @@ class BotResolution(TenantModel):
     """A conversation that the bot has resolved without a person.
 
     It is held against the plan at once, and counted at `due_at` if the contact has not come back by then. Of a
-    conversation one counts, however often it is resolved. `reopened_at` is when the contact came back.
+    conversation one counts, however often it is resolved. `reopened_at` is when the contact came back; without an
+    `ended_at` the hold is still to be given back.
     """
 
     conversation = TenantForeignKey(Conversation, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -88,7 +89,10 @@ class BotResolution(TenantModel):
             )
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(state__in=["resolved", "held"]), name="bot_resolution_open")
+            models.Index(fields=["due_at"], condition=Q(state__in=["resolved", "held"]), name="bot_resolution_open"),
+            models.Index(
+                fields=["reopened_at"], condition=Q(state="reopened", ended_at=None), name="bot_resolution_still_held"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from apps.core.errors import Conflict, InvalidRequest, MillraceError
 from apps.support import automation
 from apps.support.access import WRITE
 from apps.support.automation import RuleInvalid
-from apps.support.models import Conversation, ConversationStatus
+from apps.support.models import Conversation, ConversationStatus, Message, MessageKind
 from apps.support.services import acting, assignment, conversations, rules, setup
 from apps.support.services.storing import by_actor, locked, state_of
 
@@ -90,6 +90,8 @@ def _restore(actor: Actor, id: UUID, before: Mapping[str, Any], changes: Mapping
         if status == ConversationStatus.PENDING:
             conversations.return_to_bot(actor, id)
         elif status == ConversationStatus.RESOLVED and resolved_at is not None:
+            if Message.objects.filter(conversation=id, kind=MessageKind.INCOMING, created_at__gt=resolved_at).exists():
+                raise Conflict("Somebody has changed this conversation meanwhile.")
             conversations.close_again(locked(id), by, resolved_at)
         elif status == ConversationStatus.SNOOZED and (until is None or until <= timezone.now()):
             conversations.to_status(locked(id), by, ConversationStatus.OPEN)

@@ -41,6 +41,8 @@ ONE: dict[str, int] = {Meter.BOT_RESOLUTIONS: 1}
 ANSWERED = ("replied", "cited", "generated")
 AT_ONCE = 200
 UNDECIDED = (ResolutionState.RESOLVED, ResolutionState.HELD)
+# Taken up again, with a hold that is to be given back.
+STILL_HELD = Q(state=ResolutionState.REOPENED, ended_at=None)
 log = structlog.get_logger(__name__)
 
 
@@ -71,8 +73,11 @@ def note(held: Conversation, by: By, now: datetime) -> None:
     if row is not None and row.state not in UNDECIDED:
         return
     if row is not None:
-        # Each hold ends in its time: a contact who comes back every other day would otherwise keep a month open.
-        _reopen(row, now)
+        # Each hold ends in its time: a contact who comes back every other day would otherwise keep a month open. It is
+        # given back later, for who is here may hold the counter of events, which comes behind the month's row.
+        row.ended_at = None if row.state == ResolutionState.HELD else now
+        row.state, row.reopened_at = ResolutionState.REOPENED, now
+        row.save(update_fields=["state", "reopened_at", "ended_at"])
     times = {"resolved_at": now, "due_at": now + REOPENED_WITHIN}
     BotResolution.objects.create(organization_id=held.organization_id, conversation=held, **times)
 
@@ -111,7 +116,7 @@ def _reopen(row: BotResolution, now: datetime) -> None:
 def settle_due() -> int:
     """Holds what was just resolved, and counts or lets go what is due; each in a transaction of its own."""
     now = timezone.now()
-    open_ = Q(state=ResolutionState.RESOLVED) | Q(state=ResolutionState.HELD, due_at__lte=now)
+    open_ = Q(state=ResolutionState.RESOLVED) | Q(state=ResolutionState.HELD, due_at__lte=now) | STILL_HELD
     with across_tenants(Across.CLAIM_WORK):
         found = BotResolution.objects.filter(open_).order_by("due_at").values_list("organization_id", "pk")
         due = list(found[:AT_ONCE])
@@ -122,10 +127,17 @@ def _settle(organization_id: UUID, id: UUID, now: datetime) -> bool:
     """One row. Of two workers one has it; what a lost one had begun is undone with its transaction."""
     with tenancy.scope(organization_id):
         row: BotResolution | None = (
-            BotResolution.objects.select_for_update(skip_locked=True).filter(pk=id, state__in=UNDECIDED).first()
+            BotResolution.objects.select_for_update(skip_locked=True)
+            .filter(Q(state__in=UNDECIDED) | STILL_HELD, pk=id)
+            .first()
         )
         if row is None:
             return False
+        if row.state == ResolutionState.REOPENED:
+            billing.release(row.pk)
+            row.ended_at = now
+            row.save(update_fields=["ended_at"])
+            return True
         if row.state == ResolutionState.RESOLVED:
             return _held(row)
         if row.due_at > now:

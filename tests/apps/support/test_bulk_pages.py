@@ -68,6 +68,11 @@ def test_whoever_takes_back_that_something_was_opened_asks_for_no_second_rating(
     assert _questions(desk, conversation) == 1
     with tenancy.scope(desk.tenant.id):
         assert list(Rating.objects.values_list("score", flat=True)) == [5]
+    # Whoever has written since then is not buried.
+    act(ann, conversation.pk, act="open")
+    desk.says(conversation, "One more thing")
+    act(ann, undo="1")
+    assert desk.again(conversation).status == "open"
 
 
 def _questions(desk: Desk, conversation: Conversation) -> int:

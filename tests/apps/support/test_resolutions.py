@@ -118,14 +118,13 @@ def test_resolved_again_within_the_time_it_waits_anew_with_another_hold(org_a: T
         bots.write(org_a, answered, "when are you open")
         assert bots.answer_one(bots.reading("opening_hours")) == "replied"
         resolve(org_a, answered)
-        assert meter(org_a) == (0, 0)
-        resolutions.settle_due()
+        assert resolutions.settle_due() == 2
         assert meter(org_a) == (0, 1)
     assert states(org_a) == ["reopened", "reopened", "held"]
     make_due(org_a)
     resolutions.settle_due()
     assert (states(org_a)[-1], meter(org_a)) == ("counted", (1, 0))
-    assert lines(org_a) == ["hold", "release", "hold", "release", "hold", "settle"]
+    assert sorted(lines(org_a)) == ["hold"] * 3 + ["release"] * 2 + ["settle"]
 
 
 def test_what_a_person_had_or_the_bot_did_not_know_is_no_resolution(org_a: Tenant) -> None:

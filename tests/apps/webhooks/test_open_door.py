@@ -5,7 +5,6 @@ The check at the naming is passed over on purpose: what counts is the one at the
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import socket
 import threading
@@ -18,7 +17,7 @@ import httpcore
 import pytest
 from django.conf import settings
 
-from apps.core import outbound
+from apps.core import outbound, posting
 from apps.core.outbound import fetch
 from apps.webhooks import requests
 from tests.helpers.webhooks import answering, receiving, send
@@ -108,11 +107,11 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Where anything has tried to connect to."""
     found: list[str] = []
 
-    async def connect(self: Any, protocol: Any, host: str, *_: Any, **__: Any) -> Any:
-        found.append(host)
+    async def connect(target: Any, address: str, exchange: Any) -> None:
+        found.append(address)
         raise ConnectionError("nobody is asked in this test")
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", connect)
+    monkeypatch.setattr(posting, "_connect", connect)
     return found
 
 

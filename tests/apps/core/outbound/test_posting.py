@@ -50,7 +50,7 @@ def test_a_post_tries_the_next_address_after_a_dead_one(plain: Server, named: An
 def test_a_post_has_the_beginning_of_an_answer_however_long_or_slow_the_rest_is(plain: Server) -> None:
     base = f"http://127.0.0.1:{plain.server_port}"
     assert posted(f"{base}/large", limit_bytes=4000).body == b"x" * 4000
-    dripped = posted(f"{base}/drip", timeout=1.0)
+    dripped = posted(f"{base}/drip", timeout=3.0)
     assert dripped.status == 200
     assert 0 < len(dripped.body) < 200
     assert posted(f"{base}/redirect").headers["location"] == "http://169.254.169.254/"
@@ -98,6 +98,9 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n
         (b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nshort", 200, b"short"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nnonsense", 200, b"ok"),
         (b"HTTP/1.0 500 Oh\r\n\r\nuntil the end", 500, b"until the end"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nlink: " + b"x" * 10**7, 200, b""),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n" + b"link: x\r\n" * 10**6, 200, b""),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;" + b"x" * 10**7, 200, b""),
     ],
 )
 def test_a_post_reads_what_counts_of_an_odd_answer(said: bytes, status: int, body: bytes) -> None:
