@@ -155,18 +155,27 @@ def test_the_tool_prints_a_text_while_it_is_written(signed_in: None, capsys: pyt
     assert "Org-A (org-a)" in capsys.readouterr().out
 
 
+def _hears_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_stops_what_is_written(signed_in: None, org_a: Tenant) -> None:
     folder = Path(writing.PACKAGE).parent
     command = [sys.executable, "-m", "millrace", "generate", "Write about tea."]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tool:
-        assert tool.stdout is not None
-        worker = HandWorker.claim(30)
-        worker.write("Tea ")
-        assert tool.stdout.read(4) == "Tea "
-        tool.send_signal(signal.SIGINT)
-        worker.wait_for_cancel(org_a, 30)
-        told = tool.communicate(timeout=30)
-        assert (tool.returncode, *told) == (130, "", "\nmillrace: stopped.\n")
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # Tests that were begun in the background ignore Ctrl-C, and what they start would as well.
+    with subprocess.Popen(command, cwd=folder, preexec_fn=_hears_ctrl_c, **pipes) as tool:
+        try:
+            assert tool.stdout is not None
+            worker = HandWorker.claim(30)
+            worker.write("Tea ")
+            assert tool.stdout.read(4) == "Tea "
+            tool.send_signal(signal.SIGINT)
+            worker.wait_for_cancel(org_a, 30)
+            told = tool.communicate(timeout=30)
+            assert (tool.returncode, *told) == (130, "", "\nmillrace: stopped.\n")
+        finally:
+            tool.kill()
     assert states(org_a) == {"cancelled": 1}
 
 
