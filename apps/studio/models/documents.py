@@ -73,6 +73,11 @@ class Document(TenantModel):  # type: ignore[django-manager-missing]
             models.Index(fields=["organization", "deleted_at", "-updated_at", "-id"], name="document_newest"),
             models.Index(fields=["organization", "folder", "-updated_at"], name="document_in_folder"),
             models.Index(fields=["generation"], name="document_of_generation"),
+            models.Index(
+                fields=["organization", "-updated_at", "-id"],
+                condition=models.Q(deleted_at=None) & ~models.Q(tags=[]),
+                name="document_tagged",
+            ),
         ]
 
     def __str__(self) -> str:

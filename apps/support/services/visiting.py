@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -72,6 +73,7 @@ def history(visitor: Visitor, number: int, after: int = 0) -> tuple[Conversation
 
 
 def say(visitor: Visitor, number: int, draft: Draft) -> tuple[Conversation, Message]:
+    """The message with its contact and files, and where it was said."""
     visitors.charge_message(visitor)
     if draft.files:
         # Of files that go nowhere nothing is charged.
@@ -82,6 +84,8 @@ def say(visitor: Visitor, number: int, draft: Draft) -> tuple[Conversation, Mess
     with tenancy.scope(visitor.organization_id):
         row = _find(visitor, number)
         message = messages.receive(row.pk, visitor.contact, draft)
+        # Of a message that was sent before nothing is known yet.
+        prefetch_related_objects([message], "contact", "files")
         return row, message
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 
 from apps.core.ids import uuid7
 from apps.core.jobs import TERMINAL
+from apps.core.looking import looking_for
 from apps.core.tenancy import current_organization
 from apps.studio.models import ConversationIndex, Turn, TurnRole
 from apps.studio.models.conversations import EVERYTHING
@@ -104,16 +105,8 @@ def matches(search: str) -> dict[UUID, UUID | None]:
     words, pairs = searched(search)
     organization_id = current_organization()
     terms = " & ".join(f"'{term}':*" for term in (*words, *pairs))
-    with connection.cursor() as cursor:
-        cursor.execute(_QUERY, {"terms": terms, "mark": f"'{_mark_of(organization_id)}'"})
-        [query] = cursor.fetchone()
-        if query is None:
+    with looking_for(_QUERY, {"terms": terms, "mark": f"'{_mark_of(organization_id)}'"}) as (cursor, query):
+        if not query:
             return {}
-        # What the policy compares with, from here on; taken back below, so that the index is whole for whoever is next.
-        cursor.execute("SELECT set_config('app.search', %s, true)", [query])
-        try:
-            cursor.execute(_FOUND, {"organization": organization_id, "limit": MOST_FOUND})
-            found = dict(cursor.fetchall())
-        finally:
-            cursor.execute("SELECT set_config('app.search', '', true)")
-    return found
+        cursor.execute(_FOUND, {"organization": organization_id, "limit": MOST_FOUND})
+        return dict(cursor.fetchall())

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
 from django.db.models.functions import Left
 
 from apps.accounts.access import Actor
 from apps.core import tenancy
+from apps.core.looking import looking_for
 from apps.core.tenancy import current_organization
 from apps.studio.models import Document
 from apps.studio.services.documents.indexing import mark_of
@@ -28,9 +28,9 @@ MOST_FOUND = 50
 
 # The last word may be only the beginning of one, as somebody types it; one that says nothing ("of") is left out.
 _QUERY = """
-SELECT (%(mark)s::tsquery && plainto_tsquery('english', %(words)s) && coalesce(nullif(%(pairs)s, ''), %(mark)s)::tsquery
+%(mark)s::tsquery && plainto_tsquery('english', %(words)s) && coalesce(nullif(%(pairs)s, ''), %(mark)s)::tsquery
     && CASE WHEN numnode(plainto_tsquery('english', %(last)s)) = 0 THEN %(mark)s::tsquery
-        ELSE plainto_tsquery('english', %(last)s) || %(prefix)s::tsquery END)::text
+        ELSE plainto_tsquery('english', %(last)s) || %(prefix)s::tsquery END
 """
 _FOUND = """
 WITH matching AS MATERIALIZED (
@@ -74,17 +74,9 @@ def matching(text: str, folder: UUID | None = None, tag: str = "", limit: int = 
 
 def _ids(organization_id: UUID, words: list[str], pairs: list[str], limit: int) -> list[UUID]:
     mark = f"'{mark_of(organization_id)}'"
-    with connection.cursor() as cursor:
-        cursor.execute(_QUERY, _parts(mark, words, pairs))
-        [query] = cursor.fetchone()
-        # What the policy compares with, from here on; taken back below, so that the index is whole for whoever is next.
-        cursor.execute("SELECT set_config('app.search', %s, true)", [query])
-        try:
-            cursor.execute(_FOUND, {"organization": organization_id, "ranked": RANKED, "limit": limit, "query": query})
-            found = [id for (id,) in cursor.fetchall()]
-        finally:
-            cursor.execute("SELECT set_config('app.search', '', true)")
-    return found
+    with looking_for(_QUERY, _parts(mark, words, pairs)) as (cursor, query):
+        cursor.execute(_FOUND, {"organization": organization_id, "ranked": RANKED, "limit": limit, "query": query})
+        return [id for (id,) in cursor.fetchall()]
 
 
 def _parts(mark: str, words: list[str], pairs: list[str]) -> dict[str, str]:
