@@ -135,7 +135,10 @@ class DocumentIndex(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization", "document"], name="document_indexed_once")]
-        indexes = [GinIndex(fields=["search"], name="document_search")]
+        indexes = [
+            GinIndex(fields=["search"], name="document_search"),
+            models.Index(fields=["organization", "-changed_at"], name="document_search_newest"),
+        ]
 
     def __str__(self) -> str:
         return str(self.document_id)

@@ -59,7 +59,9 @@ def _page(rows: Any, before: str | None, trash: bool) -> KeysetPage:
         rows = rows.filter(**{f"{time}__lte": getattr(last, time)}).exclude(
             **{time: getattr(last, time), "id__gte": last.pk}
         )
-    found = list(rows.order_by(f"-{time}", "-id")[: PAGE_ROWS + 1])
+    # Of documents that are not deleted this is the index's order only where it says so.
+    order = (f"-{time}", "-id") if trash else ("deleted_at", f"-{time}", "-id")
+    found = list(rows.order_by(*order)[: PAGE_ROWS + 1])
     return KeysetPage(found[:PAGE_ROWS], found[PAGE_ROWS - 1].pk if len(found) > PAGE_ROWS else None)
 
 
