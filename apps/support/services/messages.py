@@ -64,14 +64,16 @@ MOST_MENTIONS = 20
 # ---------------------------------------------------------------- contacts
 
 
-def receive(conversation_id: UUID, contact: Contact, draft: Draft, *, automatic: bool = False) -> Message:
-    """A message of the contact, in scope. What is sent twice is there once; what goes to a conversation that was merged
-    goes on in the other one. What a program sent by itself (`automatic`) opens nothing, and nothing answers it.
+def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *, automatic: bool = False) -> Message:
+    """A message of the contact, in scope, in a conversation by its id, or that is held.
+
+    What is sent twice is there once; what goes to a conversation that was merged goes on in the other one. What a
+    program sent by itself (`automatic`) opens nothing, and nothing answers it.
     """
     checked(draft)
     if contact.blocked_at is not None:
         raise ContactBlocked("Nothing can be sent here any more.")
-    held = _held_onward(conversation_id)
+    held = held_onward(conversation) if isinstance(conversation, UUID) else conversation
     known = sent_before(held, draft.client_id, MessageKind.INCOMING, by_contact(contact))
     if known is not None:
         return known
@@ -96,7 +98,7 @@ def receive(conversation_id: UUID, contact: Contact, draft: Draft, *, automatic:
     return message
 
 
-def _held_onward(id: UUID) -> Conversation:
+def held_onward(id: UUID) -> Conversation:
     """The conversation, held, or the one that it goes on in; one that was merged is not held."""
     rows = Conversation.objects.select_for_update(of=("self",)).select_related("inbox")
     found: Conversation | None = rows.filter(pk=id, merged_into=None).first()
@@ -141,8 +143,8 @@ def receive_for(actor: Actor, conversation_id: UUID, draft: Draft) -> Message:
     """A message of the contact that a program passes on, such as from another channel."""
     actor.require(WRITE)
     with tenancy.scope(actor.organization_id):
-        held = _held_onward(conversation_id)
-        return receive(held.pk, Contact.objects.get(pk=held.contact_id), draft)
+        held = held_onward(conversation_id)
+        return receive(held, Contact.objects.get(pk=held.contact_id), draft)
 
 
 # ---------------------------------------------------------------- people

@@ -104,7 +104,7 @@ def _with_files(messages: list[Message]) -> None:
     """Files are asked for where there are any: most messages have none."""
     for each in messages:
         if not each.has_files:  # type: ignore[attr-defined]
-            each._prefetched_objects_cache = {"files": MessageFile.objects.none()}
+            each.assume_no_files()
     prefetch_related_objects([each for each in messages if each.has_files], "files")  # type: ignore[attr-defined]
 
 

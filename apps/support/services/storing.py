@@ -22,7 +22,7 @@ from apps.core.crypto import seal_into
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.support.errors import ConversationMerged
 from apps.support.masking import clean, clean_values
-from apps.support.models import Author, Contact, Conversation, Message, MessageFile, MessageKind, Original
+from apps.support.models import Author, Contact, Conversation, Message, MessageKind, Original
 from apps.support.services import bot_calls, files, hints
 from apps.support.services.desk import settings_of
 from apps.support.services.files import Upload
@@ -163,8 +163,7 @@ def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) 
     if draft.files:
         files.keep(message, draft.files, desk.masked)
     else:
-        # Known, and so not asked for by whoever shows the message.
-        message._prefetched_objects_cache = {"files": MessageFile.objects.none()}
+        message.assume_no_files()
     if message.content:
         index_message(message)
     outbox.leave(conversation, message)

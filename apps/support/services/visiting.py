@@ -82,8 +82,8 @@ def say(visitor: Visitor, number: int, draft: Draft) -> tuple[Conversation, Mess
         files.inspected(draft.files)
         visitors.charge_files(visitor, draft.files)
     with tenancy.scope(visitor.organization_id):
-        row = _find(visitor, number)
-        message = messages.receive(row.pk, visitor.contact, draft)
+        row = _held(visitor, number)
+        message = messages.receive(row, visitor.contact, draft)
         # Of a message that was sent before nothing is known yet.
         prefetch_related_objects([message], "contact", "files")
         return row, message
@@ -161,6 +161,13 @@ def find(visitor: Visitor, **which: Any) -> Conversation:
             break
         found = onward
     return found
+
+
+def _held(visitor: Visitor, number: int) -> Conversation:
+    """The conversation, held until commit."""
+    rows = _mine(visitor).select_for_update(of=("self",)).select_related("inbox")
+    held: Conversation | None = rows.filter(number=number, merged_into=None).first()
+    return held or messages.held_onward(_find(visitor, number).pk)
 
 
 def _find(visitor: Visitor, number: int) -> Conversation:

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 import jwt
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -23,6 +22,7 @@ from apps.core import ratelimit, tenancy
 from apps.core.crypto import unseal_from
 from apps.core.errors import InvalidRequest, RateLimitExceeded
 from apps.core.ratelimit import Bucket
+from apps.core.statements import Statement
 from apps.core.tenancy import Across, across_tenants
 from apps.support.errors import IdentityRefused, VisitorUnknown
 from apps.support.models import Contact, ContactSession, Conversation, Inbox, InboxKind
@@ -95,15 +95,21 @@ def admit(inbox_token: str, secret: str) -> Visitor:
     digest = _digest(secret)
     ratelimit.charge(f"support:visitor:{digest[:32]}", [Bucket("requests", CALLS_A_MINUTE, 1)])
     with across_tenants(Across.SIGN_IN):
-        rows = ContactSession.objects.filter(inbox__token=inbox_token, inbox__archived_at=None)
-        rows = rows.filter(organization=F("inbox__organization"), digest=digest, ended_at=None)
-        session: ContactSession | None = rows.select_related("inbox", "contact").first() if inbox_token else None
+        session = next((each for each in _BY_DIGEST.ask(digest) if each.inbox.token == inbox_token), None)
     if session is None:
         # Either there is no such inbox, or it does not know this browser.
         by_token(inbox_token)
         raise VisitorUnknown(UNKNOWN)
     _note_seen(session)
     return Visitor(session.organization_id, session.inbox, session, session.contact)
+
+
+# Asked with every call of a browser.
+_BY_DIGEST: Statement[ContactSession] = Statement(
+    lambda digest: ContactSession.objects.filter(digest=digest, ended_at=None, inbox__archived_at=None).select_related(
+        "inbox", "contact"
+    )
+)
 
 
 def _note_seen(session: ContactSession) -> None:
