@@ -108,6 +108,11 @@ def find_made(kind: str, parameters: dict[str, Any], key: str) -> str:
     return ""
 
 
+def operation_named(key: str) -> str:
+    """The operation whose key it is: after its id stands what tells its keys and its steps apart."""
+    return key.partition(":")[0]
+
+
 def operation_of(found: Any) -> str:
     """Which operation of ours has made it."""
     return str(found.metadata.to_dict().get("operation", "")) if found.metadata else ""
