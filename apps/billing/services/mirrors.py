@@ -109,7 +109,8 @@ def write_subscription(
     row.version += 1
     row.save()
     ring("billing.preview_renewals")
-    if account.currency != remote.currency:
+    # Of two in two currencies, the one that ended decides nothing.
+    if account.currency != remote.currency and (row.status not in ENDED or not account.currency):
         account.currency = remote.currency
         account.save(update_fields=["currency"])
     _tell(account, row, None if row.version == 1 else before)

@@ -89,7 +89,11 @@ def perform(operation: StripeOperation) -> StripeOperation:
             raise
         return _after_failure(operation, error)
     except MillraceError as error:
-        note(operation, state=OperationState.FAILED, problem=error.message)
+        if operation.kind in REPEATABLE:
+            # What it had done until then stays done, and its money has not gone back.
+            _give_up(operation, error.message)
+        else:
+            note(operation, state=OperationState.FAILED, problem=error.message)
         raise
     note(operation, state=OperationState.DONE, answer_id=str(answer or ""), done_at=timezone.now(), problem="")
     return operation
@@ -205,7 +209,7 @@ def _is_settled(operation: StripeOperation) -> bool:
     if operation.kind in REPEATABLE or (not is_old and operation.attempts < enough):
         return False
     if not _find(operation) and is_old:
-        _give_up(operation)
+        _give_up(operation, "Not found at Stripe after its key has expired.")
     return operation.state in (OperationState.DONE, OperationState.UNKNOWN)
 
 
@@ -231,9 +235,9 @@ def _after_failure(operation: StripeOperation, error: PaymentsUnavailable) -> St
     raise error
 
 
-def _give_up(operation: StripeOperation) -> None:
-    log.error("operation of unknown outcome", kind=operation.kind, operation=str(operation.pk))
-    note(operation, state=OperationState.UNKNOWN, problem="Not found at Stripe after its key has expired.")
+def _give_up(operation: StripeOperation, problem: str) -> None:
+    log.error("operation of unknown outcome", kind=operation.kind, operation=str(operation.pk), problem=problem)
+    note(operation, state=OperationState.UNKNOWN, problem=problem)
     with tenancy.scope(operation.organization_id):
         by = system(operation.organization_id)
         audit.record(by, "billing.operation_unknown", operation, kind=operation.kind)
