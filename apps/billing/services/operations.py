@@ -4,8 +4,8 @@ What is left `sent`, because this process ended or Stripe did not answer, the ou
 Stripe keeps a key for 24 hours. Until a little before that, asking again gives the first answer; after it, asking again
 could charge again, so what the operation would have made is looked for by its id.
 
-Changes of one subscription reach Stripe in the order in which they were decided: none goes before an earlier one has
-its answer, was found, or was given up. Each leaves its name there, so that one look tells whether it was made: before
+Changes of one subscription, and of what stands on invoices, reach Stripe in the order in which they were decided: none
+goes before an earlier one has its answer, was found, or was given up. Each leaves its name there, so that one look tells whether it was made: before
 it is asked for again, and where Stripe answers with a failure of its own, which it repeats to the same key for a day.
 What is no change of a subscription, and was not made by such a call, is asked for under another key.
 """
@@ -41,6 +41,8 @@ REPEATABLE = frozenset({"end_second"})
 # Bill what waits for an invoice, so that the lines of months that were closed must be there before.
 BILLING = frozenset({"pause", "cancel_now"})
 LINES = ("create_invoice_item", "create_invoice")
+# Say all that is to stand there: the last one holds, and must be the last to be sent.
+DETAILS = frozenset({"change_customer", "set_tax_id"})
 CHANGED = gettext_noop("Something else was changed at the same moment: look at what it costs now.")
 NOT_MADE = gettext_noop("The payment service failed, and the subscription is as it was: try again.")
 ENDED = (OperationState.FAILED, OperationState.UNKNOWN)
@@ -69,7 +71,8 @@ def perform(operation: StripeOperation) -> StripeOperation:
 
     Raises what the gateway does. Where it stays unknown whether the call had its effect, the row stays `sent`; what
     Stripe has failed at is looked for at once, and where it was not made, a change is `failed`, and anything else waits
-    for its next key. Where an earlier change of the same subscription stays without an answer, this one is withdrawn.
+    for its next key. Where an earlier change of the same subscription stays without an answer, this one is withdrawn;
+    one of what stands on invoices waits for the outbox.
     """
     if operation.state not in StripeOperation.UNDONE:
         return _ended(operation)
@@ -151,7 +154,9 @@ def _after_earlier(operation: StripeOperation) -> None:
                 continue
         except MillraceError:
             if not is_line:
-                _withdraw(operation)
+                # What is to stand on invoices is sent by the outbox then: it has been saved here.
+                if operation.kind not in DETAILS:
+                    _withdraw(operation)
                 raise
         late.append(each)
     for each in late:
@@ -163,9 +168,12 @@ def _after_earlier(operation: StripeOperation) -> None:
 
 def _earlier(operation: StripeOperation) -> list[StripeOperation]:
     subscription = operation.parameters.get("subscription")
-    if not subscription:
+    if operation.kind in DETAILS:
+        whose = Q(kind=operation.kind)
+    elif subscription:
+        whose = Q(parameters__subscription=subscription)
+    else:
         return []
-    whose = Q(parameters__subscription=subscription)
     if operation.kind in BILLING:
         whose |= Q(kind__in=LINES)
     with tenancy.scope(operation.organization_id):
