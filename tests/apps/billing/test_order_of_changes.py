@@ -223,3 +223,28 @@ def test_what_was_given_up_waits_no_more(payments: Simulator, org_a: Tenant, mon
     send_what_waits(org_a)
     assert states(org_a) == [("change_items", "unknown")]
     assert subscription_of(org_a).next_at is None
+
+
+def test_a_downgrade_that_was_refused_takes_none_back_that_was_confirmed_since(
+    payments: Simulator, org_a: Tenant, monkeypatch: pytest.MonkeyPatch, pass_time: PassTime
+) -> None:
+    subscribe(payments, org_a, "enterprise")
+    shown = billing.preview_change(org_a.actor, plan="pro", when="period_end")
+    real = changes.perform
+
+    def refused(operation: StripeOperation) -> StripeOperation:
+        monkeypatch.setattr(changes, "perform", real)
+        operations.note(operation, state=OperationState.FAILED)
+        other = billing.preview_change(org_a.actor, plan="pro", seats=4, when="period_end")
+        billing.confirm_change(org_a.actor, other.token)
+        raise StripeRefused("No.")
+
+    monkeypatch.setattr(changes, "perform", refused)
+    with pytest.raises(StripeRefused):
+        billing.confirm_change(org_a.actor, shown.token)
+    billing.refresh(org_a.id)
+    row = subscription_of(org_a)
+    assert (row.plan.code, row.next_at, row.next_seats) == ("enterprise", row.period_end, 4), "as it is paid for"
+    pass_time(32)
+    billing.refresh(org_a.id)
+    assert (subscription_of(org_a).plan.code, subscription_of(org_a).seats) == ("pro", 4)
