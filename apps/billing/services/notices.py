@@ -68,7 +68,6 @@ def _notice_of(row: Subscription) -> tuple[str, str] | None:
     return (SECOND, SECOND) if is_done else None
 
 
-
 def _given_back(row: Subscription) -> dict[str, Any]:
     amount_minor, currency = paid_for(row)
     return {"amount_minor": amount_minor, "currency": currency, "subscription": row.stripe_id}

@@ -1,13 +1,14 @@
-"""A change at Stripe that somebody waits for: written as a row first, whose id is the key, then asked for at once.
+"""A change at Stripe that somebody waits for: written as a row first, which has its key, then asked for at once.
 
 What is left `sent`, because this process ended or Stripe did not answer, the outbox asks again with the same key.
 Stripe keeps a key for 24 hours. Until a little before that, asking again gives the first answer; after it, asking again
 could charge again, so what the operation would have made is looked for by its id.
 
-Changes of one subscription, and of what stands on invoices, reach Stripe in the order in which they were decided: none
-goes before an earlier one has its answer, was found, or was given up. Each leaves its name there, so that one look tells whether it was made: before
-it is asked for again, and where Stripe answers with a failure of its own, which it repeats to the same key for a day.
-What is no change of a subscription, and was not made by such a call, is asked for under another key.
+Changes of one subscription, and of what stands on invoices, reach Stripe in the order in which they were decided:
+none goes before an earlier one has its answer, was found, or was given up. Each leaves its name there, so that one
+look tells whether it was made: before it is asked for again, and where Stripe answers with a failure of its own,
+which it repeats to the same key for a day. What is no change of a subscription, and was not made by such a call, is
+asked for under another key.
 """
 
 from __future__ import annotations

@@ -67,9 +67,7 @@ def test_two_who_are_failed_under_one_key_spend_it_once(payments: Simulator, org
     assert [one.amount for one in payments.client.v1.invoice_items.list({}).data] == [700]
 
 
-def test_a_key_is_held_for_a_day_from_when_it_was_sent(
-    payments: Simulator, org_a: Tenant, pass_time: PassTime
-) -> None:
+def test_a_key_is_held_for_a_day_from_when_it_was_sent(payments: Simulator, org_a: Tenant, pass_time: PassTime) -> None:
     subscribe(payments, org_a)
     overage(payments, org_a, is_sent=False)
     fail(payments, before=True)
