@@ -14,4 +14,8 @@ def questions_of(client: Client, path: str) -> int:
     """How many queries the page takes, which must come with success."""
     with CaptureQueriesContext(connection) as asked:
         assert client.get(path).status_code == 200, path
+    return questions_in(asked)
+
+
+def questions_in(asked: CaptureQueriesContext) -> int:
     return len([query for query in asked if not query["sql"].startswith(_CONTROL)])
