@@ -118,13 +118,14 @@ class Generation(Job):  # type: ignore[django-manager-missing]
 
     @property
     def title(self) -> str:
-        """A line for lists: the product of the brief, the first text of a template's variables, else the prompt."""
+        """A line for lists: the product of the brief, the first of a template's values in its prompt, or the prompt."""
         if self.brief:
             return str(self.brief.get("product", ""))
-        if first := next((value for value in (self.variables or {}).values() if value and isinstance(value, str)), ""):
-            return " ".join(first.split())[:80]
         last = self.messages[-1]["content"] if self.messages else self.prompt
-        return " ".join(last.split())[:80]
+        given = [value for value in (self.variables or {}).values() if value and isinstance(value, str)]
+        # The database keeps no order of names.
+        first = min(given, key=lambda value: (value not in last, last.find(value)), default=last)
+        return " ".join(first.split())[:80]
 
     @property
     def total_tokens(self) -> int:
