@@ -104,6 +104,8 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
         "tabs": [(name, label) for name, (label, _filters) in TABS.items()],
         "rows": [(row, due.get(row.pk)) for row in rows[:ROWS]],
         "has_more": len(rows) > ROWS,
+        # Where nobody waits, what one has oneself must not be overlooked.
+        "own": 0 if rows or tab != "queue" or not mine else reading.listed(actor, TABS["mine"][1], mine).count(),
         "chosen": chosen,
         "inboxes": list(Inbox.objects.filter(archived_at=None).order_by("name")),
         "labels": list(Label.objects.order_by("title")),
