@@ -34,6 +34,9 @@ DOUBLINGS = 5
 
 def test_a_page_asks_a_dozen_questions_however_many_rows_there_are(world: World) -> None:
     owner = world.named("owner")
+    # Between two queries of a page a busy machine may let more time pass than a service may take.
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     world.ask(owner, "GET", "/dashboard/")
     with undone():
         grown = [model for model in tenant_models()[1:] if multiply(world, model)]
@@ -91,7 +94,9 @@ def _double(model: type[models.Model], number: int) -> None:
 
 
 def _differs(field: Any, unique: set[str]) -> bool:
-    return not field.remote_field and not field.choices and (field.unique or field.name in unique)
+    # An organization's money is in one currency, or a few.
+    is_free = not field.remote_field and not field.choices and field.name != "currency"
+    return is_free and (field.unique or field.name in unique)
 
 
 def _other(field: Any, number: int) -> str:

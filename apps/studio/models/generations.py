@@ -19,7 +19,6 @@ from apps.studio.models.templates import TemplateVersion
 from apps.studio.models.voices import BrandVoiceVersion
 from ml.types import EngineRequest, Message, SamplingParams
 
-
 LONGEST_TITLE = 80
 # A file that a message carries, as conversations quote it.
 _QUOTED_FILE = re.compile(r"\[([^\]\n]+)\]\n.*?\n\[/\1\]\s*", re.DOTALL)
