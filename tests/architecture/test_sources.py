@@ -111,6 +111,7 @@ ACROSS_TENANTS = {
     ("apps/support/services/housekeeping.py", "_with_something_due", "CLAIM_WORK"),
     ("apps/support/services/housekeeping.py", "clean_up", "HOUSEKEEPING"),
     ("apps/support/services/inboxes.py", "by_token", "SIGN_IN"),
+    ("apps/support/services/visitors.py", "admit", "SIGN_IN"),
     ("apps/support/services/mail/receiving.py", "claim", "CLAIM_WORK"),
     ("apps/support/services/mail/sending.py", "due_accounts", "CLAIM_WORK"),
 }

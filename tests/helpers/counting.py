@@ -7,11 +7,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 # In a test a transaction is a savepoint; neither that nor telling PostgreSQL whose rows to show is a question.
-CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "SELECT set_config")
+_CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "SELECT set_config")
 
 
 def questions_of(client: Client, path: str) -> int:
     """How many queries the page takes, which must come with success."""
     with CaptureQueriesContext(connection) as asked:
         assert client.get(path).status_code == 200, path
-    return len([query for query in asked if not query["sql"].startswith(CONTROL)])
+    return questions_in(asked)
+
+
+def questions_in(asked: CaptureQueriesContext) -> int:
+    return len([query for query in asked if not query["sql"].startswith(_CONTROL)])

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 def limits_of(organization_id: UUID) -> Limits:
     """The limits of the organization's plan."""
-    with tenancy.scope(organization_id), prepared_cursor() as cursor:
+    with tenancy.reading(organization_id), prepared_cursor() as cursor:
         cursor.execute(PLAN, {"organization": organization_id, "free": FREE_PLAN})
         [found] = cursor.fetchall()
     name, requests, tokens, queued, weight, running, passages, features, status, since, currency, meters = found

@@ -73,6 +73,11 @@ class Document(TenantModel):  # type: ignore[django-manager-missing]
             models.Index(fields=["organization", "deleted_at", "-updated_at", "-id"], name="document_newest"),
             models.Index(fields=["organization", "folder", "-updated_at"], name="document_in_folder"),
             models.Index(fields=["generation"], name="document_of_generation"),
+            models.Index(
+                fields=["organization", "-updated_at", "-id"],
+                condition=models.Q(deleted_at=None) & ~models.Q(tags=[]),
+                name="document_tagged",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -130,7 +135,10 @@ class DocumentIndex(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["organization", "document"], name="document_indexed_once")]
-        indexes = [GinIndex(fields=["search"], name="document_search")]
+        indexes = [
+            GinIndex(fields=["search"], name="document_search"),
+            models.Index(fields=["organization", "-changed_at"], name="document_search_newest"),
+        ]
 
     def __str__(self) -> str:
         return str(self.document_id)

@@ -248,10 +248,8 @@ class PublicMessagesView(_PublicView):
     def post(self, request: Request, token: str, contact: str, number: str) -> Response:
         visitor, _secret = self.visitor(request, token, contact)
         draft = self._draft(request)
-        # By itself: an answer is put together without holding up who else writes.
         row, made = visiting.say(visitor, _number(number), draft)
-        with tenancy.scope(visitor.organization_id):
-            return Response(compat.message_body(made, row, f"{_place(token, contact)}/{_number(number)}"))
+        return Response(compat.message_body(made, row, f"{_place(token, contact)}/{_number(number)}"))
 
     def _draft(self, request: Request) -> Draft:
         if request.content_type.startswith("multipart/"):

@@ -169,6 +169,10 @@ class Message(TenantModel):  # type: ignore[django-manager-missing]
     def __str__(self) -> str:
         return f"{self.kind} {self.sequence}"
 
+    def assume_no_files(self) -> None:
+        """It is known to have none, and so whoever shows it need not ask."""
+        self._prefetched_objects_cache = {"files": self.files.none()}
+
 
 class Original(TenantModel):
     """What was masked in a message, sealed, until `expires_at`; opening it needs a permission and a reason."""

@@ -67,6 +67,7 @@ class ContactSession(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["organization", "digest"], name="support_session_digest_once"),
         ]
+        indexes = [models.Index(fields=["digest"], name="support_session_digest")]
 
     def __str__(self) -> str:
         return str(self.contact_id)

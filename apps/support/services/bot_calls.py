@@ -20,7 +20,13 @@ OF_STATUS = {
 
 
 def bot_of(conversation: Conversation) -> UUID | None:
-    """The program that answers where the conversation came in, if there is one."""
+    """The program that answers where the conversation came in, if there is one.
+
+    Where the inbox was read without one, that is believed: a program connected since is told by whoever takes the turn.
+    """
+    if conversation.inbox.agent_bot_id is None:
+        return None
+    # It may be gone since, and then nothing can be written down for it.
     rows = Inbox.objects.filter(pk=conversation.inbox_id)
     found: UUID | None = rows.values_list("agent_bot_id", flat=True).first()
     return found

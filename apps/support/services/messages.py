@@ -64,14 +64,16 @@ MOST_MENTIONS = 20
 # ---------------------------------------------------------------- contacts
 
 
-def receive(conversation_id: UUID, contact: Contact, draft: Draft, *, automatic: bool = False) -> Message:
-    """A message of the contact, in scope. What is sent twice is there once; what goes to a conversation that was merged
-    goes on in the other one. What a program sent by itself (`automatic`) opens nothing, and nothing answers it.
+def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *, automatic: bool = False) -> Message:
+    """A message of the contact, in scope, in a conversation by its id, or that is held.
+
+    What is sent twice is there once; what goes to a conversation that was merged goes on in the other one. What a
+    program sent by itself (`automatic`) opens nothing, and nothing answers it.
     """
     checked(draft)
     if contact.blocked_at is not None:
         raise ContactBlocked("Nothing can be sent here any more.")
-    held = locked(_where_it_went_on(conversation_id))
+    held = held_onward(conversation) if isinstance(conversation, UUID) else conversation
     known = sent_before(held, draft.client_id, MessageKind.INCOMING, by_contact(contact))
     if known is not None:
         return known
@@ -81,6 +83,7 @@ def receive(conversation_id: UUID, contact: Contact, draft: Draft, *, automatic:
         _reopen(held, by_contact(contact))
     draft, earlier = completing.completed(held, draft)
     message = append(held, MessageKind.INCOMING, by_contact(contact), draft)
+    message.contact = contact
     completing.tell(held, earlier)
     if held.bot_owns:
         if bot_calls.bot_of(held) is None:
@@ -93,6 +96,13 @@ def receive(conversation_id: UUID, contact: Contact, draft: Draft, *, automatic:
     rules.run(held, "message_created", message)
     assignment.assign_waiting(held.organization_id)
     return message
+
+
+def held_onward(id: UUID) -> Conversation:
+    """The conversation, held, or the one that it goes on in; one that was merged is not held."""
+    rows = Conversation.objects.select_for_update(of=("self",)).select_related("inbox")
+    found: Conversation | None = rows.filter(pk=id, merged_into=None).first()
+    return found or locked(_where_it_went_on(id))
 
 
 def _where_it_went_on(id: UUID) -> UUID:
@@ -133,8 +143,8 @@ def receive_for(actor: Actor, conversation_id: UUID, draft: Draft) -> Message:
     """A message of the contact that a program passes on, such as from another channel."""
     actor.require(WRITE)
     with tenancy.scope(actor.organization_id):
-        held = locked(_where_it_went_on(conversation_id))
-        return receive(held.pk, Contact.objects.get(pk=held.contact_id), draft)
+        held = held_onward(conversation_id)
+        return receive(held, Contact.objects.get(pk=held.contact_id), draft)
 
 
 # ---------------------------------------------------------------- people
@@ -249,7 +259,11 @@ def post_by_bot(
         newer = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING, sequence__gt=read_through)
         if newer.exists():
             return None
-    draft = Draft(content, client_id, content_type, content_attributes or {}, provenance=provenance or {})
+    return speak(held, Draft(content, client_id, content_type, content_attributes or {}, provenance=provenance or {}))
+
+
+def speak(held: Conversation, draft: Draft) -> Message:
+    """The bot's words, where whoever holds the row knows that it may speak and has not said this yet."""
     return append(held, MessageKind.OUTGOING, BOT, checked(draft))
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest, NotFound
 from apps.support.access import READ
-from apps.support.models import Conversation, ConversationStatus, Message, MessageKind
+from apps.support.models import Conversation, ConversationStatus, Message, MessageFile, MessageKind
 from apps.support.services.indexing import is_searchable, matches
 from apps.support.services.storing import NO_CONVERSATION
 
@@ -92,9 +92,20 @@ def stretch_to(id: UUID, last: int, after: int, limit: int = MOST_MESSAGES, *, v
     rows = Message.objects.filter(conversation=id, sequence__gt=after)
     if visible:
         rows = rows.filter(kind__in=VISIBLE)
-    rows = rows.select_related("user", "contact").prefetch_related("files", "mails").order_by("sequence")
-    found = list(rows[: limit + 1])
+    rows = rows.select_related("user", "contact").order_by("sequence")
+    found = list(rows.annotate(has_files=Exists(MessageFile.objects.filter(message=OuterRef("pk"))))[: limit + 1])
+    _with_files(found)
+    if not visible:
+        prefetch_related_objects(found, "mails")
     return Stretch(found[:limit], max(last, found[-1].sequence if found else 0), len(found) > limit)
+
+
+def _with_files(messages: list[Message]) -> None:
+    """Files are asked for where there are any: most messages have none."""
+    for each in messages:
+        if not each.has_files:  # type: ignore[attr-defined]
+            each.assume_no_files()
+    prefetch_related_objects([each for each in messages if each.has_files], "files")  # type: ignore[attr-defined]
 
 
 def latest(conversation: Conversation, limit: int = 50) -> list[Message]:

@@ -100,8 +100,11 @@ def checked(draft: Draft) -> Draft:
 
 
 def locked(id: UUID) -> Conversation:
-    """The conversation's row, held until commit; raises NotFound, or ConversationMerged for one that has moved."""
-    found: Conversation | None = Conversation.objects.select_for_update(of=("self",)).filter(pk=id).first()
+    """The conversation's row with its inbox, held until commit; raises NotFound, or ConversationMerged for one that
+    has moved.
+    """
+    rows = Conversation.objects.select_for_update(of=("self",)).select_related("inbox")
+    found: Conversation | None = rows.filter(pk=id).first()
     if found is None:
         raise NotFound(NO_CONVERSATION)
     if found.merged_into_id is not None:
@@ -159,6 +162,8 @@ def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) 
         keep_original(message, said.originals, desk.original_days)
     if draft.files:
         files.keep(message, draft.files, desk.masked)
+    else:
+        message.assume_no_files()
     if message.content:
         index_message(message)
     outbox.leave(conversation, message)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -72,6 +73,7 @@ def history(visitor: Visitor, number: int, after: int = 0) -> tuple[Conversation
 
 
 def say(visitor: Visitor, number: int, draft: Draft) -> tuple[Conversation, Message]:
+    """The message with its contact and files, and where it was said."""
     visitors.charge_message(visitor)
     if draft.files:
         # Of files that go nowhere nothing is charged.
@@ -80,8 +82,10 @@ def say(visitor: Visitor, number: int, draft: Draft) -> tuple[Conversation, Mess
         files.inspected(draft.files)
         visitors.charge_files(visitor, draft.files)
     with tenancy.scope(visitor.organization_id):
-        row = _find(visitor, number)
-        message = messages.receive(row.pk, visitor.contact, draft)
+        row = _held(visitor, number)
+        message = messages.receive(row, visitor.contact, draft)
+        # Of a message that was sent before nothing is known yet.
+        prefetch_related_objects([message], "contact", "files")
         return row, message
 
 
@@ -157,6 +161,13 @@ def find(visitor: Visitor, **which: Any) -> Conversation:
             break
         found = onward
     return found
+
+
+def _held(visitor: Visitor, number: int) -> Conversation:
+    """The conversation, held until commit."""
+    rows = _mine(visitor).select_for_update(of=("self",)).select_related("inbox")
+    held: Conversation | None = rows.filter(number=number, merged_into=None).first()
+    return held or messages.held_onward(_find(visitor, number).pk)
 
 
 def _find(visitor: Visitor, number: int) -> Conversation:

@@ -22,6 +22,8 @@ from apps.core import ratelimit, tenancy
 from apps.core.crypto import unseal_from
 from apps.core.errors import InvalidRequest, RateLimitExceeded
 from apps.core.ratelimit import Bucket
+from apps.core.statements import Statement
+from apps.core.tenancy import Across, across_tenants
 from apps.support.errors import IdentityRefused, VisitorUnknown
 from apps.support.models import Contact, ContactSession, Conversation, Inbox, InboxKind
 from apps.support.services import contacts, hints
@@ -90,20 +92,34 @@ def arrive(
 
 def admit(inbox_token: str, secret: str) -> Visitor:
     """Whoever holds a secret of this inbox; raises VisitorUnknown once it was signed out."""
-    inbox = by_token(inbox_token)
     digest = _digest(secret)
     ratelimit.charge(f"support:visitor:{digest[:32]}", [Bucket("requests", CALLS_A_MINUTE, 1)])
-    with tenancy.scope(inbox.organization_id):
-        rows = ContactSession.objects.filter(inbox=inbox, ended_at=None).select_related("contact")
-        session: ContactSession | None = rows.filter(digest=digest).first()
-        if session is None:
-            raise VisitorUnknown(UNKNOWN)
-        now = timezone.now()
-        if session.contact.last_seen_at is None or session.contact.last_seen_at < now - NOTED_EVERY:
-            ContactSession.objects.filter(pk=session.pk).update(seen_at=now)
-            Contact.objects.filter(pk=session.contact_id).update(last_seen_at=now)
-            session.contact.last_seen_at = now
-        return Visitor(inbox.organization_id, inbox, session, session.contact)
+    with across_tenants(Across.SIGN_IN):
+        session = next((each for each in _BY_DIGEST.ask(digest) if each.inbox.token == inbox_token), None)
+    if session is None:
+        # Either there is no such inbox, or it does not know this browser.
+        by_token(inbox_token)
+        raise VisitorUnknown(UNKNOWN)
+    _note_seen(session)
+    return Visitor(session.organization_id, session.inbox, session, session.contact)
+
+
+# Asked with every call of a browser.
+_BY_DIGEST: Statement[ContactSession] = Statement(
+    lambda digest: ContactSession.objects.filter(digest=digest, ended_at=None, inbox__archived_at=None).select_related(
+        "inbox", "contact"
+    )
+)
+
+
+def _note_seen(session: ContactSession) -> None:
+    now = timezone.now()
+    if session.contact.last_seen_at is not None and session.contact.last_seen_at >= now - NOTED_EVERY:
+        return
+    with tenancy.scope(session.organization_id):
+        ContactSession.objects.filter(pk=session.pk).update(seen_at=now)
+        Contact.objects.filter(pk=session.contact_id).update(last_seen_at=now)
+    session.contact.last_seen_at = now
 
 
 def identify(visitor: Visitor, proof: Proof, profile: Mapping[str, Any]) -> Visitor:

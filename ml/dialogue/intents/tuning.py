@@ -42,15 +42,19 @@ class Recipe:
     group: int = 1
 
 
-def tune(
-    hidden: Sequence[Tensor],
-    labels: Tensor,
-    upper: nn.ModuleList,
-    head: Linear,
-    recipe: Recipe,
-    told: Told | None = None,
-) -> Linear:
-    """Tunes `upper` in place on hidden states of the lower layers, and returns the head that goes with it.
+@dataclass(frozen=True)
+class Lessons:
+    """What is learned from: hidden states of the lower layers, the places of labels, and how likely each intent is
+    (texts, intents) where labels are not taken at their word.
+    """
+
+    hidden: Sequence[Tensor]
+    labels: Tensor
+    likely: Tensor | None = None
+
+
+def tune(lessons: Lessons, upper: nn.ModuleList, head: Linear, recipe: Recipe, told: Told | None = None) -> Linear:
+    """Tunes `upper` in place, and returns the head that goes with it.
 
     Without epochs both stay as they are. `told` hears the share that is done, from 0 to 1, once a step, and may raise
     to stop.
@@ -70,6 +74,7 @@ def tune(
             {"params": [weights, bias], "lr": recipe.head_rate, "weight_decay": 0.0},
         ]
     )
+    hidden, labels = lessons.hidden, lessons.labels
     steps = recipe.epochs * math.ceil(len(hidden) / recipe.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, recipe.warmup))
     average = _Average([*body, weights, bias])
@@ -77,7 +82,11 @@ def tune(
     for step, batch in enumerate(drawn):
         with torch.autocast("cpu", torch.bfloat16):
             sentences = pooled([hidden[place] for place in batch], upper)
-        loss = _loss(sentences.float(), labels[batch], weights, bias, recipe)
+        likely = labels[batch] if lessons.likely is None else lessons.likely[batch]
+        scores = sentences.float() @ weights + bias
+        loss = functional.cross_entropy(scores, likely, label_smoothing=recipe.smoothing)
+        if recipe.pull:
+            loss = loss + recipe.pull * _apart(sentences.float(), labels[batch], recipe.warmth)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(body, 1.0)
@@ -92,19 +101,17 @@ def tune(
     return Linear(weights.detach(), bias.detach())
 
 
-def _loss(sentences: Tensor, labels: Tensor, weights: Tensor, bias: Tensor, recipe: Recipe) -> Tensor:
-    loss = functional.cross_entropy(sentences @ weights + bias, labels, label_smoothing=recipe.smoothing)
-    if not recipe.pull:
-        return loss
-    nearness = sentences @ sentences.T / recipe.warmth
+def _apart(sentences: Tensor, labels: Tensor, warmth: float) -> Tensor:
+    """How far texts of one intent are from each other, beside those of others: the supervised contrastive loss."""
+    nearness = sentences @ sentences.T / warmth
     itself = torch.eye(len(labels), dtype=torch.bool)
     nearness = nearness.masked_fill(itself, -1e9)
     same = ((labels[:, None] == labels[None, :]) & ~itself).float()
     paired = same.sum(1) > 0
     if not bool(paired.any()):
-        return loss
+        return sentences.new_zeros(())
     likely = functional.log_softmax(nearness, 1)
-    return loss - recipe.pull * ((likely * same).sum(1)[paired] / same.sum(1)[paired]).mean()
+    return -((likely * same).sum(1)[paired] / same.sum(1)[paired]).mean()
 
 
 def _batches(lengths: Sequence[int], recipe: Recipe) -> Iterator[list[int]]:

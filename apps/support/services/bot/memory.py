@@ -26,8 +26,8 @@ def remembered(conversation: Conversation) -> Remembered:
     bodies = list(
         DialogueEvent.objects.filter(conversation=conversation).order_by("position").values_list("body", flat=True)
     )
-    last = TurnRecord.objects.filter(conversation=conversation).order_by("-through").first()
-    return Remembered(fold(map(from_json, bodies)), len(bodies), last.through if last else 0)
+    read = TurnRecord.objects.filter(conversation=conversation).order_by("-through").values_list("through", flat=True)
+    return Remembered(fold(map(from_json, bodies)), len(bodies), read.first() or 0)
 
 
 def since_people(conversation: Conversation) -> int:
@@ -39,8 +39,13 @@ def since_people(conversation: Conversation) -> int:
     return last or 0
 
 
-def happened_meanwhile(conversation: Conversation, known: Remembered) -> list[Event]:
-    """What the bot has to be told before it goes on: that people had the conversation, and that a matter was over."""
+def happened_meanwhile(conversation: Conversation, known: Remembered, people: int) -> list[Event]:
+    """What the bot has to be told before it goes on: that people had the conversation, and that a matter was over.
+
+    `people` is what `since_people` says.
+    """
+    if people <= known.through and known.state.owner != "person":
+        return []
     since = Message.objects.filter(conversation=conversation, sequence__gt=known.through)
     told: list[Event] = []
     acted = since.filter(author=Author.AGENT, kind=MessageKind.OUTGOING).exists()

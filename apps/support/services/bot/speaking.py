@@ -17,8 +17,8 @@ from apps.support.services import bot_calls
 from apps.support.services.bot.memory import write_events
 from apps.support.services.bot.turns import Prepared
 from apps.support.services.conversations import hand_over
-from apps.support.services.messages import post_by_bot
-from apps.support.services.storing import locked
+from apps.support.services.messages import speak
+from apps.support.services.storing import Draft, locked
 from ml.dialogue.phrases import PHRASES
 from ml.dialogue.state import Clarified, Event, HandedOver, Said, State
 from ml.dialogue.types import Reading
@@ -91,14 +91,12 @@ def store(prepared: Prepared, step: Step) -> None:
     """
     turn = prepared.turn
     with tenancy.scope(turn.organization_id):
-        held = _held(turn)
+        held = _held(turn, ending=step.outcome != ACTING)
         newer = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING, sequence__gt=prepared.through)
         if step.only_if_last and newer.exists():
             raise Superseded
         write_events(turn, step.first, step.events)
         _note(prepared, step)
-        if step.outcome != ACTING:
-            end_turn(turn)
         # Last: the organization's counter of events is held from the first word until commit, and others wait for it.
         for place, event in enumerate(step.events):
             if isinstance(event, Said) and event.text.strip():
@@ -106,6 +104,7 @@ def store(prepared: Prepared, step: Step) -> None:
                 _say(held, prepared, event, following, step.rests, f"bot-{turn.pk}-{step.first + place}")
             elif isinstance(event, HandedOver):
                 hand_over(held.pk, event.reason, _told_with(prepared, step.rests, step.state))
+                held = locked(held.pk)
 
 
 def end_silenced(turn: BotTurn) -> None:
@@ -117,8 +116,15 @@ def end_silenced(turn: BotTurn) -> None:
 def end_turn(turn: BotTurn) -> bool:
     """The turn is over; False if another attempt has taken over."""
     with tenancy.scope(turn.organization_id):
-        mine = BotTurn.objects.filter(pk=turn.pk, attempt=turn.attempt, status=Status.RUNNING)
-        return bool(mine.update(status=Status.SUCCEEDED, finished_at=Now(), lease_until=None))
+        return _end(turn)
+
+
+def _end(turn: BotTurn) -> bool:
+    return bool(_mine(turn).update(status=Status.SUCCEEDED, finished_at=Now(), lease_until=None))
+
+
+def _mine(turn: BotTurn) -> Any:
+    return BotTurn.objects.filter(pk=turn.pk, attempt=turn.attempt, status=Status.RUNNING)
 
 
 def _note(prepared: Prepared, step: Step) -> None:
@@ -129,19 +135,20 @@ def _note(prepared: Prepared, step: Step) -> None:
         came["article_id"] = rests.cited[0].version_id
     if rests.generation:
         came |= {"generation": rests.generation, "writer": rests.writer}
-    TurnRecord.objects.update_or_create(
+    record = TurnRecord(
         organization_id=turn.organization_id,
         turn=turn,
-        defaults=came,
-        create_defaults=came
-        | {
-            "conversation_id": turn.conversation_id,
-            "through": prepared.through,
-            "text": prepared.text,
-            "reading": {each.intent: round(each.probability, 4) for each in rests.reading.ranked},
-            "model": prepared.model,
-            "flows": prepared.version,
-        },
+        conversation_id=turn.conversation_id,
+        through=prepared.through,
+        text=prepared.text,
+        reading={each.intent: round(each.probability, 4) for each in rests.reading.ranked},
+        model=prepared.model,
+        flows=prepared.version,
+        **came,
+    )
+    # A step before this one may have noted what was read, which stays.
+    TurnRecord.objects.bulk_create(
+        [record], update_conflicts=True, unique_fields=["organization", "turn"], update_fields=list(came)
     )
 
 
@@ -158,8 +165,7 @@ def pass_on(turn: BotTurn) -> bool:
             return False
         if not bot_calls.pass_on(held, turn.first_sequence):
             return False
-        mine = BotTurn.objects.filter(pk=turn.pk, attempt=turn.attempt, status=Status.RUNNING)
-        mine.update(status=Status.CANCELLED, finished_at=Now(), lease_until=None)
+        _mine(turn).update(status=Status.CANCELLED, finished_at=Now(), lease_until=None)
     return True
 
 
@@ -169,14 +175,17 @@ def give_up(turn: BotTurn, reason: str) -> None:
         return
     with tenancy.scope(turn.organization_id):
         ended = {"status": Status.FAILED, "finished_at": Now(), "lease_until": None, "error_code": reason}
-        if not BotTurn.objects.filter(pk=turn.pk, attempt=turn.attempt, status=Status.RUNNING).update(**ended):
+        if not _mine(turn).update(**ended):
             return
         if Conversation.objects.filter(pk=turn.conversation_id, bot_owns=True).exists():
             hand_over(turn.conversation_id, reason, {})
 
 
-def _held(turn: BotTurn) -> Conversation:
-    """The conversation, locked; whoever acts in it afterwards waits, and whoever did before has silenced the bot."""
+def _held(turn: BotTurn, ending: bool) -> Conversation:
+    """The conversation, locked; whoever acts in it afterwards waits, and whoever did before has silenced the bot.
+
+    With `ending` the turn is over; it is another worker's if it could not be ended.
+    """
     try:
         held = locked(turn.conversation_id)
     except MillraceError as error:
@@ -185,7 +194,7 @@ def _held(turn: BotTurn) -> Conversation:
     # A program that was connected meanwhile answers instead: see `pass_on`.
     if not held.bot_owns or bot_calls.bot_of(held) is not None:
         raise Silenced
-    if not BotTurn.objects.filter(pk=turn.pk, attempt=turn.attempt, status=Status.RUNNING).exists():
+    if not (_end(turn) if ending else _mine(turn).exists()):
         raise NotMine
     return held
 
@@ -204,16 +213,10 @@ def _say(
         attributes["items"] = [{"title": wish, "value": wish}]
     if cited := [_citation(each) for each in rests.cited if each.title in event.text]:
         attributes["citations"] = cited
-    said = post_by_bot(
-        held.pk,
-        event.text,
-        client_id=client_id,
-        content_type=content_type,
-        content_attributes=attributes,
-        provenance=_provenance(prepared, rests),
-    )
-    if said is None:
+    if not held.bot_owns:
         raise Silenced
+    # Said for the first time: the event's place is taken but once.
+    speak(held, Draft(event.text, client_id, content_type, attributes, provenance=_provenance(prepared, rests)))
 
 
 def _provenance(prepared: Prepared, rests: Rests) -> dict[str, Any]:

@@ -68,18 +68,20 @@ class Prepared:
 def prepare(turn: BotTurn) -> Prepared | None:
     """The turn with what belongs to it; None where the bot may not speak, or nothing was said that it has not read."""
     with tenancy.scope(turn.organization_id):
-        conversation = Conversation.objects.filter(pk=turn.conversation_id).first()
+        rows = Conversation.objects.select_related("inbox", "contact")
+        conversation = rows.filter(pk=turn.conversation_id).first()
         if conversation is None or not conversation.bot_owns or bot_calls.bot_of(conversation) is not None:
             return None
         known = remembered(conversation)
-        messages = _unread(conversation, max(known.through, since_people(conversation)))
+        people = since_people(conversation)
+        messages = _unread(conversation, max(known.through, people))
         if not messages and known.state.called is None:
             return None
         settings = settings_of(turn.organization_id)
         version = _version_for(known, settings) if settings.is_on and is_in_plan(turn.organization_id) else None
-        contact: Contact = Contact.objects.get(pk=conversation.contact_id)
+        contact: Contact = conversation.contact
         text = text_of([Heard(each.content, each.created_at.timestamp()) for each in messages])
-        meanwhile = tuple(happened_meanwhile(conversation, known))
+        meanwhile = tuple(happened_meanwhile(conversation, known, people))
     return Prepared(
         turn,
         conversation,

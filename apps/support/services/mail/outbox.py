@@ -15,7 +15,17 @@ from apps.core.errors import NotFound
 from apps.support.access import WRITE
 from apps.support.errors_mail import MailNotPossible, MailTooMany
 from apps.support.mail.tokens import new_message_id
-from apps.support.models import Author, Contact, Conversation, MailAccount, Message, MessageKind, OutgoingMail, Sending
+from apps.support.models import (
+    Author,
+    Contact,
+    Conversation,
+    InboxKind,
+    MailAccount,
+    Message,
+    MessageKind,
+    OutgoingMail,
+    Sending,
+)
 
 SEND = "support.send_mail"
 GIVE_UP_AFTER = timedelta(days=1)
@@ -31,6 +41,8 @@ NO_MAIL = gettext_noop("There is no mail of this message that could be sent agai
 def leave(conversation: Conversation, message: Message) -> OutgoingMail | None:
     """The mail of a message, where the inbox has mail servers; notes, and what no program may answer, make none."""
     if message.kind != MessageKind.OUTGOING or message.content_type in NOT_BY_MAIL:
+        return None
+    if conversation.inbox.kind != InboxKind.EMAIL:
         return None
     account: MailAccount | None = MailAccount.objects.filter(inbox=conversation.inbox_id).first()
     if account is None:
