@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -213,7 +214,7 @@ def _standing(version: FlowVersion) -> str:
     return standing
 
 
-def _with_standing(organization_id: UUID, versions: list[FlowVersion]) -> list[tuple[FlowVersion, str]]:
+def _with_standing(organization_id: UUID, versions: Sequence[FlowVersion]) -> list[tuple[FlowVersion, str]]:
     """Each with whether it is live, approved or a draft."""
     live = flows.settings_of(organization_id).flows_id
     approved: set[object] = set(FlowApproval.objects.filter(version__in=versions).values_list("version_id", flat=True))
