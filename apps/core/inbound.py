@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -42,7 +42,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a call may do; `run` raises an expected failure, or has called the call's `finish`."""
+    """What a call may do; `run` raises an expected failure, or has called the call's `finish`.
+
+    Of the inputs named in `one_of` at least one must be there.
+    """
 
     name: str
     label: str | Promise
@@ -50,6 +53,14 @@ class Action:
     inputs: tuple[Input, ...]
     run: Callable[[Call], None]
     takes_variables: bool = False
+    one_of: tuple[str, ...] = ()
+
+    def missing(self, given: Container[str]) -> list[str]:
+        """The inputs that are not among those given, and must be."""
+        found = [each.name for each in self.inputs if each.required and each.name not in given]
+        if self.one_of and not any(name in given for name in self.one_of):
+            found.append(" / ".join(self.one_of))
+        return found
 
     def takes(self, name: str) -> bool:
         known = {each.name for each in self.inputs}

@@ -17,7 +17,7 @@ from apps.core.inbound import Action, Call, Input
 from apps.support.access import WRITE
 from apps.support.models import Contact, Conversation, Inbox, InboxKind, Message
 from apps.support.pushed import images_of
-from apps.support.services import contacts, conversations, messages
+from apps.support.services import contacts, conversations, messages, visitors
 from apps.support.services.inboxes import NO_INBOX
 from apps.support.services.storing import NO_CONVERSATION, Draft, by_contact, checked
 
@@ -35,8 +35,9 @@ def _post(call: Call) -> None:
     if kind not in KINDS:
         raise InvalidRequest("A message is incoming, outgoing or a note.", param="kind")
     digest = hashlib.sha256(f"{call.hook_id}:{call.key}".encode()).hexdigest()
-    text = str(call.inputs.get("text", ""))
-    draft = checked(Draft(text, f"hook-{digest[:40]}", files=images_of(call.inputs)))
+    text, images = str(call.inputs.get("text", "")), images_of(call.inputs)
+    draft = checked(Draft(text, f"hook-{digest[:40]}", files=images))
+    visitors.charge_stored(actor.organization_id, sum(len(each.data) for each in images))
     with tenancy.scope(actor.organization_id):
         place = _place(call.inputs)
         call.finish(_written(actor, place, kind, draft).pk)
@@ -111,7 +112,7 @@ ACTIONS = (
         WRITE,
         (
             Input("text", _("What is said")),
-            Input("image", _("An image: base64, a data URL, or its https address")),
+            Input("image", _("An image: base64, or a data URL")),
             Input("image_name", _("What the image is called")),
             Input("conversation", _("Conversation: its number or id")),
             Input("contact", _("Or the contact: your own id for them")),
@@ -121,5 +122,6 @@ ACTIONS = (
             Input("email", _("Address of a contact that is new")),
         ),
         _post,
+        one_of=("text", "image"),
     ),
 )

@@ -1,4 +1,4 @@
-"""Images that calls from outside bring: in base64, as a data URL, or by an address that they are fetched from."""
+"""Images that calls from outside bring, in base64 or as a data URL."""
 
 from __future__ import annotations
 
@@ -7,36 +7,29 @@ import binascii
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
-
-from apps.core import outbound
-from apps.core.errors import InvalidRequest, OutboundFailed
+from apps.core.errors import InvalidRequest
 from apps.support.errors import FileNotTaken
-from apps.support.services.files import LONGEST_NAME, MOST_BYTES, Upload, inspected
+from apps.support.services.files import LONGEST_NAME, Upload, inspected
 from apps.support.sniffing import is_what_it_says
 
 ENDINGS = (".png", ".jpg", ".gif", ".webp")
-# Other calls wait meanwhile.
-FETCH_SECONDS = 5.0
 
 
 def images_of(inputs: Mapping[str, Any]) -> tuple[Upload, ...]:
     """The image of a call, as a file that a message may have; none where the call brings none.
 
-    Raises InvalidRequest for what is neither base64 nor an address, FileNotTaken for what is no PNG, JPEG, GIF or WebP
-    or is too large, and OutboundRefused or OutboundFailed where it cannot be fetched. Call it outside of transactions.
+    Raises InvalidRequest for what is not base64, and FileNotTaken for what is no PNG, JPEG, GIF or WebP. Nothing is
+    fetched from anywhere: other calls would wait for it.
     """
     given = inputs.get("image")
     if given is None or given == "":
         return ()
-    text = str(given).strip()
-    data = _fetched(text) if text[:8].lower().startswith(("https://", "http://")) else _decoded(text)
+    data = _decoded(str(given).strip())
     ending = next((each for each in ENDINGS if is_what_it_says(each, data)), None)
     if ending is None:
         raise FileNotTaken("This is no image: PNG, JPEG, GIF and WebP are taken.", param="image")
-    return tuple(inspected([Upload(_name(inputs, text) + ending, data)]))
+    return tuple(inspected([Upload(_name(inputs) + ending, data)]))
 
 
 def _decoded(text: str) -> bytes:
@@ -49,27 +42,11 @@ def _decoded(text: str) -> bytes:
     except (binascii.Error, ValueError):
         found = b""
     if not found:
-        raise InvalidRequest("An image is base64, a data URL, or an address that begins with https.", param="image")
+        raise InvalidRequest("An image is base64, or a data URL.", param="image")
     return found
 
 
-def _fetched(url: str) -> bytes:
-    """Redirections are not followed: whoever pushes an image knows where it is."""
-    answer = outbound.fetch(
-        "GET",
-        url,
-        headers={"accept": "image/*"},
-        allow_private=settings.OUTBOUND_ALLOW_PRIVATE,
-        limit_bytes=MOST_BYTES,
-        timeout=FETCH_SECONDS,
-    )
-    if answer.status != 200:
-        raise OutboundFailed("The image's address answered %(status)s.", values={"status": answer.status})
-    return answer.body
-
-
-def _name(inputs: Mapping[str, Any], text: str) -> str:
+def _name(inputs: Mapping[str, Any]) -> str:
     """Without an ending, which its bytes say."""
-    place = urlsplit(text).path if text[:4].lower() == "http" else ""
-    wanted = PurePath(str(inputs.get("image_name") or place).replace("\\", "/")).stem
+    wanted = PurePath(str(inputs.get("image_name") or "").replace("\\", "/")).stem
     return "".join(each for each in wanted if each.isprintable()).strip(" .")[: LONGEST_NAME - 8] or "image"

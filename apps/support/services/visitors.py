@@ -192,6 +192,13 @@ def charge_files(visitor: Visitor, files: Sequence[Upload]) -> None:
         raise
 
 
+def charge_stored(organization_id: UUID, size: int) -> None:
+    """What programs store in files counts with what visitors do: the disk is shared."""
+    if size:
+        bucket = Bucket("bytes_a_day", FILE_BYTES_A_DAY, size, DAY_SECONDS)
+        ratelimit.charge(f"support:files:{organization_id}", [bucket])
+
+
 def _file_buckets(visitor: Visitor, size: int) -> list[tuple[str, Bucket]]:
     inbox, organization = visitor.inbox.pk, visitor.organization_id
     return [

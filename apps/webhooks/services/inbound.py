@@ -140,8 +140,7 @@ def trial_of(action: Action, paths: Mapping[str, str], body: bytes) -> Trial:
         raise _no_path(str(error)) from None
     except ValueError:
         raise Unprocessable("The body is neither JSON nor a form.") from None
-    missing = [each.name for each in action.inputs if each.required and each.name not in inputs]
-    return Trial(inputs, missing)
+    return Trial(inputs, action.missing(inputs))
 
 
 # ---------------------------------------------------------------- shared
@@ -198,8 +197,7 @@ def _check_mapping(action: Action, paths: Mapping[str, Any], whole: bool) -> Non
             mapping.check(path)
         except mapping.MappingError:
             raise _no_path(path[:80]) from None
-    missing = [each.name for each in action.inputs if each.required and each.name not in paths]
-    if whole and missing:
+    if whole and (missing := action.missing(paths)):
         names = ", ".join(missing)
         raise InvalidRequest("Say where these come from: %(names)s.", values={"names": names}, param="mapping")
 
