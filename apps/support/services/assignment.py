@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,8 +33,8 @@ MOST_GIVEN = 200
 
 def membership_of(actor: Actor) -> UUID | None:
     """The member behind an actor, in scope; None for programs."""
-    if actor.person_id is None:
-        return None
+    if actor.membership_id is not None or actor.person_id is None:
+        return actor.membership_id
     found: UUID | None = Membership.objects.filter(user_id=actor.person_id).values_list("pk", flat=True).first()
     return found
 
@@ -193,8 +193,7 @@ def _candidates(only: list[UUID] | None = None, whoever: bool = False) -> list[C
     agents = Agent.objects.select_related("membership", "membership__custom_role")
     agents = agents.filter(membership__in=only) if only is not None else agents
     if not whoever:
-        since = timezone.now() - timedelta(seconds=PRESENT_SECONDS)
-        agents = agents.filter(availability=Availability.ONLINE, seen_at__gt=since)
+        agents = agents.filter(availability=Availability.ONLINE, seen_at__gt=present_since())
     rows = [row for row in agents if WRITE in row.membership.permissions]
     members = [row.membership_id for row in rows]
     loads = loads_of(members)
@@ -228,22 +227,40 @@ def _grouped(pairs: Any) -> dict[UUID, set[UUID]]:
     return grouped
 
 
-def queue_place(conversation: Conversation) -> int | None:
-    """How many are before it in the queue, from 1; None where it does not wait."""
-    if conversation.status != ConversationStatus.OPEN or conversation.assignee_id or not conversation.waiting_since:
-        return None
+def waits(conversation: Conversation) -> bool:
+    """Whether it has a place in the queue."""
+    is_free = conversation.status == ConversationStatus.OPEN and not conversation.assignee_id
+    return is_free and conversation.waiting_since is not None
+
+
+def ahead_of(conversation: Conversation) -> Any:
+    """How many are before it in the queue, as a query of one number, or of none where there are none; in scope."""
+    if not waits(conversation):
+        return Conversation.objects.none().values_list("number", flat=True)
     earlier = Q(waiting_since__lt=conversation.waiting_since) | Q(
         waiting_since=conversation.waiting_since, id__lt=conversation.pk
     )
-    return int(Conversation.objects.waiting().filter(earlier, merged_into=None).count()) + 1
+    rows = Conversation.objects.waiting().filter(earlier, merged_into=None)
+    return rows.order_by().values("organization_id").annotate(ahead=Count("pk")).values_list("ahead", flat=True)
+
+
+def queue_place(conversation: Conversation, ahead: Sequence[int] | None = None) -> int | None:
+    """Its place in the queue, from 1; None where it does not wait. `ahead` is what `ahead_of` gave, if asked."""
+    if not waits(conversation):
+        return None
+    return sum(ahead_of(conversation) if ahead is None else ahead) + 1
 
 
 # ---------------------------------------------------------------- agents
 
 
+def present_since() -> datetime:
+    """Whose console has said later than this that it is open, is there."""
+    return timezone.now() - timedelta(seconds=PRESENT_SECONDS)
+
+
 def is_present(membership_id: UUID) -> bool:
-    since = timezone.now() - timedelta(seconds=PRESENT_SECONDS)
-    return bool(Agent.objects.filter(membership_id=membership_id, seen_at__gt=since).exists())
+    return bool(Agent.objects.filter(membership_id=membership_id, seen_at__gt=present_since()).exists())
 
 
 def note_presence(actor: Actor, availability: str | None = None) -> Agent:
