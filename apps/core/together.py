@@ -73,5 +73,5 @@ def _as_asked(rows: models.QuerySet[Any], compiler: SQLCompiler, values: list[Ro
     answered = rows.all()
     # In this one copy the question has been asked already.
     compiler.execute_sql = lambda *_args, **_options: [values]  # type: ignore[method-assign, assignment]
-    answered.query.get_compiler = lambda *_args, **_options: compiler  # type: ignore[method-assign, assignment]
+    answered.query.get_compiler = lambda *_args, **_options: compiler  # type: ignore[method-assign]
     return list(answered)
