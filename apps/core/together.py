@@ -46,6 +46,12 @@ def fetch_together(**queries: models.QuerySet[Any]) -> dict[str, list[Any]]:
     }
 
 
+def counted(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """How many rows of an organization's there are, as a query of one number, or of none where there are none."""
+    numbers = rows.order_by().values("organization_id").annotate(counted=models.Count("pk"))
+    return numbers.values_list("counted", flat=True)
+
+
 def _read(compiler: SQLCompiler, answer: str) -> list[Row]:
     """What a cursor would have given: the values of the query's columns, as Python has them."""
     fields = [each[0].output_field for each in compiler.select]

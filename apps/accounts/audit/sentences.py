@@ -246,6 +246,7 @@ SENTENCES: dict[str, Promise] = {
     "subscription.updated": gettext_lazy(
         "The subscription is now %(after_plan)s with %(after_seats)s seats; its state is %(after_status)s."
     ),
+    "subscription.copied": gettext_lazy("The dates and terms of the subscription were copied from Stripe."),
     "subscription.change_confirmed": gettext_lazy(
         "%(actor)s confirmed the change to %(after_plan)s with %(after_seats)s seats (%(after_when)s)."
     ),
@@ -262,6 +263,10 @@ SENTENCES: dict[str, Promise] = {
     "order.taken_back": gettext_lazy("What %(object)s had given was taken back in proportion to its refund."),
     "subscription.second_ended": gettext_lazy(
         "A second subscription (%(subscription)s) was found at Stripe; it is ended there and its money given back."
+    ),
+    "subscription.second_refunded": gettext_lazy(
+        "What was paid for the second subscription (%(subscription)s) has gone back: "
+        "%(amount_minor)s in minor units of %(currency)s."
     ),
     "billing.operation_unknown": gettext_lazy(
         "Nobody can tell whether Stripe has done what it was asked for (%(kind)s); it is not asked for again."

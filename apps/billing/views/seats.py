@@ -33,13 +33,14 @@ def seats(request: HttpRequest) -> HttpResponse:
     may_see = "members:read" in actor.permissions
     may_change = row is not None and row.status in (Status.ACTIVE, Status.TRIALING) and row.next_at is None
     may_buy = MANAGE in actor.permissions and row is not None and bool(row.stripe_id) and may_change
+    members = Membership.objects.select_related("user", "custom_role")
     context = {
         "row": row,
         "seats": found,
         "form": SeatsForm(initial={"seats": found.total}, seats=found) if may_buy else None,
         "may_manage": MANAGE in actor.permissions,
         "may_see": may_see,
-        "page": page_of(Membership.objects.select_related("user"), request.GET.get("before")) if may_see else None,
+        "page": page_of(members, request.GET.get("before")) if may_see else None,
         "invited": _invited() if may_see else [],
         "period_minor": period_minor(row.price, row.seats) if row and row.price else None,
         "payments": gateway.mode() is not gateway.Mode.OFF,
@@ -49,5 +50,5 @@ def seats(request: HttpRequest) -> HttpResponse:
 
 def _invited() -> list[Invitation]:
     """Who holds a seat without having taken it yet."""
-    rows: Any = Invitation.objects.open().filter(expires_at__gt=timezone.now())
+    rows: Any = Invitation.objects.open().select_related("custom_role").filter(expires_at__gt=timezone.now())
     return list(rows.order_by("-id")[:MOST_INVITED])

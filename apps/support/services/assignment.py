@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Team, TeamMembership
 from apps.core import events, tenancy
 from apps.core.errors import Conflict, InvalidRequest, PermissionDenied
+from apps.core.together import counted
 from apps.support.access import WRITE
 from apps.support.assigning import PRESENT_SECONDS, Candidate, Waiting, give_out
 from apps.support.errors import AlreadyClaimed
@@ -193,7 +194,8 @@ def _candidates(only: list[UUID] | None = None, whoever: bool = False) -> list[C
     agents = Agent.objects.select_related("membership", "membership__custom_role")
     agents = agents.filter(membership__in=only) if only is not None else agents
     if not whoever:
-        agents = agents.filter(availability=Availability.ONLINE, seen_at__gt=present_since())
+        since = timezone.now() - timedelta(seconds=PRESENT_SECONDS)
+        agents = agents.filter(availability=Availability.ONLINE, seen_at__gt=since)
     rows = [row for row in agents if WRITE in row.membership.permissions]
     members = [row.membership_id for row in rows]
     loads = loads_of(members)
@@ -236,12 +238,11 @@ def waits(conversation: Conversation) -> bool:
 def ahead_of(conversation: Conversation) -> Any:
     """How many are before it in the queue, as a query of one number, or of none where there are none; in scope."""
     if not waits(conversation):
-        return Conversation.objects.none().values_list("number", flat=True)
+        return Conversation.objects.none()
     earlier = Q(waiting_since__lt=conversation.waiting_since) | Q(
         waiting_since=conversation.waiting_since, id__lt=conversation.pk
     )
-    rows = Conversation.objects.waiting().filter(earlier, merged_into=None)
-    return rows.order_by().values("organization_id").annotate(ahead=Count("pk")).values_list("ahead", flat=True)
+    return counted(Conversation.objects.waiting().filter(earlier, merged_into=None))
 
 
 def queue_place(conversation: Conversation, ahead: Sequence[int] | None = None) -> int | None:
@@ -254,13 +255,14 @@ def queue_place(conversation: Conversation, ahead: Sequence[int] | None = None) 
 # ---------------------------------------------------------------- agents
 
 
-def present_since() -> datetime:
-    """Whose console has said later than this that it is open, is there."""
-    return timezone.now() - timedelta(seconds=PRESENT_SECONDS)
-
-
 def is_present(membership_id: UUID) -> bool:
-    return bool(Agent.objects.filter(membership_id=membership_id, seen_at__gt=present_since()).exists())
+    row: Agent | None = Agent.objects.filter(membership_id=membership_id).first()
+    return row is not None and is_there(row)
+
+
+def is_there(agent: Agent) -> bool:
+    """Whether their console has said lately that it is open."""
+    return agent.seen_at is not None and agent.seen_at > timezone.now() - timedelta(seconds=PRESENT_SECONDS)
 
 
 def note_presence(actor: Actor, availability: str | None = None) -> Agent:

@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Team
+from apps.core.together import counted
 from apps.support.models import Agent, BotSettings, CannedReply, Conversation, Inbox, Label, SlaTimer
 from apps.support.services import assignment, canned, drafts, reading, setup
 from apps.support.services.cursors import cursors_of
@@ -27,6 +28,12 @@ def of_list(actor: Actor, filters: Mapping[str, str], most: int) -> Queries:
         "inboxes": Inbox.objects.filter(archived_at=None).order_by("name").only("name"),
         "me": Agent.objects.filter(membership=mine) if mine else Agent.objects.none(),
     }
+
+
+def own(actor: Actor, filters: Mapping[str, str]) -> Any:
+    """How many conversations of the actor's own these are, as a query of one number, or of none."""
+    mine = assignment.membership_of(actor)
+    return counted(reading.listed(actor, filters, mine) if mine else Conversation.objects.none())
 
 
 def of_choices(actor: Actor) -> Queries:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -33,7 +34,7 @@ Found = dict[str, list[Any]]
 TABS: dict[str, tuple[Any, dict[str, str]]] = {
     "queue": (_("Queue"), {"queue": "1"}),
     "mine": (_("Mine"), {"assignee": "me", "status": "open"}),
-    "open": (_("Open"), {"status": "open"}),
+    "open": (pgettext_lazy("conversations", "Open"), {"status": "open"}),
     "pending": (_("With the bot"), {"status": "pending"}),
     "snoozed": (_("Snoozed"), {"status": "snoozed"}),
     "resolved": (_("Resolved"), {"status": "resolved"}),
@@ -115,7 +116,7 @@ def _wanted(request: HttpRequest) -> Wanted:
 def _list_queries(actor: Actor, wanted: Wanted) -> console.Queries:
     actor.require(READ)
     filters = TABS[wanted.tab][1] | {name: value for name, value in wanted.chosen.items() if value}
-    return console.of_list(actor, filters, ROWS + 1)
+    return console.of_list(actor, filters, ROWS + 1) | {"own": console.own(actor, TABS["mine"][1])}
 
 
 def list_context(actor: Actor, wanted: Wanted, found: Found, due: Iterable[SlaTimer]) -> dict[str, Any]:
@@ -125,6 +126,8 @@ def list_context(actor: Actor, wanted: Wanted, found: Found, due: Iterable[SlaTi
         "tabs": [(name, label) for name, (label, _filters) in TABS.items()],
         "rows": [(row, first.get(row.pk)) for row in rows[:ROWS]],
         "has_more": len(rows) > ROWS,
+        # Where nobody waits, what one has oneself must not be overlooked.
+        "own": 0 if rows or wanted.tab != "queue" else sum(found["own"]),
         "chosen": wanted.chosen,
         "inboxes": found["inboxes"],
         "labels": found["labels"],

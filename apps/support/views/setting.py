@@ -125,10 +125,8 @@ def routing_page(request: HttpRequest) -> HttpResponse:
         return redirect("desk-routing")
     known = {row.membership_id: row for row in Agent.objects.all()}
     loads = assignment.loads_of(list(known))
-    since = assignment.present_since()
-    present = {id for id, row in known.items() if row.seen_at is not None and row.seen_at > since}
     rows = [
-        (each, known.get(each.pk), loads.get(each.pk, 0), each.pk in present)
+        (each, known.get(each.pk), loads.get(each.pk, 0), each.pk in known and assignment.is_there(known[each.pk]))
         for each in Membership.objects.for_pages()[:200]
         if WRITE in each.permissions
     ]

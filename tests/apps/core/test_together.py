@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.models import Membership, Role, User
 from apps.core import tenancy
-from apps.core.together import fetch_together
+from apps.core.together import counted, fetch_together
 from apps.support.models import Agent, BusinessHours, Inbox, Label
 from apps.support.services import inboxes, setup
 from tests.helpers.counting import questions_in
@@ -46,6 +46,8 @@ def queries_of() -> dict[str, Any]:
         "members": Membership.objects.select_related("user", "custom_role").order_by("pk").annotate(answers=has_agent),
         "roles": Membership.objects.order_by("role").values_list("role", flat=True).distinct(),
         "counts": Membership.objects.order_by("role").values("role").annotate(count=Count("pk")),
+        "labelled": counted(Label.objects.order_by("title")),
+        "unlabelled": counted(Label.objects.filter(title="not there")),
         "moments": Agent.objects.values_list("pk", "seen_at", "skills"),
         "nobody": Agent.objects.none(),
         "nothing": Label.objects.filter(title="not there"),
@@ -72,6 +74,7 @@ def test_each_list_is_what_its_query_gives_alone(filled: Tenant) -> None:
     assert list(found) == list(queries)
     for name, rows in alone.items():
         assert [told(each) for each in found[name]] == [told(each) for each in rows], name
+    assert (found["labelled"], found["unlabelled"]) == ([3], [])
     assert [len(found[name]) for name in ("labels", "some", "hours", "nobody", "nothing")] == [3, 1, 1, 0, 0]
 
 
