@@ -70,7 +70,7 @@ class Actor:
     """Whoever acts within one organization; `name` is for logs and pages.
 
     `impersonator_id` is the member of staff who acts as the person `user_id`. `closing` says that the organization's
-    deletion is pending.
+    deletion is pending. `membership_id` is that of a person who was admitted by it, so that nobody need ask again.
     """
 
     organization_id: UUID
@@ -82,6 +82,7 @@ class Actor:
     impersonator_id: UUID | None = None
     closing: bool = False
     credential: Credential | None = field(default=None, compare=False)
+    membership_id: UUID | None = field(default=None, compare=False)
 
     @property
     def person_id(self) -> UUID | None:
@@ -190,6 +191,7 @@ def actor_of_membership(membership: Membership, user: User) -> Actor:
         user_id=user.pk,
         name=user.email,
         closing=membership.organization.deletes_at is not None,
+        membership_id=membership.pk,
     )
 
 

@@ -7,9 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.architecture.conftest import World
 from tests.architecture.test_authorization import ROUTES, path_of
-from tests.helpers.counting import questions_in
-
-MOST = 12
+from tests.helpers.counting import MOST, questions_in
 
 
 def test_no_page_asks_more_than_a_dozen_questions(world: World) -> None:

@@ -6,6 +6,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+# No page may ask more than this.
+MOST = 12
 # In a test a transaction is a savepoint; neither that nor telling PostgreSQL whose rows to show is a question.
 _CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "SELECT set_config")
 

@@ -169,9 +169,10 @@ class Message(TenantModel):  # type: ignore[django-manager-missing]
     def __str__(self) -> str:
         return f"{self.kind} {self.sequence}"
 
-    def assume_no_files(self) -> None:
-        """It is known to have none, and so whoever shows it need not ask."""
-        self._prefetched_objects_cache = {"files": self.files.none()}
+    def assume_none(self, part: str) -> None:
+        """It is known to have no `files`, or no `mails`, and so whoever shows it need not ask."""
+        known: dict[str, Any] = self.__dict__.setdefault("_prefetched_objects_cache", {})
+        known[part] = getattr(self, part).none()
 
 
 class Original(TenantModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Team, TeamMembership
 from apps.core import events, tenancy
 from apps.core.errors import Conflict, InvalidRequest, PermissionDenied
+from apps.core.together import counted
 from apps.support.access import WRITE
 from apps.support.assigning import PRESENT_SECONDS, Candidate, Waiting, give_out
 from apps.support.errors import AlreadyClaimed
@@ -33,8 +34,8 @@ MOST_GIVEN = 200
 
 def membership_of(actor: Actor) -> UUID | None:
     """The member behind an actor, in scope; None for programs."""
-    if actor.person_id is None:
-        return None
+    if actor.membership_id is not None or actor.person_id is None:
+        return actor.membership_id
     found: UUID | None = Membership.objects.filter(user_id=actor.person_id).values_list("pk", flat=True).first()
     return found
 
@@ -228,14 +229,27 @@ def _grouped(pairs: Any) -> dict[UUID, set[UUID]]:
     return grouped
 
 
-def queue_place(conversation: Conversation) -> int | None:
-    """How many are before it in the queue, from 1; None where it does not wait."""
-    if conversation.status != ConversationStatus.OPEN or conversation.assignee_id or not conversation.waiting_since:
-        return None
+def waits(conversation: Conversation) -> bool:
+    """Whether it has a place in the queue."""
+    is_free = conversation.status == ConversationStatus.OPEN and not conversation.assignee_id
+    return is_free and conversation.waiting_since is not None
+
+
+def ahead_of(conversation: Conversation) -> Any:
+    """How many are before it in the queue, as a query of one number, or of none where there are none; in scope."""
+    if not waits(conversation):
+        return Conversation.objects.none()
     earlier = Q(waiting_since__lt=conversation.waiting_since) | Q(
         waiting_since=conversation.waiting_since, id__lt=conversation.pk
     )
-    return int(Conversation.objects.waiting().filter(earlier, merged_into=None).count()) + 1
+    return counted(Conversation.objects.waiting().filter(earlier, merged_into=None))
+
+
+def queue_place(conversation: Conversation, ahead: Sequence[int] | None = None) -> int | None:
+    """Its place in the queue, from 1; None where it does not wait. `ahead` is what `ahead_of` gave, if asked."""
+    if not waits(conversation):
+        return None
+    return sum(ahead_of(conversation) if ahead is None else ahead) + 1
 
 
 # ---------------------------------------------------------------- agents

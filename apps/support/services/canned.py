@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from apps.accounts.access import Actor
@@ -10,7 +11,7 @@ from apps.core import tenancy
 from apps.core.errors import NotFound
 from apps.support.access import READ
 from apps.support.canned import Filled, fill
-from apps.support.models import CannedReply, Contact, Conversation, Inbox
+from apps.support.models import CannedReply, Contact, Conversation
 
 
 def render(actor: Actor, conversation_id: UUID, canned_id: UUID) -> Filled:
@@ -32,9 +33,21 @@ def filled(content: str, conversation: Conversation, contact: Contact, actor: Ac
 
 def values_of(conversation: Conversation, contact: Contact, actor: Actor | None) -> dict[str, str]:
     """What stands for the names in ready texts, in scope."""
-    person: User | None = User.objects.filter(pk=actor.person_id).first() if actor and actor.person_id else None
-    agent = (person.name or person.email.partition("@")[0]) if person else ""
+    person: User | None = person_of(actor).first() if actor else None
     name = Organization.objects.values_list("name", flat=True).get(pk=conversation.organization_id)
+    return values_with(conversation, contact, person, name)
+
+
+def person_of(actor: Actor) -> Any:
+    """Who answers, as a query of one row, or of none for programs."""
+    return User.objects.filter(pk=actor.person_id) if actor.person_id else User.objects.none()
+
+
+def values_with(
+    conversation: Conversation, contact: Contact, person: User | None, organization_name: str
+) -> dict[str, str]:
+    """The same where it is known who answers, and for whom."""
+    agent = (person.name or person.email.partition("@")[0]) if person else ""
     return {
         "contact.name": contact.name,
         "contact.first_name": contact.name.partition(" ")[0],
@@ -44,6 +57,6 @@ def values_of(conversation: Conversation, contact: Contact, actor: Actor | None)
         "agent.first_name": agent.partition(" ")[0],
         "agent.email": person.email if person else "",
         "conversation.id": str(conversation.number),
-        "inbox.name": Inbox.objects.values_list("name", flat=True).get(pk=conversation.inbox_id),
-        "organization.name": name,
+        "inbox.name": conversation.inbox.name,
+        "organization.name": organization_name,
     }

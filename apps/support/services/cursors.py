@@ -75,6 +75,6 @@ def _keep(conversation: Conversation, who: dict[str, Any], acknowledged: int, se
         cursor.execute(_KEEP, values)
 
 
-def cursors_of(conversation: Conversation) -> list[Cursor]:
-    rows = Cursor.objects.filter(conversation=conversation).select_related("membership__user", "contact")
-    return list(rows.order_by("id"))
+def cursors_of(conversation: Conversation) -> Any:
+    """As a query, in scope."""
+    return Cursor.objects.filter(conversation=conversation).order_by("id")

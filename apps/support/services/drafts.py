@@ -5,11 +5,12 @@ A model is given masked text alone, and whatever it writes is text: no act follo
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -169,23 +170,27 @@ def listed(actor: Actor, conversation_id: UUID) -> Any:
     )
 
 
-def latest_summary(row: Conversation) -> DeskDraft | None:
-    """In scope; one that is still being written counts."""
-    rows = DeskDraft.objects.filter(
-        conversation=row, kind=DraftKind.SUMMARY, state__in=(DraftState.DONE, DraftState.WRITING)
+def latest_of(row: Conversation) -> Any:
+    """The newest summary and the newest suggestion of a conversation, as a query for `latest_summary` and
+    `latest_reply`; in scope. A summary that is still being written counts.
+    """
+    answers = Message.objects.filter(
+        conversation=row, kind=MessageKind.OUTGOING, author=Author.AGENT, sequence__gt=OuterRef("through")
     )
-    found: DeskDraft | None = rows.select_related("created_by").order_by("-created_at", "-id").first()
-    return take_over(found) if found is not None else None
+    shown = Q(kind=DraftKind.REPLY) | Q(kind=DraftKind.SUMMARY, state__in=(DraftState.DONE, DraftState.WRITING))
+    rows = DeskDraft.objects.filter(shown, conversation=row).annotate(is_answered=Exists(answers))
+    return rows.order_by("kind", "-created_at", "-id").distinct("kind")
 
 
-def latest_reply(row: Conversation) -> DeskDraft | None:
-    """In scope: the newest suggestion, as long as nobody has answered since."""
-    rows = DeskDraft.objects.filter(conversation=row, kind=DraftKind.REPLY).order_by("-created_at", "-id")
-    found: DeskDraft | None = rows.first()
-    answered = Message.objects.filter(conversation=row, kind=MessageKind.OUTGOING, author=Author.AGENT)
-    if found is None or answered.filter(sequence__gt=found.through).exists():
-        return None
-    return take_over(found)
+def latest_summary(found: Iterable[Any]) -> DeskDraft | None:
+    """Of what `latest_of` has given; in scope."""
+    return next((take_over(each) for each in found if each.kind == DraftKind.SUMMARY), None)
+
+
+def latest_reply(found: Iterable[Any]) -> DeskDraft | None:
+    """Of what `latest_of` has given, as long as nobody has answered since; in scope."""
+    wanted = (each for each in found if each.kind == DraftKind.REPLY and not each.is_answered)
+    return next((take_over(each) for each in wanted), None)
 
 
 def stop(actor: Actor, conversation_id: UUID, id: UUID) -> DeskDraft:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,13 @@ from apps.accounts.access import Actor
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest, NotFound
 from apps.support.access import READ
-from apps.support.models import Conversation, ConversationStatus, Message, MessageFile, MessageKind
+from apps.support.models import Conversation, ConversationStatus, Message, MessageFile, MessageKind, OutgoingMail
 from apps.support.services.indexing import is_searchable, matches
 from apps.support.services.storing import NO_CONVERSATION
 
 MOST_MESSAGES = 200
+# What hangs on messages, by the name that they have for it.
+PARTS: dict[str, Any] = {"files": MessageFile, "mails": OutgoingMail}
 VISIBLE = (MessageKind.INCOMING, MessageKind.OUTGOING)
 FILTERS = ("status", "assignee", "inbox", "team", "label", "priority", "contact", "search", "queue")
 ME, NOBODY = "me", "none"
@@ -92,26 +94,39 @@ def stretch_to(id: UUID, last: int, after: int, limit: int = MOST_MESSAGES, *, v
     rows = Message.objects.filter(conversation=id, sequence__gt=after)
     if visible:
         rows = rows.filter(kind__in=VISIBLE)
+    parts = ("files",) if visible else tuple(PARTS)
     rows = rows.select_related("user", "contact").order_by("sequence")
-    found = list(rows.annotate(has_files=Exists(MessageFile.objects.filter(message=OuterRef("pk"))))[: limit + 1])
-    _with_files(found)
-    if not visible:
-        prefetch_related_objects(found, "mails")
+    found = _with_parts(list(_with_signs(rows, parts)[: limit + 1]), parts)
     return Stretch(found[:limit], max(last, found[-1].sequence if found else 0), len(found) > limit)
 
 
-def _with_files(messages: list[Message]) -> None:
-    """Files are asked for where there are any: most messages have none."""
-    for each in messages:
-        if not each.has_files:  # type: ignore[attr-defined]
-            each.assume_no_files()
-    prefetch_related_objects([each for each in messages if each.has_files], "files")  # type: ignore[attr-defined]
+def _with_signs(rows: Any, parts: Sequence[str]) -> Any:
+    """Says of each message whether it has such parts."""
+    return rows.annotate(
+        **{f"has_{part}": Exists(PARTS[part].objects.filter(message=OuterRef("pk"))) for part in parts}
+    )
 
 
-def latest(conversation: Conversation, limit: int = 50) -> list[Message]:
-    """The last messages, in their order; in scope."""
+def _with_parts(found: list[Message], parts: Sequence[str]) -> list[Message]:
+    """Files and mails are asked for where there are any: most messages have none."""
+    for part in parts:
+        having = [each for each in found if getattr(each, f"has_{part}")]
+        for each in found:
+            if not getattr(each, f"has_{part}"):
+                each.assume_none(part)
+        prefetch_related_objects(having, part)
+    return found
+
+
+def newest(conversation: Conversation, limit: int) -> Any:
+    """The last messages, the newest first, as a query for `in_order`; in scope."""
     rows = Message.objects.filter(conversation=conversation).select_related("user", "contact")
-    return list(rows.prefetch_related("files", "mails").order_by("-sequence")[:limit])[::-1]
+    return _with_signs(rows.order_by("-sequence"), tuple(PARTS))[:limit]
+
+
+def in_order(found: Sequence[Message]) -> list[Message]:
+    """What `newest` has given, in the messages' order, with their files and mails; in scope."""
+    return _with_parts(list(found)[::-1], tuple(PARTS))
 
 
 def listed(actor: Actor, filters: Mapping[str, str], mine: UUID | None = None) -> Any:

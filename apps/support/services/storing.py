@@ -163,7 +163,7 @@ def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) 
     if draft.files:
         files.keep(message, draft.files, desk.masked)
     else:
-        message.assume_no_files()
+        message.assume_none("files")
     if message.content:
         index_message(message)
     outbox.leave(conversation, message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,29 +16,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from apps.accounts.access import Actor, organization_page
-from apps.accounts.models import Membership, Team
+from apps.accounts.models import Membership, Organization
+from apps.core.together import fetch_together
 from apps.support.access import MANAGE, READ, UNMASK, WRITE
 from apps.support.access_bot import READ as READ_BOT
 from apps.support.access_bot import WRITE as WRITE_BOT
 from apps.support.canned import fill
-from apps.support.models import (
-    Agent,
-    CannedReply,
-    Contact,
-    Conversation,
-    Inbox,
-    Label,
-    Message,
-    Priority,
-    SlaTimer,
-)
-from apps.support.services import assignment, drafts, reading, setup
-from apps.support.services.canned import values_of
-from apps.support.services.cursors import cursors_of
-from apps.support.services.flows.settings import settings_of
-from apps.support.services.learning import intents, turns_of
+from apps.support.models import Conversation, Message, Priority, SlaTimer
+from apps.support.services import assignment, console, drafts, reading
+from apps.support.services.canned import values_with
+from apps.support.services.learning import records_of, turns_of
 
-ROWS, SHOWN, MOST_CHOICES = 50, 60, 200
+ROWS, SHOWN = 50, 60
+# What a page has asked for, by name (`apps.support.services.console`).
+Found = dict[str, list[Any]]
 # What the list shows, by the name in its address.
 TABS: dict[str, tuple[Any, dict[str, str]]] = {
     "queue": (_("Queue"), {"queue": "1"}),
@@ -49,12 +42,23 @@ TABS: dict[str, tuple[Any, dict[str, str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which list is shown: its tab, and what was chosen beside it."""
+
+    tab: str
+    chosen: dict[str, str]
+
+
 @require_GET
 @never_cache
 @organization_page
 def desk(request: HttpRequest) -> HttpResponse:
     """The list; where nothing is chosen, what waits."""
-    return render(request, "support/desk.html", list_context(request) | choices(_actor(request)))
+    actor, wanted = _actor(request), _wanted(request)
+    found = fetch_together(**_list_queries(actor, wanted), **console.of_choices(actor))
+    due = console.running_timers(found["rows"])
+    return render(request, "support/desk.html", list_context(actor, wanted, found, due) | choices(found))
 
 
 @require_GET
@@ -74,115 +78,118 @@ def fresh(request: HttpRequest, id: UUID) -> HttpResponse:
     said = request.GET.get("after", "0")
     after = int(said) if said.isdigit() and len(said) < 10 else 0
     row = reading.get(actor, id) if after else reading.view(actor, id)
-    found = reading.stretch(row, after)
-    context = conversation_context(request, row, found.messages) | {
-        "last": found.messages[-1].sequence if found.has_more else found.last,
-        "more": found.has_more,
+    new = reading.stretch_to(row.pk, row.last_sequence, after)
+    found = fetch_together(
+        **console.around(row), **console.of_choices(actor), records=_records(actor, row, new.messages)
+    )
+    context = conversation_context(actor, row, new.messages, found) | {
+        "last": new.messages[-1].sequence if new.has_more else new.last,
+        "more": new.has_more,
     }
     return render(request, "support/fresh.html", context)
 
 
 def shown(request: HttpRequest, row: Conversation, **more: Any) -> HttpResponse:
     """The page of a conversation; `more` holds what went wrong with what was sent."""
-    canned = _canned(row, row.contact, _actor(request))
-    context = list_context(request) | conversation_context(request, row) | {"canned": canned, "intents": intents()}
-    context |= more
+    actor, wanted = _actor(request), _wanted(request)
+    found = fetch_together(
+        **_list_queries(actor, wanted),
+        **console.of_choices(actor),
+        **console.around(row),
+        **console.of_composer(actor),
+        messages=reading.newest(row, SHOWN),
+    )
+    messages = reading.in_order(found["messages"])
+    found |= fetch_together(due=console.running_timers(found["rows"]), records=_records(actor, row, messages))
+    organization: Organization = request.organization  # type: ignore[attr-defined]
+    context = list_context(actor, wanted, found, found["due"]) | conversation_context(actor, row, messages, found)
+    context |= {"canned": _canned(row, found, organization), "intents": found["intents"]} | more
     return render(request, "support/conversation.html", context, status=more.get("status", 200))
 
 
-def list_context(request: HttpRequest) -> dict[str, Any]:
-    actor = _actor(request)
-    actor.require(READ)
+def _wanted(request: HttpRequest) -> Wanted:
     tab = request.GET.get("tab", "queue")
-    tab = tab if tab in TABS else "queue"
-    mine = assignment.membership_of(actor)
     chosen = {name: request.GET.get(name, "") for name in ("search", "inbox", "label")}
-    filters = TABS[tab][1] | {name: value for name, value in chosen.items() if value}
-    rows = list(reading.listed(actor, filters, mine)[: ROWS + 1])
-    due = _due(rows)
+    return Wanted(tab if tab in TABS else "queue", chosen)
+
+
+def _list_queries(actor: Actor, wanted: Wanted) -> console.Queries:
+    actor.require(READ)
+    filters = TABS[wanted.tab][1] | {name: value for name, value in wanted.chosen.items() if value}
+    return console.of_list(actor, filters, ROWS + 1) | {"own": console.own(actor, TABS["mine"][1])}
+
+
+def list_context(actor: Actor, wanted: Wanted, found: Found, due: Iterable[SlaTimer]) -> dict[str, Any]:
+    rows, first = found["rows"], _first_due(due)
     return {
-        "tab": tab,
+        "tab": wanted.tab,
         "tabs": [(name, label) for name, (label, _filters) in TABS.items()],
-        "rows": [(row, due.get(row.pk)) for row in rows[:ROWS]],
+        "rows": [(row, first.get(row.pk)) for row in rows[:ROWS]],
         "has_more": len(rows) > ROWS,
         # Where nobody waits, what one has oneself must not be overlooked.
-        "own": 0 if rows or tab != "queue" or not mine else reading.listed(actor, TABS["mine"][1], mine).count(),
-        "chosen": chosen,
-        "inboxes": list(Inbox.objects.filter(archived_at=None).order_by("name")),
-        "labels": list(Label.objects.order_by("title")),
-        "me": Agent.objects.filter(membership=mine).first() if mine else None,
+        "own": 0 if rows or wanted.tab != "queue" else sum(found["own"]),
+        "chosen": wanted.chosen,
+        "inboxes": found["inboxes"],
+        "labels": found["labels"],
+        "me": next(iter(found["me"]), None),
         "may_write": WRITE in actor.permissions,
         "may_manage": MANAGE in actor.permissions,
     }
 
 
-def choices(actor: Actor) -> dict[str, Any]:
-    """What a conversation, or several of them, can be given."""
+def choices(found: Found) -> dict[str, Any]:
+    """What a conversation, or several of them, can be given; of members those who may answer, by their addresses."""
+    members: list[Membership] = found["members"]
     return {
-        "agents": _agents(),
-        "teams": list(Team.objects.order_by("name")[:MOST_CHOICES]),
+        "agents": [row for row in members if WRITE in row.permissions][: console.MOST_CHOICES],
+        "teams": found["teams"],
         "priorities": Priority.choices,
-        "macros": list(setup.listing(actor, "macro")),
+        "macros": found["macros"],
     }
 
 
-def _due(rows: list[Conversation]) -> dict[UUID, SlaTimer]:
+def _first_due(timers: Iterable[SlaTimer]) -> dict[UUID, SlaTimer]:
     """The promise of each that is due first, or was missed."""
-    running = SlaTimer.objects.filter(conversation__in=[row.pk for row in rows], met_at=None, called_off=False)
-    found: dict[UUID, SlaTimer] = {}
-    for timer in running.order_by("-due_at"):
-        found[timer.conversation_id] = timer
-    return found
+    by_moment = sorted(timers, key=lambda timer: timer.due_at, reverse=True)
+    return {timer.conversation_id: timer for timer in by_moment}
 
 
-def conversation_context(
-    request: HttpRequest, row: Conversation, messages: list[Message] | None = None
-) -> dict[str, Any]:
-    """What stands around the messages, and those, which are the last ones unless others are given."""
-    actor = _actor(request)
-    messages = reading.latest(row, SHOWN) if messages is None else messages
-    contact: Contact = row.contact
-    earlier = Conversation.objects.filter(contact=contact, merged_into=None).exclude(pk=row.pk)
+def conversation_context(actor: Actor, row: Conversation, messages: list[Message], found: Found) -> dict[str, Any]:
+    """What stands around the messages, and those."""
     mine = assignment.membership_of(actor)
     return {
         "conversation": row,
-        "contact": contact,
+        "contact": row.contact,
         "messages_shown": messages,
         "earlier_messages": row.last_sequence > SHOWN,
-        "timers": _timers(row),
+        "timers": found["timers"],
         "now": timezone.now(),
-        "place": assignment.queue_place(row),
-        "cursors": [each for each in cursors_of(row) if each.membership_id != mine],
-        "history": list(earlier.order_by("-active_at")[:10]),
-        "all_labels": list(Label.objects.order_by("title")),
-        "turns": turns_of(row, messages) if READ_BOT in actor.permissions else {},
+        "place": assignment.queue_place(row, found["ahead"]),
+        "cursors": [each for each in found["cursors"] if each.membership_id != mine],
+        "history": found["history"],
+        "all_labels": found["labels"],
+        "turns": turns_of(found["records"], messages),
         "may_teach": WRITE_BOT in actor.permissions,
         "client_id": str(uuid4()),
         "mine": mine,
-        "has_writer": bool(settings_of(actor.organization_id).writer),
-        "summary": drafts.latest_summary(row),
-        "suggestion": drafts.latest_reply(row) if WRITE in actor.permissions else None,
+        "has_writer": any(found["writers"]),
+        "summary": drafts.latest_summary(found["drafts"]),
+        "suggestion": drafts.latest_reply(found["drafts"]) if WRITE in actor.permissions else None,
         "may_write": WRITE in actor.permissions,
         "may_manage": MANAGE in actor.permissions,
         "may_unmask": UNMASK in actor.permissions,
-    } | choices(actor)
+    } | choices(found)
 
 
-def _timers(row: Conversation) -> list[SlaTimer]:
-    return list(SlaTimer.objects.filter(conversation=row, met_at=None, called_off=False).order_by("due_at"))
+def _records(actor: Actor, row: Conversation, messages: list[Message]) -> Any:
+    """How the bot has read the messages, for whoever may see that."""
+    return records_of(row, messages if READ_BOT in actor.permissions else [])
 
 
-def _agents() -> list[Membership]:
-    """Members who may answer, by their addresses."""
-    rows = Membership.objects.select_related("user", "custom_role").order_by("user__email")
-    return [row for row in rows if WRITE in row.permissions][:MOST_CHOICES]
-
-
-def _canned(row: Conversation, contact: Contact, actor: Actor) -> list[tuple[str, str]]:
+def _canned(row: Conversation, found: Found, organization: Organization) -> list[tuple[str, str]]:
     """Ready texts as they would be sent here."""
-    texts = list(CannedReply.objects.order_by("code")[:MOST_CHOICES])
-    values = values_of(row, contact, actor) if texts else {}
-    return [(text.code, fill(text.content, values).text) for text in texts]
+    values = values_with(row, row.contact, next(iter(found["person"]), None), organization.name)
+    return [(text.code, fill(text.content, values).text) for text in found["ready"]]
 
 
 def message_of(row: Conversation, sequence: str) -> Message | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from apps.studio.models import Generation
 from apps.support.models import Conversation, DeskDraft, Message
 from apps.support.services import drafts, flows, messages
 from apps.support.services.storing import Draft
+from tests.helpers.counting import MOST, questions_of
 from tests.helpers.desk import Desk
 from tests.helpers.people import Tenant, acting, bearer_with
 from tests.helpers.plans import plan_without
@@ -72,7 +74,7 @@ def test_a_summary_is_kept_with_what_it_covers_and_who_asked(desk: Desk, talk: C
     assert drafts.take_over_ended() == 1
     assert drafts.take_over_ended() == 0
     with tenancy.scope(desk.tenant.id):
-        kept = drafts.latest_summary(talk)
+        kept = drafts.latest_summary(drafts.latest_of(talk))
         numbers = list(Message.objects.filter(conversation=talk).exclude(content="").values_list("sequence", flat=True))
     assert kept is not None and (kept.pk, kept.text, kept.created_by_id) == (row.pk, "Lost card.", ann.user_id)
     assert (kept.since, kept.through) == (min(numbers), max(numbers))
@@ -142,3 +144,13 @@ def test_the_page_offers_it_and_says_what_is_wrong(desk: Desk, talk: Conversatio
             reverse("desk-draft", args=[talk.pk]), {"kind": "reply"}, headers={"accept": "application/json"}
         )
     assert refused.status_code == 429 and "are left" in refused.json()["problem"]
+
+
+def test_drafts_that_are_being_written_fit_into_the_questions_of_a_page(
+    talk: Conversation, desk: Desk, client_of: Callable[[Any], Client]
+) -> None:
+    for kind in ("reply", "summary"):
+        drafts.ask(desk.tenant.actor, talk.pk, kind)
+    place, owner = reverse("desk-conversation", args=[talk.pk]), client_of(desk.tenant.owner)
+    assert "data-summary-writing" in owner.get(place).content.decode()
+    assert questions_of(owner, place) <= MOST

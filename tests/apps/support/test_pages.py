@@ -174,7 +174,7 @@ def test_many_ready_texts_ask_no_more_than_one_and_stand_on_the_whole_page_alone
 def test_while_there_is_more_a_page_goes_on_behind_the_last_that_it_has(
     desk: Desk, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading.stretch, "__defaults__", (2,))
+    monkeypatch.setattr(reading.stretch_to, "__defaults__", (2,))
     conversation = desk.begin()
     for number in range(3):
         desk.says(conversation, f"m{number}")

@@ -10,6 +10,7 @@ from apps.support.services.learning.examples import (
     mark_slots,
     notation_of,
     read_csv,
+    records_of,
     remove_example,
     turns_of,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "note_progress",
     "promote",
     "read_csv",
+    "records_of",
     "remove_example",
     "request_training",
     "turns_of",

@@ -206,25 +206,30 @@ def mark_intent(actor: Actor, record_id: UUID, intent: str) -> IntentExample:
     return row
 
 
-def turns_of(conversation: Conversation, messages: Sequence[Message]) -> dict[int, TurnRecord]:
-    """How the bot has read what is shown, by the number of its last answer of each turn, or where it has given none,
-    of the last message that it read; in scope.
-    """
-    if not messages:
-        return {}
+def records_of(conversation: Conversation, messages: Sequence[Message]) -> Any:
+    """How the bot has read what is shown, as a query for `turns_of`; in scope."""
     through = [row.sequence for row in messages]
-    answers: dict[str, int] = {}
-    for row in messages:
-        if row.author == Author.BOT and (turn := TURN.match(row.client_id or "")):
-            answers[turn[1]] = row.sequence
     records = TurnRecord.objects.filter(conversation=conversation)
-    shown = records.filter(Q(turn__in=list(answers)) | Q(through__in=through)).order_by("through", "id")
-    return {answers.get(str(row.turn_id), row.through): row for row in shown if row.text}
+    return records.filter(Q(turn__in=list(_answers(messages))) | Q(through__in=through)).order_by("through", "id")
 
 
-def intents() -> list[str]:
-    """All that examples have, by their names; in scope."""
-    return list(IntentExample.objects.order_by("intent").values_list("intent", flat=True).distinct())
+def turns_of(records: Iterable[TurnRecord], messages: Sequence[Message]) -> dict[int, TurnRecord]:
+    """What `records_of` has given, by the number of the bot's last answer of each turn, or where it has given none, of
+    the last message that it read.
+    """
+    answers = _answers(messages)
+    return {answers.get(str(row.turn_id), row.through): row for row in records if row.text}
+
+
+def _answers(messages: Sequence[Message]) -> dict[str, int]:
+    """The number of the bot's last answer of each turn."""
+    said = [(row.sequence, TURN.match(row.client_id or "")) for row in messages if row.author == Author.BOT]
+    return {turn[1]: sequence for sequence, turn in said if turn}
+
+
+def intents() -> Any:
+    """All that examples have, by their names, as a query; in scope."""
+    return IntentExample.objects.order_by("intent").values_list("intent", flat=True).distinct()
 
 
 def forget_marked(conversations: Iterable[Conversation]) -> None:
