@@ -118,13 +118,14 @@ def forget() -> None:
 
 def _read() -> Catalogue:
     plans = Plan.objects.filter(is_public=True).order_by("position", "code")
-    packs = CreditPack.objects.filter(is_active=True).order_by("currency", "price_minor")
-    return Catalogue(
-        tuple(_plan(plan) for plan in plans.prefetch_related("prices", "allowances", "rates")),
-        tuple(
-            Pack(row.code, row.name, row.currency, row.price_minor, row.credit_minor, row.valid_days) for row in packs
-        ),
-    )
+    plans = plans.prefetch_related("prices", "allowances", "rates")
+    return Catalogue(tuple(_plan(plan) for plan in plans), tuple(packs_on_sale()))
+
+
+def packs_on_sale() -> list[Pack]:
+    """The packs alone, as they are now."""
+    rows = CreditPack.objects.filter(is_active=True).order_by("currency", "price_minor")
+    return [Pack(row.code, row.name, row.currency, row.price_minor, row.credit_minor, row.valid_days) for row in rows]
 
 
 def _plan(plan: Plan) -> SoldPlan:

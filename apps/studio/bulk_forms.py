@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
@@ -34,12 +35,11 @@ def template_choices(actor: Actor, chosen: str = "") -> list[tuple[str, str]]:
 
 
 def _findable(actor: Actor) -> list[tuple[str, str]]:
-    rows = templates.seen_by(actor).in_use().order_by("name", "id")[:MOST_TEMPLATES]
-    found = list(rows)
-    ready = set(TemplateLabel.objects.filter(name=PRODUCTION, template__in=found).values_list("template_id", flat=True))
+    ready = TemplateLabel.objects.filter(name=PRODUCTION, template=OuterRef("pk"))
+    rows = templates.seen_by(actor).in_use().annotate(is_ready=Exists(ready)).order_by("name", "id")
     return [
-        (row.slug, row.name) if row.pk in ready else (f"{row.slug}@draft", f"{row.name} ({_('draft')})")
-        for row in found
+        (row.slug, row.name) if row.is_ready else (f"{row.slug}@draft", f"{row.name} ({_('draft')})")
+        for row in rows[:MOST_TEMPLATES]
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, Subquery
 from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
@@ -90,22 +91,26 @@ def change_tax_details(actor: Actor, details: TaxDetails) -> BillingAccount:
 
 def paying_currency(account: BillingAccount) -> str:
     """The currency that is fixed because something was paid in it, or "". In the scope of the organization."""
-    paid = Invoice.objects.filter(paid_minor__gt=0).exists()
-    paid = paid or Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED]).exists()
-    return account.currency if paid else ""
+    return account.currency if _paid_invoices().exists() or _paid_orders().exists() else ""
 
 
-def spending_currency(account: BillingAccount) -> str:
+def spending_currency(organization_id: UUID) -> str:
     """The currency in which credit has to be to pay for anything, or "" where the first purchase decides.
 
     In the scope of the organization. Usage is priced in the account's one currency: credit in another would lie idle.
     """
-    if fixed := paying_currency(account):
-        return fixed
-    if Subscription.objects.filter(is_live=True, price__isnull=False).exists():
-        return account.currency
-    given = CreditEntry.objects.order_by("-created_at").values_list("currency", flat=True)
-    return given.first() or ""
+    found = Organization.objects.filter(pk=organization_id).values(
+        agreed=Subquery(BillingAccount.objects.values("currency")[:1]),
+        has_invoice=Exists(_paid_invoices()),
+        has_order=Exists(_paid_orders()),
+        has_plan=Exists(Subscription.objects.filter(is_live=True, price__isnull=False)),
+        given=Subquery(CreditEntry.objects.order_by("-created_at").values("currency")[:1]),
+    )
+    facts = found.get()
+    agreed = str(facts["agreed"] or "")
+    if (facts["has_invoice"] or facts["has_order"]) and agreed:
+        return agreed
+    return agreed if facts["has_plan"] else str(facts["given"] or "")
 
 
 def open_portal(actor: Actor, *, return_url: str, flow: str = "") -> str:
@@ -113,6 +118,14 @@ def open_portal(actor: Actor, *, return_url: str, flow: str = "") -> str:
     actor.require(MANAGE)
     account = ensure_customer(actor.organization_id)
     return gateway.open_portal(account.stripe_id, return_url=return_url, flow=flow).url
+
+
+def _paid_invoices() -> Any:
+    return Invoice.objects.filter(paid_minor__gt=0)
+
+
+def _paid_orders() -> Any:
+    return Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED])
 
 
 def _tell_stripe(account: BillingAccount) -> None:

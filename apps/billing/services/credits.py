@@ -98,7 +98,7 @@ def grant(
     with tenancy.scope(organization_id):
         by, kind = system(organization_id), CreditKind.GRANT
         account = lock_account(organization_id)
-        if not spending_currency(account):
+        if not spending_currency(organization_id):
             # As the first purchase does: usage is priced in what its credit is in.
             account.currency = currency
             account.save(update_fields=["currency"])

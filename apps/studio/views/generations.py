@@ -28,7 +28,7 @@ from apps.studio.forms import GenerationForm, again, example_spec, initial_of
 from apps.studio.guide import Guide, guide_for
 from apps.studio.marks import found_in
 from apps.studio.models import Generation
-from apps.studio.pages import FAVOURITES, FILTERS, daily_tokens, history_page, timing_of
+from apps.studio.pages import FAVOURITES, FILTERS, daily_tokens, history_page, timing_of, unfinished_and_failed
 from apps.studio.services import feedback
 
 READ, WRITE = "generations:read", "generations:write"
@@ -43,12 +43,12 @@ FAILURES_DAYS = 7
 def dashboard(request: HttpRequest) -> HttpResponse:
     """What the organization has used and written, as far as the role may see either."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
-    rows = Generation.objects.of_studio()
-    since = timezone.now() - timedelta(days=FAILURES_DAYS)
-    usage = billing.usage_summary(actor.organization_id)
+    figures = billing.figures_of(actor.organization_id)
+    usage = billing.usage_summary(actor.organization_id, figures)
     context: dict[str, Any] = {
         "budgets": states_for(actor.user_id),
         "plan": texts.PLANS.get(usage.plan, usage.plan),
+        "features": figures.limits.features,
         "may_read": READ in actor.permissions,
         "guide": _guide(request),
         "examples": texts.example_cards() if WRITE in actor.permissions else [],
@@ -56,11 +56,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if "usage:read" in actor.permissions:
         context |= {"usage": usage, "chart": daily_tokens(timezone.now())}
     if READ in actor.permissions:
-        context |= {
-            "active": rows.unfinished().count(),
-            "failed": rows.filter(status=Status.FAILED, created_at__gte=since).count(),
-            "recent": rows.for_pages()[:RECENT_ON_DASHBOARD],
-        }
+        context |= unfinished_and_failed(actor.organization_id, timezone.now() - timedelta(days=FAILURES_DAYS))
+        context |= {"recent": Generation.objects.for_pages()[:RECENT_ON_DASHBOARD]}
     return render(request, "studio/dashboard.html", context)
 
 
