@@ -81,7 +81,8 @@ def small_model() -> IntentModel:
     ]
     examples += [Example(text, OUTSIDE) for text in texts(2 * INTENTS)[INTENTS:]]
     plan = replace(FULL, recipe=replace(FULL.recipe, epochs=1, pull=0.0), tuned_layers=1)
-    return replace(train(examples, plan), half=multiplies_halves())
+    made = train(examples, plan)
+    return made.halved() if multiplies_halves() else made
 
 
 def plain_pipeline() -> Any:

@@ -60,8 +60,8 @@ def _load(row: DialogueModel) -> IntentModel:
     folder = folder_of(row.organization_id) / row.path
     if digest_of(folder) != row.sha256:
         raise DialogueError(f"the files of model {row.number} are not those that were trained")
-    found = IntentModel.load(folder)
-    return replace(found, half=multiplies_halves(), version=str(row.number))
+    found = replace(IntentModel.load(folder), version=str(row.number))
+    return found.halved() if multiplies_halves() else found
 
 
 def digest_of(folder: Path) -> str:

@@ -24,9 +24,9 @@ from apps.billing.models import (
     SubscriptionNotice,
     UsageAlert,
 )
-from apps.billing.standing import EXPORT, GRACE
+from apps.billing.standing import EXPORT, GRACE, SECOND, paid_for
 from apps.core import tenancy
-from apps.core.templatetags.ui import money
+from apps.core.templatetags.ui import minor, money
 
 
 def budget_alert(to: str, organization: str, id: str) -> EmailMessage | None:
@@ -90,17 +90,19 @@ def usage_alert(to: str, organization: str, id: str) -> EmailMessage | None:
 def subscription_notice(to: str, organization: str, id: str) -> EmailMessage | None:
     """What is about to happen to the subscription, or has, and what helps."""
     with tenancy.scope(UUID(organization)):
-        rows = SubscriptionNotice.objects.select_related("subscription__plan")
+        rows = SubscriptionNotice.objects.select_related("subscription__plan", "subscription__price")
         notice: SubscriptionNotice | None = rows.filter(pk=UUID(id)).first()
         if notice is None:
             return None
         row = notice.subscription
+        paid = paid_for(row) if notice.kind == SECOND else (0, "")
         context = {
             "organization": Organization.objects.get(pk=UUID(organization)),
             "kind": notice.kind,
             "plan": row.plan.name,
             "trial_end": row.trial_end,
             "read_only_at": row.past_due_since + GRACE if row.past_due_since else None,
+            "paid": minor(*paid) if paid[0] else "",
             "export_until": row.ended_at + EXPORT if row.ended_at else None,
             "url": f"{settings.BASE_URL}{reverse('privacy' if notice.kind == 'ended' else 'billing')}",
             "pay_url": f"{settings.BASE_URL}{reverse('billing-pay')}",

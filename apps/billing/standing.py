@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,8 @@ from apps.billing.models import Invoice, Status, Subscription
 # As the table of accesses has it (apps.billing.entitlements).
 GRACE, EXPORT = timedelta(days=7), timedelta(days=30)
 OPEN = "open"
+# A subscription that was ended because there was one already.
+SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ def unpaid_invoice() -> Invoice | None:
     """The oldest that is open, which is paid first; in the scope of the organization."""
     found: Invoice | None = Invoice.objects.filter(status=OPEN, remaining_minor__gt=0).order_by("issued_at").first()
     return found
+
+
+def paid_for(row: Subscription) -> tuple[int, str]:
+    """What was paid for a subscription, in minor units, and in which currency; in the scope of the organization."""
+    paid = Invoice.objects.filter(subscription=row).aggregate(minor=Sum("paid_minor"))["minor"]
+    return paid or 0, row.price.currency if row.price else ""
 
 
 def live_or_last() -> tuple[Subscription | None, Subscription | None]:

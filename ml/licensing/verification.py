@@ -7,6 +7,7 @@ that runs already must not; `Verdict.may_continue` is true whatever the status.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ from ml.licensing.status import EXIT_CODES, Refused, Status
 
 # Clocks of machines that are kept in time differ by less; summer time does not move UTC.
 CLOCK_TOLERANCE = timedelta(hours=1)
+# A clock that is further ahead of everything that was signed or seen is broken: remembered, it would refuse every
+# licence until then.
+FARTHEST_AHEAD = timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,16 @@ def verify(
 ) -> Verdict:
     """Verifies a licence file; see `Verdict`."""
     licence: Licence | None = None
+    surroundings = surroundings or Surroundings()
     try:
         licence = open_licence(data, anchors, product)
         listed = open_revocations(revocations, anchors) if revocations is not None else None
         with memory.held(state):
             known = memory.load(state)
-            verdict, remembered = _judge(licence, listed, known, surroundings or Surroundings())
+            verdict, remembered = _judge(licence, listed, known, surroundings)
             kept = remembered == known or memory.save(state, remembered)
     except Refused as refusal:
+        _remember(state, surroundings.now())
         return Verdict(refusal.status, refusal.message, licence)
     if kept:
         return verdict
@@ -163,8 +169,21 @@ def _judge(
         status, message = _by_time(licence, now)
     except Refused as refusal:
         # It was this late all the same: a clock that is set back after a refusal is one that was set back.
-        return Verdict(refusal.status, refusal.message, licence, warnings), remembered.seen(now)
-    return Verdict(status, message, licence, warnings), remembered.seen(now)
+        return Verdict(refusal.status, refusal.message, licence, warnings), _passed(remembered, now)
+    return Verdict(status, message, licence, warnings), _passed(remembered, now)
+
+
+def _remember(state: Path | None, now: datetime) -> None:
+    """A file that is refused says nothing but that it was this late."""
+    with contextlib.suppress(Refused), memory.held(state):
+        known = memory.load(state)
+        later = _passed(known, now)
+        if later != known:
+            memory.save(state, later)
+
+
+def _passed(known: Memory, now: datetime) -> Memory:
+    return known.seen(now) if now - known.highest <= FARTHEST_AHEAD else known
 
 
 def _taken_in(listed: RevocationList, known: Memory) -> Memory:

@@ -263,6 +263,10 @@ SENTENCES: dict[str, Promise] = {
     "subscription.second_ended": gettext_lazy(
         "A second subscription (%(subscription)s) was found at Stripe; it is ended there and its money given back."
     ),
+    "subscription.second_refunded": gettext_lazy(
+        "What was paid for the second subscription (%(subscription)s) has gone back: "
+        "%(amount_minor)s in minor units of %(currency)s."
+    ),
     "billing.operation_unknown": gettext_lazy(
         "Nobody can tell whether Stripe has done what it was asked for (%(kind)s); it is not asked for again."
     ),

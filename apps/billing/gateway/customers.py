@@ -10,7 +10,7 @@ from apps.billing.gateway.objects import Page
 
 def create_customer(*, name: str, email: str, organization: str, key: str) -> str:
     """Returns the customer's id; the same key makes none twice."""
-    with stripe() as client:
+    with stripe(keyed=True) as client:
         found = client.v1.customers.create(
             {"name": name, "email": email, "metadata": {"organization": organization}}, {"idempotency_key": key}
         )
@@ -21,7 +21,7 @@ def change_customer(customer: str, *, name: str, email: str, country: str, key: 
     params: Any = {"name": name, "email": email}
     if country:
         params["address"] = {"country": country}
-    with stripe() as client:
+    with stripe(keyed=True) as client:
         client.v1.customers.update(customer, params, {"idempotency_key": key})
 
 
@@ -34,7 +34,8 @@ def set_tax_id(customer: str, *, kind: str, value: str, key: str) -> str:
             made = next((one for one in before if one.type == kind and one.value == value), None)
             if made is None:
                 body: Any = {"type": kind, "value": value}
-                made = client.v1.customers.tax_ids.create(customer, body, {"idempotency_key": key})
+                with stripe(keyed=True) as keyed:
+                    made = keyed.v1.customers.tax_ids.create(customer, body, {"idempotency_key": key})
         for one in before:
             if made is None or one.id != made.id:
                 client.v1.customers.tax_ids.delete(customer, one.id)

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from apps.billing.gateway.client import stripe
 from apps.billing.gateway.objects import id_of
-from apps.billing.gateway.payments import find_made, operation_of
+from apps.billing.gateway.payments import find_made, operation_named, operation_of
 
 
 def create_invoice_item(
@@ -21,9 +21,9 @@ def create_invoice_item(
         "amount": amount_minor,
         "description": description,
         "period": {"start": period_start, "end": period_end},
-        "metadata": {"operation": key},
+        "metadata": {"operation": operation_named(key)},
     }
-    with stripe() as client:
+    with stripe(keyed=True) as client:
         return client.v1.invoice_items.create(params, {"idempotency_key": key}).id
 
 
@@ -35,8 +35,9 @@ def create_invoice(*, customer: str, currency: str, key: str) -> str:
     with stripe() as client:
         waiting = client.v1.invoice_items.list({"customer": customer, "pending": True, "limit": 100})
         if not any(not _subscription_of(item) for item in waiting.auto_paging_iter()):
-            return find_made("create_invoice", {"customer": customer}, key)
+            return find_made("create_invoice", {"customer": customer}, operation_named(key))
         params = _invoice(client, customer, currency, key)
+    with stripe(keyed=True) as client:
         return client.v1.invoices.create(params, {"idempotency_key": key}).id
 
 
@@ -73,7 +74,7 @@ def _invoice(client: Any, customer: str, currency: str, key: str) -> Any:
         "auto_advance": True,
         "collection_method": "charge_automatically",
         "pending_invoice_items_behavior": "include",
-        "metadata": {"operation": key},
+        "metadata": {"operation": operation_named(key)},
     }
     if settings.STRIPE_TAX:
         params["automatic_tax"] = {"enabled": True}

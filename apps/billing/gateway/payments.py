@@ -74,7 +74,7 @@ def get_session(id: str) -> RemoteSession:
 def end_second(subscription: str, *, key: str) -> str:
     """Ends a subscription that must not be, and gives back or forgives what it has billed.
 
-    Each step looks first whether it has been done, so it may also be asked for after its keys have expired.
+    Each step looks first whether it has been done, so it may also be asked for with other keys.
     """
     with stripe() as client:
         found = client.v1.subscriptions.retrieve(subscription)
@@ -83,7 +83,8 @@ def end_second(subscription: str, *, key: str) -> str:
             client.v1.subscriptions.cancel(subscription, params, {"idempotency_key": f"{key}:cancel"})
         for invoice in client.v1.invoices.list({"subscription": subscription, "limit": 100}).data:
             if invoice.status in {"open", "uncollectible"}:
-                client.v1.invoices.void_invoice(str(invoice.id), {}, {"idempotency_key": f"{key}:void:{invoice.id}"})
+                with stripe(keyed=True) as keyed:
+                    keyed.v1.invoices.void_invoice(str(invoice.id), {}, {"idempotency_key": f"{key}:void:{invoice.id}"})
             elif invoice.status == "paid" and invoice.amount_paid:
                 _give_back(client, str(invoice.id), key)
     return subscription
@@ -108,6 +109,11 @@ def find_made(kind: str, parameters: dict[str, Any], key: str) -> str:
     return ""
 
 
+def operation_named(key: str) -> str:
+    """The operation whose key it is: after its id stands what tells its keys and its steps apart."""
+    return key.partition(":")[0]
+
+
 def operation_of(found: Any) -> str:
     """Which operation of ours has made it."""
     return str(found.metadata.to_dict().get("operation", "")) if found.metadata else ""
@@ -120,8 +126,9 @@ def _give_back(client: Any, invoice: str, key: str) -> None:
             continue
         charge = client.v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
         if charge and charge.amount_refunded < charge.amount:
-            params = {"payment_intent": intent, "metadata": {"operation": key}}
-            client.v1.refunds.create(params, {"idempotency_key": f"{key}:refund:{intent}"})
+            params = {"payment_intent": intent, "metadata": {"operation": operation_named(key)}}
+            with stripe(keyed=True) as keyed:
+                keyed.v1.refunds.create(params, {"idempotency_key": f"{key}:refund:{intent}"})
 
 
 def _charge(client: Any, found: Any) -> RemoteCharge:

@@ -69,7 +69,7 @@ class OperationState(models.TextChoices):
 
 
 class StripeOperation(TenantModel):
-    """The outbox: a change at Stripe, written before it is asked for; `id` is its idempotency key.
+    """The outbox: a change at Stripe, written before it is asked for; `key` is its idempotency key.
 
     `kind` names the call in `apps.billing.gateway`, `parameters` are its arguments, `answer_id` the object it made.
     """
@@ -84,7 +84,10 @@ class StripeOperation(TenantModel):
     answer_id = models.CharField(max_length=120, blank=True)
     problem = models.CharField(max_length=500, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # How many of its keys Stripe answers with a failure from now on, though it made nothing under them.
+    spent_keys = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(db_default=Now())
+    # Under its present key.
     first_sent_at = models.DateTimeField(null=True)
     next_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True)
@@ -98,6 +101,11 @@ class StripeOperation(TenantModel):
         indexes = [
             models.Index(fields=["next_at"], condition=Q(state__in=["waiting", "sent"]), name="stripe_operation_due")
         ]
+
+    @property
+    def key(self) -> str:
+        """What it leaves at Stripe carries its id alone, under whichever key it was made."""
+        return f"{self.pk}:{self.spent_keys}" if self.spent_keys else str(self.pk)
 
 
 class FindingKind(models.TextChoices):

@@ -327,12 +327,19 @@ def _ask(actor: Actor, operation: StripeOperation, *, later: bool) -> Subscripti
     except MillraceError:
         # Without an answer it may still be done, and waits.
         if later and operation.state == OperationState.FAILED:
-            with tenancy.scope(actor.organization_id):
-                row = live_subscription()
-                if row is not None:
-                    Subscription.objects.filter(pk=row.pk).update(next_price=None, next_seats=None, next_at=None)
+            _forget(operation)
         raise
     return _current(actor.organization_id)
+
+
+def _forget(operation: StripeOperation) -> None:
+    """Nothing waits any more, unless something was confirmed since: that has written what waits now."""
+    with tenancy.scope(operation.organization_id):
+        lock_account(operation.organization_id)
+        whose = operation.parameters["subscription"]
+        since = StripeOperation.objects.filter(kind="change_items", parameters__subscription=whose)
+        if not since.filter(created_at__gt=operation.created_at).exists():
+            Subscription.objects.filter(stripe_id=whose).update(next_price=None, next_seats=None, next_at=None)
 
 
 def _write(actor: Actor, row: Subscription, wanted: _Wanted, facts: dict[str, Any]) -> StripeOperation:

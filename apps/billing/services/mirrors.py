@@ -109,7 +109,8 @@ def write_subscription(
     row.version += 1
     row.save()
     ring("billing.preview_renewals")
-    if account.currency != remote.currency:
+    # Of two in two currencies, the one that ended decides nothing.
+    if account.currency != remote.currency and (row.status not in ENDED or not account.currency):
         account.currency = remote.currency
         account.save(update_fields=["currency"])
     _tell(account, row, None if row.version == 1 else before)
@@ -180,8 +181,11 @@ def _copy(row: Subscription, remote: RemoteSubscription, price: PlanPrice, seats
     for name in ("period_start", "period_end", "trial_end", "cancel_at", "ended_at", "paused_until"):
         setattr(row, name, getattr(remote, name))
     waits = row.next_at is not None and remote.period_start is not None and remote.period_start < row.next_at
-    if waits and (row.next_price_id, row.next_seats) == (price.pk, seats):
-        pass  # Stripe bills the smaller plan from the next period on; this one is paid for
+    is_smaller = row.price_id != price.pk or seats < row.seats
+    if waits and row.next_price_id == price.pk and is_smaller:
+        # Stripe bills it from the next period on; the larger one is paid for. How many seats it comes with may have
+        # changed since, with what the plan includes.
+        row.next_seats = seats
     else:
         row.plan, row.price, row.seats = price.plan, price, seats
         # What is not done there yet still waits; forgotten, it would hold at once when it is done.

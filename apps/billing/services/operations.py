@@ -1,12 +1,14 @@
-"""A change at Stripe that somebody waits for: written as a row first, whose id is the key, then asked for at once.
+"""A change at Stripe that somebody waits for: written as a row first, which has its key, then asked for at once.
 
 What is left `sent`, because this process ended or Stripe did not answer, the outbox asks again with the same key.
 Stripe keeps a key for 24 hours. Until a little before that, asking again gives the first answer; after it, asking again
 could charge again, so what the operation would have made is looked for by its id.
 
-Changes of one subscription reach Stripe in the order in which they were decided: none goes before an earlier one has
-its answer, was found, or was given up. Each leaves its name there, so that one look tells whether it was made: before
-it is asked for again, and where Stripe answers with a failure of its own, which it repeats to the same key for a day.
+Changes of one subscription, and of what stands on invoices, reach Stripe in the order in which they were decided:
+none goes before an earlier one has its answer, was found, or was given up. Each leaves its name there, so that one
+look tells whether it was made: before it is asked for again, and where Stripe answers with a failure of its own,
+which it repeats to the same key for a day. What is no change of a subscription, and was not made by such a call, is
+asked for under another key.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ REPEATABLE = frozenset({"end_second"})
 # Bill what waits for an invoice, so that the lines of months that were closed must be there before.
 BILLING = frozenset({"pause", "cancel_now"})
 LINES = ("create_invoice_item", "create_invoice")
+# Say all that is to stand there: the last one holds, and must be the last to be sent.
+DETAILS = frozenset({"change_customer", "set_tax_id"})
 CHANGED = gettext_noop("Something else was changed at the same moment: look at what it costs now.")
 NOT_MADE = gettext_noop("The payment service failed, and the subscription is as it was: try again.")
 ENDED = (OperationState.FAILED, OperationState.UNKNOWN)
@@ -66,9 +70,10 @@ def write_operation(organization_id: UUID, kind: str, subject: str, parameters: 
 def perform(operation: StripeOperation) -> StripeOperation:
     """Asks Stripe now, outside of every transaction; what was done already is not asked for again.
 
-    Raises what the gateway does. Where it stays unknown whether the call had its effect, the row stays `sent`; a change
-    that Stripe has failed at is looked for at once, and is `failed` where it was not made. Where an earlier change of
-    the same subscription stays without an answer, this one is withdrawn.
+    Raises what the gateway does. Where it stays unknown whether the call had its effect, the row stays `sent`; what
+    Stripe has failed at is looked for at once, and where it was not made, a change is `failed`, and anything else waits
+    for its next key. Where an earlier change of the same subscription stays without an answer, this one is withdrawn;
+    one of what stands on invoices waits for the outbox.
     """
     if operation.state not in StripeOperation.UNDONE:
         return _ended(operation)
@@ -81,14 +86,18 @@ def perform(operation: StripeOperation) -> StripeOperation:
         return _ended(operation)
     call = getattr(gateway, operation.kind)
     try:
-        answer = call(**operation.parameters, key=str(operation.pk))
+        answer = call(**operation.parameters, key=operation.key)
     except PaymentsUnavailable as error:
         note(operation, problem=error.message)
-        if not (error.is_final and operation.kind in gateway.CHANGES):
+        if not error.is_final:
             raise
-        return _after_failure(operation)
+        return _after_failure(operation, error)
     except MillraceError as error:
-        note(operation, state=OperationState.FAILED, problem=error.message)
+        if operation.kind in REPEATABLE:
+            # What it had done until then stays done, and its money has not gone back.
+            _give_up(operation, error.message)
+        else:
+            note(operation, state=OperationState.FAILED, problem=error.message)
         raise
     note(operation, state=OperationState.DONE, answer_id=str(answer or ""), done_at=timezone.now(), problem="")
     return operation
@@ -131,14 +140,28 @@ def count_done(subscription: str, *, but: str) -> int | None:
 
 
 def _after_earlier(operation: StripeOperation) -> None:
-    """Resolves what was decided before; its outcome is what this one was to follow, and for a preview another price."""
-    earlier = _earlier(operation)
-    try:
-        for each in earlier:
-            resolve(each)
-    except MillraceError:
-        _withdraw(operation)
-        raise
+    """Resolves what was decided before; its outcome is what this one was to follow, and for a preview another price.
+
+    A line that cannot be sent holds up no change: it is billed after it, on an invoice of its own.
+    """
+    earlier: list[StripeOperation] = _earlier(operation)
+    late: list[StripeOperation] = []
+    for each in earlier:
+        is_line = each.kind in LINES
+        try:
+            # One that is not answered is enough to wait for.
+            if not (is_line and late):
+                resolve(each)
+                continue
+        except MillraceError:
+            if not is_line:
+                # What is to stand on invoices is sent by the outbox then: it has been saved here.
+                if operation.kind not in DETAILS:
+                    _withdraw(operation)
+                raise
+        late.append(each)
+    for each in late:
+        _bill_later(operation, each)
     if operation.kind == "change_items" and any(each.kind not in LINES for each in earlier):
         _withdraw(operation)
         raise PreviewOutdated(CHANGED)
@@ -146,9 +169,12 @@ def _after_earlier(operation: StripeOperation) -> None:
 
 def _earlier(operation: StripeOperation) -> list[StripeOperation]:
     subscription = operation.parameters.get("subscription")
-    if not subscription:
+    if operation.kind in DETAILS:
+        whose = Q(kind=operation.kind)
+    elif subscription:
+        whose = Q(parameters__subscription=subscription)
+    else:
         return []
-    whose = Q(parameters__subscription=subscription)
     if operation.kind in BILLING:
         whose |= Q(kind__in=LINES)
     with tenancy.scope(operation.organization_id):
@@ -156,6 +182,15 @@ def _earlier(operation: StripeOperation) -> list[StripeOperation]:
         before = Q(created_at__lt=decided) | Q(created_at=decided, pk__lt=operation.pk)
         rows = StripeOperation.objects.filter(before & whose, state__in=StripeOperation.UNDONE)
         return list(rows.order_by("created_at", "id"))
+
+
+def _bill_later(operation: StripeOperation, line: StripeOperation) -> None:
+    """Asks for an invoice, after the lines, where the subscription's next one will not come or is voided."""
+    whose = {name: line.parameters[name] for name in ("customer", "currency")}
+    log.warning("lines are billed later", kind=operation.kind, operation=str(operation.pk), line=str(line.pk))
+    with tenancy.scope(operation.organization_id):
+        subject = f"rest:{operation.pk} {whose['currency']}"
+        write_operation(operation.organization_id, "create_invoice", subject, whose)
 
 
 def _withdraw(operation: StripeOperation) -> None:
@@ -183,7 +218,7 @@ def _is_settled(operation: StripeOperation) -> bool:
     if operation.kind in REPEATABLE or (not is_old and operation.attempts < enough):
         return False
     if not _find(operation) and is_old:
-        _give_up(operation)
+        _give_up(operation, "Not found at Stripe after its key has expired.")
     return operation.state in (OperationState.DONE, OperationState.UNKNOWN)
 
 
@@ -195,17 +230,23 @@ def _find(operation: StripeOperation) -> bool:
     return bool(made)
 
 
-def _after_failure(operation: StripeOperation) -> StripeOperation:
+def _after_failure(operation: StripeOperation, error: PaymentsUnavailable) -> StripeOperation:
     """What Stripe has failed at, with an answer that its key gets from now on: made all the same, or not at all."""
-    if not _find(operation):
+    if _find(operation):
+        return operation
+    if operation.kind in gateway.CHANGES:
         note(operation, state=OperationState.FAILED)
         raise PaymentsUnavailable(NOT_MADE)
-    return operation
+    with tenancy.scope(operation.organization_id):
+        # Of two who were failed under one key, one spends it: the next key is the same for both.
+        same = StripeOperation.objects.filter(pk=operation.pk, spent_keys=operation.spent_keys)
+        same.filter(state__in=StripeOperation.UNDONE).update(spent_keys=F("spent_keys") + 1, first_sent_at=None)
+    raise error
 
 
-def _give_up(operation: StripeOperation) -> None:
-    log.error("operation of unknown outcome", kind=operation.kind, operation=str(operation.pk))
-    note(operation, state=OperationState.UNKNOWN, problem="Not found at Stripe after its key has expired.")
+def _give_up(operation: StripeOperation, problem: str) -> None:
+    log.error("operation of unknown outcome", kind=operation.kind, operation=str(operation.pk), problem=problem)
+    note(operation, state=OperationState.UNKNOWN, problem=problem)
     with tenancy.scope(operation.organization_id):
         by = system(operation.organization_id)
         audit.record(by, "billing.operation_unknown", operation, kind=operation.kind)

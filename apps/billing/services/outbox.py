@@ -13,7 +13,7 @@ from apps.billing import gateway
 from apps.billing.models import StripeOperation
 from apps.billing.services.accounts import lock_account
 from apps.billing.services.mirrors import live_subscription, refresh, refresh_subscription
-from apps.billing.services.operations import resolve
+from apps.billing.services.operations import LINES, LOOK_AFTER_ATTEMPTS, resolve
 from apps.core import tenancy
 from apps.core.errors import MillraceError
 from apps.core.tenancy import Across, across_tenants
@@ -21,14 +21,16 @@ from apps.core.tenancy import Across, across_tenants
 log = structlog.get_logger(__name__)
 SEND = "billing.send_operations"
 LEASE_SECONDS, FIRST_PAUSE, LONGEST_PAUSE = 180, timedelta(seconds=5), timedelta(minutes=30)
-# The first that is undone of each organization, so that its changes reach Stripe in their order.
+# The first that is undone of each organization, so that its changes reach Stripe in their order. What is to be billed
+# and cannot be sent holds up none but what is billed with it; `operations` sees to it that it is billed all the same.
 _CLAIM = """
 UPDATE billing_stripeoperation SET next_at = statement_timestamp() + %s * interval '1 second' WHERE id IN (
     SELECT id FROM billing_stripeoperation one
     WHERE state IN ('waiting', 'sent') AND next_at <= statement_timestamp() AND NOT EXISTS (
         SELECT FROM billing_stripeoperation earlier
         WHERE earlier.organization_id = one.organization_id AND earlier.state IN ('waiting', 'sent')
-            AND (earlier.created_at, earlier.id) < (one.created_at, one.id))
+            AND (earlier.created_at, earlier.id) < (one.created_at, one.id)
+            AND NOT (earlier.kind = ANY(%s) AND one.kind <> ALL(%s) AND earlier.attempts >= %s))
     ORDER BY next_at LIMIT 20 FOR UPDATE SKIP LOCKED
 ) RETURNING organization_id, id
 """
@@ -68,7 +70,8 @@ def catch_up(organization_id: UUID) -> None:
 
 def _claim() -> list[tuple[UUID, UUID]]:
     with across_tenants(Across.STRIPE), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [LEASE_SECONDS])
+        lines = list(LINES)
+        cursor.execute(_CLAIM, [LEASE_SECONDS, lines, lines, LOOK_AFTER_ATTEMPTS])
         return list(cursor.fetchall())
 
 

@@ -259,10 +259,13 @@ def new_key_of_held(actor: Actor, id: UUID) -> str:
     """A key for a licence that was bought; the one before works no more."""
     actor.require(MANAGE)
     held = _held(actor, id)
-    with _at_vendor(held.vendor_id):
-        licence = _held_and_locked(actor, held)
-        _licence, key = replace_key_of(audit.system(held.vendor_id), licence)
+    # One transaction: a key that works and that nobody was told of would shut the holder out.
     with tenancy.scope(actor.organization_id):
+        with _at_vendor(held.vendor_id):
+            licence = _held_and_locked(actor, held)
+        _lock_heads(actor.organization_id, held.vendor_id)
+        with _at_vendor(held.vendor_id):
+            _licence, key = replace_key_of(audit.system(held.vendor_id), licence)
         audit.record(actor, "held_licence.key_made", held)
     return key
 

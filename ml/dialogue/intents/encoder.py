@@ -52,10 +52,18 @@ class SentenceEncoder:
         self._lower = nn.ModuleList(layers[: len(layers) - tuned_layers]).requires_grad_(False)
         self.upper = nn.ModuleList(layers[len(layers) - tuned_layers :]).requires_grad_(False)
         self.width = int(model.config.hidden_size)
+        self._kind = torch.float32
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         with panics_as_errors():
             return [found.ids for found in self._tokenizer.encode_batch(list(texts))]
+
+    def halved(self) -> SentenceEncoder:
+        """The same that multiplies in bfloat16."""
+        made = copy.copy(self)
+        made._lower, made.upper = as_halves(self._lower), as_halves(self.upper)
+        made._kind = torch.bfloat16
+        return made
 
     def upper_copy(self) -> nn.ModuleList:
         """The upper layers as they are now, for tuning beside them."""
@@ -68,7 +76,7 @@ class SentenceEncoder:
         found: list[Tensor] = [torch.empty(0)] * len(tokens)
         for batch in by_length([len(each) for each in tokens], BATCH):
             ids, mask = _padded([torch.tensor(tokens[place]) for place in batch])
-            hidden = self._embeddings(input_ids=ids)
+            hidden = self._embeddings(input_ids=ids).to(self._kind)
             for layer in self._lower:
                 hidden = layer(hidden, mask)
             for row, place in enumerate(batch):
@@ -94,6 +102,11 @@ def pooled(hidden: Sequence[Tensor], upper: nn.ModuleList) -> Tensor:
     lengths = torch.tensor([len(each) for each in hidden])
     weight = (torch.arange(states.shape[1]) < lengths[:, None]).unsqueeze(-1).float()
     return nn.functional.normalize((states.float() * weight).sum(1) / weight.sum(1), dim=1)
+
+
+def as_halves(layers: nn.ModuleList) -> nn.ModuleList:
+    """The layers in bfloat16, once: autocast would convert all weights anew with every batch."""
+    return copy.deepcopy(layers).to(torch.bfloat16)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -20,6 +21,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 SHORTEST, LONGEST = 2, 5
 # A feature of one text says nothing about others; of a handful of texts it may be all there is.
 FEW_TEXTS = 2_000
+WORDS_KEPT = 20_000
 
 
 class Lexicon:
@@ -28,6 +30,7 @@ class Lexicon:
     def __init__(self, features: Sequence[str], weights: Sequence[float]) -> None:
         self.features, self.weights = list(features), list(weights)
         self._places = {feature: place for place, feature in enumerate(self.features)}
+        self._of_words = lru_cache(WORDS_KEPT)(self._letters_of)
 
     @classmethod
     def learn(cls, texts: Sequence[str]) -> Lexicon:
@@ -44,7 +47,9 @@ class Lexicon:
         """A sparse matrix (texts, features), words and letters each of length 1."""
         starts, columns, values = [0], list[int](), list[float]()
         for text in texts:
-            for row in (self._row(words(text)), self._row(letters(text))):
+            by_words = self._row(place for each in words(text) if (place := self._places.get(each)) is not None)
+            by_letters = self._row(place for word in text.lower().split() for place in self._of_words(word))
+            for row in (by_words, by_letters):
                 length = math.sqrt(sum(value * value for value in row.values())) or 1.0
                 columns += row
                 values += (value / length for value in row.values())
@@ -57,8 +62,12 @@ class Lexicon:
             check_invariants=False,
         )
 
-    def _row(self, found: Iterator[str]) -> dict[int, float]:
-        counts = Counter(place for each in found if (place := self._places.get(each)) is not None)
+    def _letters_of(self, word: str) -> tuple[int, ...]:
+        """The places of the word's runs of letters: most words come again and again."""
+        return tuple(place for run in runs(word) if (place := self._places.get(run)) is not None)
+
+    def _row(self, found: Iterator[int]) -> dict[int, float]:
+        counts = Counter(found)
         return {place: (1 + math.log(count)) * self.weights[place] for place, count in sorted(counts.items())}
 
 
@@ -77,8 +86,12 @@ def words(text: str) -> Iterator[str]:
 def letters(text: str) -> Iterator[str]:
     """Runs of letters within a word, its borders among them."""
     for word in text.lower().split():
-        framed = f" {word} "
-        for length in range(SHORTEST, LONGEST + 1):
-            if length > len(framed):
-                break
-            yield from (f"c{framed[start : start + length]}" for start in range(len(framed) - length + 1))
+        yield from runs(word)
+
+
+def runs(word: str) -> Iterator[str]:
+    framed = f" {word} "
+    for length in range(SHORTEST, LONGEST + 1):
+        if length > len(framed):
+            break
+        yield from (f"c{framed[start : start + length]}" for start in range(len(framed) - length + 1))

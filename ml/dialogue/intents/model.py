@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ml.dialogue.intents.encoder import SentenceEncoder
+from ml.dialogue.intents.encoder import SentenceEncoder, as_halves
 from ml.dialogue.intents.lexical import Lexicon
 from ml.dialogue.intents.linear import Linear
 from ml.dialogue.intents.outside import Detector, Known, View, signs_of
@@ -44,8 +43,7 @@ class Parts:
 @dataclass(frozen=True)
 class IntentModel:
     """Reads texts. `accept` is the probability from which an intent is acted on; both it and the detector's threshold
-    were chosen on questions that the model had not seen. With `half` the encoder multiplies in bfloat16: about twice as
-    quick on a processor that can, and slower on one that cannot.
+    were chosen on questions that the model had not seen.
     """
 
     labels: tuple[str, ...]
@@ -61,13 +59,17 @@ class IntentModel:
     detector: Detector | None = None
     accept: float = 0.5
     version: str = ""
-    half: bool = False
+
+    def halved(self) -> IntentModel:
+        """The same that multiplies in bfloat16: about twice as quick on a processor that can, and slower on one that
+        cannot. It is not for saving.
+        """
+        return replace(self, encoder=self.encoder.halved(), upper=as_halves(self.upper))
 
     @torch.no_grad()
     def parts(self, texts: Sequence[str]) -> Parts:
-        with self._precision():
-            hidden = self.encoder.lower(texts)
-            tuned, frozen = self.encoder.sentences(hidden, self.upper, self.encoder.upper)
+        hidden = self.encoder.lower(texts)
+        tuned, frozen = self.encoder.sentences(hidden, self.upper, self.encoder.upper)
         return self._scored(texts, tuned, frozen)
 
     @torch.no_grad()
@@ -75,12 +77,8 @@ class IntentModel:
         """Without the untouched upper layers, where nothing looks at what they say."""
         if self.detector is not None and not self.detector.sees_tuned:
             return self.parts(texts)
-        with self._precision():
-            (tuned,) = self.encoder.sentences(self.encoder.lower(texts), self.upper)
+        (tuned,) = self.encoder.sentences(self.encoder.lower(texts), self.upper)
         return self._scored(texts, tuned, torch.zeros_like(tuned))
-
-    def _precision(self) -> AbstractContextManager[object]:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.half)
 
     def _scored(self, texts: Sequence[str], tuned: Tensor, frozen: Tensor) -> Parts:
         return Parts(

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.billing import gateway
 from apps.billing import services as billing
-from apps.billing.models import OperationState, StripeOperation, Subscription
+from apps.billing.models import OperationState, Plan, StripeOperation, Subscription
 from apps.billing.services import changes, operations, outbox
 from apps.core import tenancy
 from apps.core.errors import PaymentsUnavailable, PreviewOutdated, StripeRefused
@@ -223,3 +224,49 @@ def test_what_was_given_up_waits_no_more(payments: Simulator, org_a: Tenant, mon
     send_what_waits(org_a)
     assert states(org_a) == [("change_items", "unknown")]
     assert subscription_of(org_a).next_at is None
+
+
+def test_a_downgrade_that_was_refused_takes_none_back_that_was_confirmed_since(
+    payments: Simulator, org_a: Tenant, monkeypatch: pytest.MonkeyPatch, pass_time: PassTime
+) -> None:
+    subscribe(payments, org_a, "enterprise")
+    shown = billing.preview_change(org_a.actor, plan="pro", when="period_end")
+    real = changes.perform
+
+    def refused(operation: StripeOperation) -> StripeOperation:
+        monkeypatch.setattr(changes, "perform", real)
+        operations.note(operation, state=OperationState.FAILED)
+        other = billing.preview_change(org_a.actor, plan="pro", seats=4, when="period_end")
+        billing.confirm_change(org_a.actor, other.token)
+        raise StripeRefused("No.")
+
+    monkeypatch.setattr(changes, "perform", refused)
+    with pytest.raises(StripeRefused):
+        billing.confirm_change(org_a.actor, shown.token)
+    billing.refresh(org_a.id)
+    row = subscription_of(org_a)
+    assert (row.plan.code, row.next_at, row.next_seats) == ("enterprise", row.period_end, 4), "as it is paid for"
+    pass_time(32)
+    billing.refresh(org_a.id)
+    assert (subscription_of(org_a).plan.code, subscription_of(org_a).seats) == ("pro", 4)
+
+
+@pytest.mark.parametrize("after", [{"plan": "pro"}, {"seats": 6}], ids=["another plan", "fewer seats"])
+def test_a_downgrade_goes_on_waiting_where_the_plan_includes_more_seats_meanwhile(
+    payments: Simulator, org_a: Tenant, pass_time: PassTime, after: dict[str, Any]
+) -> None:
+    subscribe(payments, org_a, "pro" if "seats" in after else "enterprise", seats=9 if "seats" in after else 5)
+    before = subscription_of(org_a)
+    shown = billing.preview_change(org_a.actor, when="period_end", **after)
+    billing.confirm_change(org_a.actor, shown.token)
+    waiting = subscription_of(org_a)
+    assert (waiting.plan_id, waiting.seats, waiting.next_seats) == (before.plan_id, before.seats, shown.seats)
+    Plan.objects.filter(code="pro").update(included_seats=F("included_seats") + 1)
+    billing.refresh(org_a.id)
+    row = subscription_of(org_a)
+    assert (row.plan_id, row.seats, row.next_at) == (before.plan_id, before.seats, before.period_end), "paid for"
+    assert (row.next_price.plan.code, row.next_seats) == ("pro", shown.seats + 1), "as it is billed from then on"
+    pass_time(32)
+    billing.refresh(org_a.id)
+    row = subscription_of(org_a)
+    assert (row.plan.code, row.seats, row.next_at) == ("pro", shown.seats + 1, None)

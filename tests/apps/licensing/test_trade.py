@@ -132,6 +132,24 @@ def test_two_that_sell_to_each_other_never_wait_for_each_other(
         assert licence.state == ("active" if act == "deliver" else "revoked")
 
 
+def test_new_keys_of_what_two_have_sold_to_each_other_never_wait_for_each_other(
+    org_a: Tenant, org_b: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As their pages make them: each in one transaction, of the holder's."""
+    for buyer, vendor in ((org_a, org_b), (org_b, org_a)):
+        deliver(order_of(buyer, make_policy(vendor, **FOR_SALE)))
+    meeting(monkeypatch, trade, "replace_key_of")
+
+    def make_key(tenant: Tenant) -> str:
+        with tenancy.scope(tenant.id):
+            return licensing.new_key_of_held(tenant.actor, HeldLicence.objects.get().pk)
+
+    keys = together([lambda: make_key(org_a), lambda: make_key(org_b)])
+    assert [str(key)[:3] for key in keys] == ["lk_", "lk_"]
+    for tenant in (org_a, org_b):
+        assert len(audit_of(tenant, "held_licence.key_made")) == len(audit_of(tenant, "licence.key_replaced")) == 1
+
+
 def test_the_holder_makes_a_key_and_fetches_the_file(org_a: Tenant, org_b: Tenant) -> None:
     deliver(order_of(org_b, make_policy(org_a, **FOR_SALE)))
     sign()

@@ -152,8 +152,8 @@ def test_the_shipped_encoder_knows_words_that_it_was_not_taught() -> None:
         "how much is one dollar in yen": "exchange_rate",
         "terminate my contract with you": "close_account",
     }
-    for half in (False, True):
-        readings = replace(made, half=half).read(list(asked))
+    for model in (made, made.halved()):
+        readings = model.read(list(asked))
         assert [reading.best.intent for reading in readings] == list(asked.values())
 
 

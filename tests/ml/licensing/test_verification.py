@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -186,3 +186,37 @@ def test_files_of_a_model_are_those_of_the_licence(vendor, tmp_path):
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a//b", "", "c:\\x", "a\\b", "a/./b", "a\0b"])
 def test_a_licence_names_no_file_outside_the_product(vendor, path):
     assert verify(vendor, vendor.licence(artefacts=(Artefact(path, "0" * 64),))).status is Status.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda vendor: {"data": vendor.licence().replace(b"A", b"B", 1)},
+        lambda vendor: {"data": vendor.licence(), "product": "another"},
+        lambda vendor: {"data": vendor.licence(), "revocations": b"no list"},
+    ],
+    ids=["a forged file", "another product", "a damaged list"],
+)
+def test_a_file_that_is_refused_was_looked_at_all_the_same(vendor, tmp_path, refused):
+    state = tmp_path / "state.json"
+    assert verify(vendor, vendor.licence(), state=state).status is Status.VALID
+    verdict = verify(vendor, **refused(vendor), state=state, surroundings=at(NOW + 40 * DAY))
+    assert not verdict.may_start_new
+    assert verify(vendor, vendor.licence(), state=state).status is Status.CLOCK_ROLLED_BACK
+
+
+def test_a_file_that_is_refused_first_leaves_no_memory(vendor, tmp_path):
+    state = tmp_path / "state.json"
+    assert not verify(vendor, b"no licence", state=state).may_start_new
+    assert not state.exists()
+    state.write_bytes(b"damaged")
+    assert not verify(vendor, b"no licence", state=state).may_start_new
+    assert state.read_bytes() == b"damaged"
+
+
+@pytest.mark.parametrize("broken", [datetime(2038, 1, 19, tzinfo=UTC), datetime(2099, 12, 31, tzinfo=UTC)])
+def test_a_broken_clock_that_ran_far_ahead_can_be_set_right(vendor, tmp_path, broken):
+    state = tmp_path / "state.json"
+    assert verify(vendor, vendor.licence(), state=state, surroundings=at(broken)).status is Status.EXPIRED
+    assert verify(vendor, b"no licence", state=state, surroundings=at(broken)).status is Status.MALFORMED
+    assert verify(vendor, vendor.licence(), state=state, surroundings=at(NOW)).status is Status.VALID
