@@ -120,7 +120,9 @@ class GenerationForm(forms.Form):
         """Open when something in there is wrong, or differs from the defaults."""
         if any(name in self.errors for name in self.ADVANCED):
             return True
-        return any(str(self[name].value() or "") != str(self.fields[name].initial or "") for name in self.ADVANCED)
+        # What is sent are strings, also of a nought.
+        shown = {name: (self[name].value(), self.fields[name].initial) for name in self.ADVANCED}
+        return any(str(value or 0) != str(initial or 0) for value, initial in shown.values())
 
     def clean_stop(self) -> list[str]:
         stops = _lines(self.cleaned_data["stop"])

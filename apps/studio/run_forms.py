@@ -40,6 +40,10 @@ class RunForm(GenerationForm):
         super().__init__(*args, **kwargs)
         choices = self.fields["model"].choices  # type: ignore[attr-defined]
         self.fields["second_model"].choices = [("", _("Choose a model")), *choices]  # type: ignore[attr-defined]
+        if len({version.pk for _name, version in self.models}) == 1:
+            self.fields["second_model"].help_text = _(
+                "There is only one model here. Whoever runs this installation can register another."
+            )
 
     def clean_temperatures(self) -> tuple[float, ...]:
         words = self.cleaned_data["temperatures"].replace("，", ",").replace(";", ",").split(",")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from django import forms
 from django.utils.dates import WEEKDAYS
@@ -12,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
+from apps.core import zones
 from apps.registry import services as registry
 from apps.studio.bulk_forms import template_choices
 from apps.studio.models import BulkRun, Frequency, Schedule
@@ -74,7 +74,9 @@ class ScheduleForm(forms.Form):
             (name, name if name == version.name else f"{name} ({version.name})")
             for name, version in registry.available()
         ]
-        chosen["zone"].choices = [(name, name) for name in sorted(available_timezones())]
+        # A program may have set another than those that people choose from.
+        names = {*zones.offered(), *([schedule.zone] if schedule else [])}
+        chosen["zone"].choices = [(name, name) for name in sorted(names)]
 
     def clean_sources(self) -> tuple[str, ...]:
         lines = tuple(line.strip() for line in self.cleaned_data["sources"].splitlines() if line.strip())

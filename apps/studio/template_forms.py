@@ -18,26 +18,14 @@ from apps.studio.requests import DEFAULT_MAX_TOKENS, MAX_SEED
 from apps.studio.services.templates import TemplateFacts
 from apps.studio.services.templates.writing import MOST_EXAMPLES
 from apps.studio.texts import error_text
+from apps.studio.variable_forms import lines
 from ml.text.prompts import MAX_TEMPLATE_CHARS, Source
-from ml.text.variables import MAX_VARIABLES, Type, Variable
+from ml.text.variables import Type, Variable
 from ml.types import SamplingParams
 
 PREFIX = "v_"
 OWN, NONE = "own", "none"
 DEFAULTS = SamplingParams()
-TYPES: dict[str, Any] = {
-    Type.TEXT: _("Text, one line"),
-    Type.LONG_TEXT: _("Long text"),
-    Type.CHOICE: _("Choice"),
-    Type.NUMBER: _("Number"),
-    Type.LIST: _("List"),
-    Type.FILE: _("File"),
-    Type.URL: _("Page on the web"),
-}
-
-
-def lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 class _Files(forms.ClearableFileInput):
@@ -170,58 +158,6 @@ def _bound(text: str) -> float | None:
 
 def model_choices(models: Any) -> list[tuple[str, str]]:
     return [(name, name if name == version.name else f"{name} ({version.name})") for name, version in models]
-
-
-class VariableForm(forms.Form):
-    """One row of the editor's list of variables."""
-
-    name = forms.RegexField(
-        label=_("Name in the prompt"),
-        regex=r"^[a-z][a-z0-9_]{0,39}$",
-        error_messages={"invalid": _("Small letters, digits and underscores.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
-    )
-    type = forms.ChoiceField(label=_("Type"), choices=list(TYPES.items()), initial=Type.TEXT)
-    label = forms.CharField(label=_("Label"), max_length=80, required=False)
-    help = forms.CharField(label=_("Help"), max_length=300, required=False)
-    default = forms.CharField(label=_("Default"), max_length=2_000, required=False)
-    choices = forms.CharField(
-        label=_("Choices"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "placeholder": _("One per line")}),
-    )
-    least = forms.CharField(label=_("At least"), max_length=12, required=False)
-    most = forms.CharField(label=_("At most"), max_length=12, required=False)
-    required = forms.BooleanField(label=_("Required"), required=False)
-    many = forms.BooleanField(label=_("Several files or pages"), required=False)
-
-    def definition(self) -> dict[str, Any]:
-        data = {key: value for key, value in self.cleaned_data.items() if key != "DELETE" and value not in ("", False)}
-        if "choices" in data:
-            data["choices"] = lines(data["choices"])
-        return data
-
-
-class _Variables(BaseFormSet):
-    def definitions(self) -> list[dict[str, Any]]:
-        """Of the rows that are filled in and not taken out."""
-        kept = [form for form in self.forms if form.has_changed() or form.initial]
-        return [form.definition() for form in kept if form.cleaned_data and not form.cleaned_data.get("DELETE")]
-
-
-VariableFormSet = formset_factory(
-    VariableForm, formset=_Variables, extra=1, can_delete=True, max_num=MAX_VARIABLES, absolute_max=MAX_VARIABLES + 10
-)
-
-
-def variable_rows(version: TemplateVersion | None) -> list[dict[str, Any]]:
-    """A version's variables as the editor's rows show them."""
-    rows = [dict(data) for data in version.variables] if version else []
-    for row in rows:
-        row["choices"] = "\n".join(row.get("choices", []))
-        if isinstance(row.get("default"), list):
-            row["default"] = "\n".join(row["default"])
-    return rows
 
 
 class ExampleForm(forms.Form):

@@ -34,7 +34,6 @@ STATUSES: dict[str, Promise] = {
     "cancelled": _("Stopped"),
     "failed": _("Failed"),
 }
-PLANS: dict[str, Promise] = {"Free": _("Free")}
 # By the error's stable code; a code that is missing here is shown with the service's own words.
 ERRORS: dict[str, Promise] = {
     "insufficient_quota": _(

@@ -1,4 +1,4 @@
-"""A call from outside that writes into a conversation of the support desk."""
+"""A call from outside that writes into a conversation of the support desk, or puts an image there."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.inbound import Action, Call, Input
 from apps.support.access import WRITE
 from apps.support.models import Contact, Conversation, Inbox, InboxKind, Message
+from apps.support.pushed import images_of
 from apps.support.services import contacts, conversations, messages
 from apps.support.services.inboxes import NO_INBOX
 from apps.support.services.storing import NO_CONVERSATION, Draft, by_contact, checked
@@ -34,7 +35,8 @@ def _post(call: Call) -> None:
     if kind not in KINDS:
         raise InvalidRequest("A message is incoming, outgoing or a note.", param="kind")
     digest = hashlib.sha256(f"{call.hook_id}:{call.key}".encode()).hexdigest()
-    draft = checked(Draft(str(call.inputs["text"]), f"hook-{digest[:40]}"))
+    text = str(call.inputs.get("text", ""))
+    draft = checked(Draft(text, f"hook-{digest[:40]}", files=images_of(call.inputs)))
     with tenancy.scope(actor.organization_id):
         place = _place(call.inputs)
         call.finish(_written(actor, place, kind, draft).pk)
@@ -108,7 +110,9 @@ ACTIONS = (
         _("Write into a conversation of the support desk"),
         WRITE,
         (
-            Input("text", _("What is said"), required=True),
+            Input("text", _("What is said")),
+            Input("image", _("An image: base64, a data URL, or its https address")),
+            Input("image_name", _("What the image is called")),
             Input("conversation", _("Conversation: its number or id")),
             Input("contact", _("Or the contact: your own id for them")),
             Input("inbox", _("With the contact: an inbox of the kind API, by name or id")),

@@ -1,6 +1,6 @@
 // The chat window: a contact's conversations, followed live, with what was not sent kept until it is.
 import { Picked, attachment, format, meter, upload } from "./widget-files.js";
-import { Line } from "./widget-line.js";
+import { Line, Watch } from "./widget-line.js";
 import { askFrame, colour } from "./widget-window.js";
 
 const facts = JSON.parse(document.getElementById("widget-facts").textContent);
@@ -86,10 +86,26 @@ async function showList() {
   talk.hidden = true;
   list.hidden = false;
   part("back").hidden = true;
+  const newest = (await fillList())[0];
+  if (shown) part("new").focus();
+  if (!newest || list.hidden || line) return;
+  line = new Watch(socketOf(newest.uuid), newest.last_sequence, {
+    hello: () => ({ secret }),
+    onAnswers: (answers) => {
+      answers.forEach(tellOf);
+      fillList();
+    },
+    onRefused: () => forget(),
+  });
+}
+
+async function fillList() {
   const rows = secret ? await call("GET", "/contacts/me/conversations").catch(() => []) : [];
   part("conversations").replaceChildren(...rows.map(row));
-  if (shown) part("new").focus();
+  return rows;
 }
+
+const socketOf = (uuid) => `/ws/support/widget/${encodeURIComponent(facts.token)}/${uuid}/`;
 
 function row(each) {
   const item = document.createElement("li");
@@ -109,6 +125,8 @@ function row(each) {
 // ---------------------------------------------------------------- one conversation
 
 function showTalk(id, uuid) {
+  line?.close();
+  line = null;
   list.hidden = true;
   talk.hidden = false;
   part("back").hidden = false;
@@ -124,7 +142,7 @@ function showTalk(id, uuid) {
 
 function follow(uuid) {
   line?.close();
-  line = new Line(`/ws/support/widget/${encodeURIComponent(facts.token)}/${uuid}/`, {
+  line = new Line(socketOf(uuid), {
     after: () => last,
     hello: () => ({ secret }),
     onFrame: take,
@@ -161,11 +179,13 @@ function add(message) {
   const next = [...log.children].find((each) => Number(each.dataset.sequence) > message.sequence);
   log.insertBefore(item, next ?? log.querySelector("[data-echo]"));
   log.scrollTop = log.scrollHeight;
-  if (message.kind === "outgoing") {
-    unread = shown ? 0 : unread + 1;
-    tellPage({ type: "unread", count: unread });
-    tellPage({ type: "message", message: { id: message.sequence, content: message.content, message_type: 1 } });
-  }
+  if (message.kind === "outgoing") tellOf(message);
+}
+
+function tellOf(message) {
+  unread = shown ? 0 : unread + 1;
+  tellPage({ type: "unread", count: unread });
+  tellPage({ type: "message", message: { id: message.sequence, content: message.content, message_type: 1 } });
 }
 
 function bubble(message) {

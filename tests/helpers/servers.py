@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
+
 
 class Server(ThreadingHTTPServer):
     seen: list[tuple[str, str, dict[str, str], bytes]]
@@ -34,6 +36,8 @@ class _Handler(BaseHTTPRequestHandler):
             "/redirect": (302, {"location": "http://169.254.169.254/"}, b""),
             "/large": (200, {}, b"x" * 5000),
             "/packed": (200, {"content-encoding": "gzip"}, b"x"),
+            "/gate.png": (200, {"content-type": "image/png"}, PNG),
+            "/gone.png": (404, {}, b""),
         }.get(self.path, (200, {}, b'{"ok": true}'))
         self.send_response(status)
         for name, value in headers.items():

@@ -126,7 +126,7 @@ def _give_back(client: Any, invoice: str, key: str) -> None:
             continue
         charge = client.v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
         if charge and charge.amount_refunded < charge.amount:
-            params = {"payment_intent": intent, "metadata": {"operation": operation_named(key)}}
+            params: Any = {"payment_intent": intent, "metadata": {"operation": operation_named(key)}}
             with stripe(keyed=True) as keyed:
                 keyed.v1.refunds.create(params, {"idempotency_key": f"{key}:refund:{intent}"})
 

@@ -157,7 +157,9 @@ def _words_of(method: Any) -> str:
     """A card by its make and last digits, anything else by its kind."""
     if method is None:
         return ""
-    return f"{method.card.brand} {method.card.last4}" if method.card else str(method.type)
+    if not method.card:
+        return str(method.type)
+    return f"{str(method.card.brand).replace('_', ' ').title()} {method.card.last4}"
 
 
 def _subscription(found: Any) -> RemoteSubscription:

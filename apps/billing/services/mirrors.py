@@ -240,12 +240,21 @@ def _bill_rest(account: BillingAccount, row: Subscription) -> None:
     write_operation(account.organization_id, "create_invoice", f"rest:{row.pk}", whose)
 
 
+def _plain(value: object) -> str | int | None:
+    return value if value is None or isinstance(value, int) else str(value)
+
+
 def _tell(account: BillingAccount, row: Subscription, before: dict[str, object] | None) -> None:
     facts = {"plan": row.plan.code, "status": str(row.status), "seats": row.seats}
+    by = system(account.organization_id)
     old = {"plan": before and _code_of(before["plan_id"]), "status": before and str(before["status"])}
     if before is not None and (old["plan"], old["status"], before["seats"]) == tuple(facts.values()):
+        # Without a word of it the database would write that it was changed outside the application.
+        now = {name: getattr(row, name) for name in _FIELDS}
+        changed = [name for name in _FIELDS if before[name] != now[name]]
+        was, became = ({name: _plain(values[name]) for name in changed} for values in (before, now))
+        audit.record(by, "subscription.copied", row, before=was, after=became)
         return
-    by = system(account.organization_id)
     audit.record(by, "subscription.updated", row, before=old if before else {"plan": FREE_PLAN}, after=facts)
     events.record("subscription.changed", row.pk, facts)
 

@@ -54,5 +54,5 @@ def seats(request: HttpRequest) -> HttpResponse:
 
 def _invited() -> list[Invitation]:
     """Who holds a seat without having taken it yet."""
-    rows: Any = Invitation.objects.open().filter(expires_at__gt=timezone.now())
-    return list(rows.select_related("custom_role").order_by("-id")[:MOST_INVITED])
+    rows: Any = Invitation.objects.open().select_related("custom_role").filter(expires_at__gt=timezone.now())
+    return list(rows.order_by("-id")[:MOST_INVITED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -17,6 +18,10 @@ from apps.studio.models.safety import SafetyPolicy
 from apps.studio.models.templates import TemplateVersion
 from apps.studio.models.voices import BrandVoiceVersion
 from ml.types import EngineRequest, Message, SamplingParams
+
+LONGEST_TITLE = 80
+# A file that a message carries, as conversations quote it.
+_QUOTED_FILE = re.compile(r"\[([^\]\n]+)\]\n.*?\n\[/\1\]\s*", re.DOTALL)
 
 
 class Kind(models.TextChoices):
@@ -118,13 +123,16 @@ class Generation(Job):  # type: ignore[django-manager-missing]
 
     @property
     def title(self) -> str:
-        """A line for lists: the product of the brief, the first text of a template's variables, else the prompt."""
+        """A line for lists: the product of the brief, the first of a template's values in its prompt, or the prompt."""
         if self.brief:
             return str(self.brief.get("product", ""))
-        if first := next((value for value in (self.variables or {}).values() if value and isinstance(value, str)), ""):
-            return " ".join(first.split())[:80]
-        last = self.messages[-1]["content"] if self.messages else self.prompt
-        return " ".join(last.split())[:80]
+        said = str(self.messages[-1]["content"] if self.messages else self.prompt)
+        last = _QUOTED_FILE.sub("", said) or said
+        given = [value for value in (self.variables or {}).values() if value and isinstance(value, str)]
+        # The database keeps no order of names.
+        first = min(given, key=lambda value: (value not in last, last.find(value)), default=last)
+        line = " ".join(first.split())
+        return line if len(line) <= LONGEST_TITLE else f"{line[: LONGEST_TITLE - 1].rstrip()}…"
 
     @property
     def total_tokens(self) -> int:

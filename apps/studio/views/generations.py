@@ -18,6 +18,7 @@ from apps.accounts.access import Actor, organization_page, waiting_page
 from apps.billing import services as billing
 from apps.billing.budgets import states_for
 from apps.billing.models import LedgerEntry
+from apps.billing.texts import shown
 from apps.core import tenancy, undo
 from apps.core.errors import MillraceError, NotFound
 from apps.core.jobs import TERMINAL, Status
@@ -47,7 +48,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     usage = billing.usage_summary(actor.organization_id, figures)
     context: dict[str, Any] = {
         "budgets": states_for(actor.user_id),
-        "plan": texts.PLANS.get(usage.plan, usage.plan),
+        "plan": shown(usage.plan),
         "features": figures.limits.features,
         "may_read": READ in actor.permissions,
         "guide": _guide(request),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.support import automation
 from apps.support.canned import NAMES
@@ -74,7 +75,7 @@ class MacroForm(SettingForm):
 
 class RuleForm(SettingForm):
     name = forms.CharField(label=_("Name"), max_length=80)
-    event = forms.ChoiceField(label=_("When"), choices=list(automation.EVENTS.items()))
+    event = forms.ChoiceField(label=pgettext_lazy("a rule", "When"), choices=list(automation.EVENTS.items()))
     active = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     position = forms.IntegerField(
         label=_("Place in the order"),

@@ -13,6 +13,7 @@ from django.forms import formset_factory
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
+from apps.core import zones
 from apps.support import hours
 from apps.support.editors.base import PLAIN, Row, Rows, SettingForm
 
@@ -130,7 +131,7 @@ class HoursForm(SettingForm):
 
     @staticmethod
     def zones() -> list[str]:
-        return sorted(available_timezones())
+        return zones.offered()
 
     def clean_time_zone(self) -> str:
         given = " ".join(str(self.cleaned_data["time_zone"]).split()).replace(" ", "_")

@@ -242,8 +242,13 @@ def queue_place(conversation: Conversation) -> int | None:
 
 
 def is_present(membership_id: UUID) -> bool:
-    since = timezone.now() - timedelta(seconds=PRESENT_SECONDS)
-    return bool(Agent.objects.filter(membership_id=membership_id, seen_at__gt=since).exists())
+    row: Agent | None = Agent.objects.filter(membership_id=membership_id).first()
+    return row is not None and is_there(row)
+
+
+def is_there(agent: Agent) -> bool:
+    """Whether their console has said lately that it is open."""
+    return agent.seen_at is not None and agent.seen_at > timezone.now() - timedelta(seconds=PRESENT_SECONDS)
 
 
 def note_presence(actor: Actor, availability: str | None = None) -> Agent:

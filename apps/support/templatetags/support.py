@@ -9,6 +9,7 @@ from django import template
 from django.utils.translation import gettext, ngettext
 
 from apps.accounts.models import Membership
+from apps.support import words_bot
 from apps.support.automation import EVENTS
 from apps.support.editors.choices import FIELD_SOURCES, Choices
 from apps.support.errors_mail import ERRORS
@@ -56,6 +57,19 @@ def of_message(turns: dict[int, TurnRecord], message: Message) -> TurnRecord | N
 
 
 @register.filter
+def outcome_words(turn: TurnRecord) -> str:
+    """What came of a turn, and why."""
+    words = words_bot.outcome(turn.outcome)
+    return f"{words} ({words_bot.reason(turn.reason)})" if turn.reason else words
+
+
+@register.filter
+def provenance_words(message: Message) -> str:
+    """Which versions a reply of the bot comes from."""
+    return " · ".join(words_bot.provenance(message.provenance))
+
+
+@register.filter
 def file_link(file: MessageFile) -> str:
     return files.link(file)
 
@@ -91,6 +105,7 @@ def _because(why: str, details: dict[str, Any]) -> str:
         facts = {"message": details.get("message"), "why": problem_words(str(details.get("problem", "")))}
         return gettext("message %(message)s did not get there by mail: %(why)s") % facts
     words = sentences.get(why, "")
+    details = details | {"reason": words_bot.reason(str(details.get("reason", "")))}
     try:
         return words % details if words else ""
     except KeyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -76,7 +77,7 @@ def flows_page(request: HttpRequest) -> HttpResponse:
         if saved:
             return redirect("flow", made[0].number)
     context = {
-        "page": page, "rows": [(row, _standing(row)) for row in page.rows], "form": form, "problems": problems,
+        "page": page, "rows": _with_standing(actor.organization_id, page.rows), "form": form, "problems": problems,
         "may_write": WRITE in actor.permissions, "tab": "flows",
     }  # fmt: skip
     return render(request, "support/bot/flows.html", context, status=first_errors([form]))
@@ -209,6 +210,12 @@ def _changed(actor: Any, version: FlowVersion, values: dict[str, Any]) -> FlowVe
 
 
 def _standing(version: FlowVersion) -> str:
-    settings = flows.settings_of(version.organization_id)
-    approved = set(FlowApproval.objects.filter(version=version).values_list("version_id", flat=True))
-    return str(flows.standing_of(version, settings.flows_id, approved))
+    [(_version, standing)] = _with_standing(version.organization_id, [version])
+    return standing
+
+
+def _with_standing(organization_id: UUID, versions: Sequence[FlowVersion]) -> list[tuple[FlowVersion, str]]:
+    """Each with whether it is live, approved or a draft."""
+    live = flows.settings_of(organization_id).flows_id
+    approved: set[object] = set(FlowApproval.objects.filter(version__in=versions).values_list("version_id", flat=True))
+    return [(each, str(flows.standing_of(each, live, approved))) for each in versions]

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -40,7 +41,7 @@ ROWS, SHOWN, MOST_CHOICES = 50, 60, 200
 TABS: dict[str, tuple[Any, dict[str, str]]] = {
     "queue": (_("Queue"), {"queue": "1"}),
     "mine": (_("Mine"), {"assignee": "me", "status": "open"}),
-    "open": (_("Open"), {"status": "open"}),
+    "open": (pgettext_lazy("conversations", "Open"), {"status": "open"}),
     "pending": (_("With the bot"), {"status": "pending"}),
     "snoozed": (_("Snoozed"), {"status": "snoozed"}),
     "resolved": (_("Resolved"), {"status": "resolved"}),
@@ -104,6 +105,8 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
         "tabs": [(name, label) for name, (label, _filters) in TABS.items()],
         "rows": [(row, due.get(row.pk)) for row in rows[:ROWS]],
         "has_more": len(rows) > ROWS,
+        # Where nobody waits, what one has oneself must not be overlooked.
+        "own": 0 if rows or tab != "queue" or not mine else reading.listed(actor, TABS["mine"][1], mine).count(),
         "chosen": chosen,
         "inboxes": list(Inbox.objects.filter(archived_at=None).order_by("name")),
         "labels": list(Label.objects.order_by("title")),

@@ -126,7 +126,7 @@ def routing_page(request: HttpRequest) -> HttpResponse:
     known = {row.membership_id: row for row in Agent.objects.all()}
     loads = assignment.loads_of(list(known))
     rows = [
-        (each, known.get(each.pk), loads.get(each.pk, 0), assignment.is_present(each.pk))
+        (each, known.get(each.pk), loads.get(each.pk, 0), each.pk in known and assignment.is_there(known[each.pk]))
         for each in Membership.objects.for_pages()[:200]
         if WRITE in each.permissions
     ]

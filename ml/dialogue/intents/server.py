@@ -13,8 +13,8 @@ from ml.dialogue.types import Reading
 from ml.types import ModelUnavailable
 
 MOST = 64
-# Who was answered together asks again together: so long is waited for the next of them, which is nothing beside the time
-# that a batch takes, and saves reading the first of them by themselves.
+# Who was answered together asks again together. So long is waited for the next of them, which is nothing beside the
+# time that a batch takes, and saves reading the first of them by themselves.
 TOGETHER_SECONDS = 0.001
 
 

@@ -91,6 +91,18 @@ def test_a_cancellation_can_be_taken_back(payments: Simulator, org_a: Tenant, pa
     assert len(audit_of(org_a, "subscription.cancelled")) == 2
 
 
+def test_what_is_copied_from_stripe_is_not_told_of_as_done_outside_the_application(
+    payments: Simulator, org_a: Tenant, pass_time: PassTime
+) -> None:
+    subscribe(payments, org_a)
+    billing.cancel_subscription(org_a.actor)
+    billing.keep_subscription(org_a.actor)
+    pass_time(32)
+    billing.refresh(org_a.id)
+    assert len(audit_of(org_a, "subscription.copied")) >= 3
+    assert audit_of(org_a, "database.updated") == []
+
+
 def test_cancelled_at_once_it_ends_at_once_however_often_it_is_asked(payments: Simulator, org_a: Tenant) -> None:
     subscribe(payments, org_a)
     together([lambda: billing.cancel_subscription(org_a.actor, at_once=True)] * 3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,14 +14,15 @@ from django.db import connections
 from apps.accounts import services as accounts
 from apps.accounts.models import Membership, Role
 from apps.core import tenancy
-from apps.support.models import Contact, Conversation, Message
-from apps.support.services import inboxes
+from apps.support.models import Contact, Conversation, Message, MessageFile
+from apps.support.services import files, inboxes
 from apps.webhooks.models import InboundHook
 from apps.webhooks.services import calls as taking
 from apps.webhooks.services import inbound
 from tests.helpers.desk import Desk
 from tests.helpers.inbound import call, calls_of, standard
 from tests.helpers.people import Tenant, acting, add_person, member_of
+from tests.helpers.servers import PNG, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TO_CONVERSATION = {"text": "$.text", "conversation": "$.ticket", "kind": "$.kind"}
@@ -136,3 +139,65 @@ def test_an_address_loses_what_its_person_loses(desk: Desk) -> None:
     taking.run_calls()
     assert last_call(tenant) == ("failed", "hook_owner_left")
     assert len(said(tenant, talk)) == 1
+
+
+TO_IMAGE = {"image": "$.picture", "image_name": "$.called", "text": "$.text", "conversation": "$.ticket"}
+
+
+def images_in(tenant: Tenant, conversation: Conversation) -> list[tuple[str, str, str, bytes]]:
+    with tenancy.scope(tenant.id):
+        rows = MessageFile.objects.filter(message__conversation=conversation).select_related("message").order_by("id")
+        return [(row.message.content, row.name, row.media_type, files.stored(row).path.read_bytes()) for row in rows]
+
+
+def test_a_call_pushes_an_image(desk: Desk) -> None:
+    tenant, talk = desk.tenant, desk.begin()
+    hook, secret = opened(tenant.actor, TO_IMAGE)
+    encoded = base64.b64encode(PNG).decode()
+    for id, picture in (("1", encoded), ("2", f"data:image/png;base64,{encoded}")):
+        body = {"ticket": talk.number, "picture": picture, "called": "../gate 4.exe", "text": f"At the gate {id}"}
+        send(hook, secret, body, id)
+        send(hook, secret, body, id)
+    send(hook, secret, {"ticket": talk.number, "picture": encoded}, "3")
+    taking.run_calls()
+    assert images_in(tenant, talk) == [
+        ("At the gate 1", "gate 4.png", "image/png", PNG),
+        ("At the gate 2", "gate 4.png", "image/png", PNG),
+        ("", "image.png", "image/png", PNG),
+    ]
+
+
+def test_an_image_is_fetched_from_its_address(desk: Desk, settings: Any) -> None:
+    settings.OUTBOUND_ALLOW_PRIVATE = True
+    tenant, talk = desk.tenant, desk.begin()
+    hook, secret = opened(tenant.actor, TO_IMAGE)
+
+    with contextmanager(serve)() as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        send(hook, secret, {"ticket": talk.number, "picture": f"{address}/gate.png"}, "1")
+        send(hook, secret, {"ticket": talk.number, "picture": f"{address}/gone.png"}, "2")
+        taking.run_calls()
+    assert images_in(tenant, talk) == [("", "gate.png", "image/png", PNG)]
+    # An address that does not answer now may do so later.
+    assert last_call(tenant) == ("running", "")
+
+
+@pytest.mark.parametrize(
+    ("picture", "code"),
+    [
+        ("no base64!", "invalid_request"),
+        ("data:image/png,raw", "invalid_request"),
+        (base64.b64encode(b"<svg onload=alert(1)>").decode(), "file_not_taken"),
+        (base64.b64encode(b"MZ" + bytes(100)).decode(), "file_not_taken"),
+        ("", "invalid_request"),
+        ("http://169.254.169.254/latest/meta-data/", "outbound_refused"),
+        ("https://127.0.0.1/x.png", "outbound_refused"),
+    ],
+)
+def test_what_is_no_image_is_refused(desk: Desk, picture: str, code: str) -> None:
+    tenant, talk = desk.tenant, desk.begin()
+    hook, secret = opened(tenant.actor, TO_IMAGE)
+    send(hook, secret, {"ticket": talk.number, "picture": picture}, "1")
+    taking.run_calls()
+    assert last_call(tenant) == ("failed", code)
+    assert images_in(tenant, talk) == []

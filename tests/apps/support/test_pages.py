@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.accounts.models import User
+from apps.accounts.models import Membership, User
 from apps.core import tenancy
 from apps.support.models import Conversation, Inbox, Label, Macro, Message
 from apps.support.services import messages, reading, setup
@@ -112,6 +112,16 @@ def test_what_cannot_be_done_is_told_on_the_page(desk: Desk, ann: Client, name: 
     page = act(ann, conversation, name, **values)
     assert page.status_code == 400
     assert "notice-error" in page.content.decode()
+
+
+def test_where_nobody_waits_the_queue_says_what_is_ones_own(desk: Desk, ann: Client) -> None:
+    conversation = desk.begin()
+    assert "is yours" not in ann.get(reverse("desk")).text
+    with tenancy.scope(desk.tenant.id):
+        mine = Membership.objects.get(user__email__startswith="ann")
+    act(ann, conversation, "assign", agent=str(mine.pk))
+    page = ann.get(reverse("desk")).text
+    assert "Nobody waits." in page and "One conversation is yours." in page
 
 
 def test_an_unknown_act_is_not_there(desk: Desk, ann: Client) -> None:

@@ -17,7 +17,8 @@ from apps.core.errors import MillraceError
 from apps.studio.errors import unreadable
 from apps.studio.models import TemplateVersion
 from apps.studio.services import templates
-from apps.studio.template_forms import ExampleFormSet, TemplateForm, VariableFormSet, initial_of, variable_rows
+from apps.studio.template_forms import ExampleFormSet, TemplateForm, initial_of
+from apps.studio.variable_forms import VariableFormSet, variable_rows, with_new_names
 from ml.text import prompts
 from ml.text.prompts import PromptError, Source, Value
 from ml.text.variables import Type, variables_of
@@ -42,14 +43,15 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _edit(request: HttpRequest, actor: Actor, version: TemplateVersion | None) -> HttpResponse:
-    posted = request.POST or None
+    posted, new_names = with_new_names(request.POST) if request.POST else (None, [])
     form = TemplateForm(posted, initial=initial_of(version) if version else None)
     rows: Any = VariableFormSet(posted, initial=variable_rows(version), prefix="vars")
     examples: Any = ExampleFormSet(posted, version=version)
     preview, status = "", 200
     if posted is not None:
         status = 422
-        if form.is_valid() and rows.is_valid() and examples.is_valid():
+        valid = form.is_valid() and rows.is_valid() and examples.is_valid()
+        if valid and not (new_names and "preview" not in request.POST):
             facts = form.facts(rows.definitions(), examples.values(), version)
             try:
                 checked = templates.checked(facts)
@@ -59,6 +61,7 @@ def _edit(request: HttpRequest, actor: Actor, version: TemplateVersion | None) -
             except MillraceError as error:
                 _refuse(form, examples, error)
     context: dict[str, Any] = {"form": form, "rows": rows, "examples": examples, "version": version, "preview": preview}
+    context["new_names"] = ", ".join(new_names)
     return render(request, "studio/templates/edit.html", context, status=status)
 
 

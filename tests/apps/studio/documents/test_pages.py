@@ -244,6 +244,7 @@ def test_a_link_shows_the_document_and_nothing_else(org_a: Tenant, client_of: Cl
     policy = answer["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
+    assert "font-src 'self'" in policy, "its style sheet asks for a font"
     assert "noindex" in answer["x-robots-tag"]
     assert answer["referrer-policy"] == "no-referrer"
     assert "no-store" in answer["cache-control"]

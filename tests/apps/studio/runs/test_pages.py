@@ -99,6 +99,20 @@ def test_a_refusal_is_told_in_the_form_and_holds_nothing(owner: Client, org_a: T
     assert states(org_a) == {}
 
 
+def test_where_there_is_one_model_the_form_says_that_two_cannot_be_compared(owner: Client) -> None:
+    assert "There is only one model here." in owner.get("/runs/new/").text
+    register_model(ModelDefinition(name="rival", source="ml/house/text"))
+    assert "There is only one model here." not in owner.get("/runs/new/").text
+
+
+def test_a_refusal_opens_what_is_about_sampling_only_where_that_is_not_as_usual(owner: Client) -> None:
+    sent = {field.html_name: field.value() or "" for field in owner.get("/runs/new/").context["form"]} | {"top_k": "0"}
+    page = owner.post("/runs/new/", sent | {"differ": "models", "prompt": "Tea."})
+    assert page.status_code == 422 and not page.context["form"].advanced_is_open
+    page = owner.post("/runs/new/", sent | {"differ": "models", "prompt": "Tea.", "top_k": "5"})
+    assert page.context["form"].advanced_is_open
+
+
 def test_models_are_not_named_before_the_vote(owner: Client, org_a: Tenant) -> None:
     register_model(ModelDefinition(name="rival", source="ml/house/text"))
     address = run_of(owner, differ="models", second_model="rival")

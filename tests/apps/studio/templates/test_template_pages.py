@@ -81,6 +81,17 @@ def test_writing_with_a_template_records_what_it_was_made_from(
     assert "Tea, at last." in page and 'value="Tea"' in page
 
 
+def test_a_text_is_called_by_the_first_of_its_values_in_the_prompt(
+    org_a: Tenant, client: Client, member: Actor, model: Any
+) -> None:
+    variables = [{"name": "words", "type": "number"}, {"name": "product"}]
+    facts = templates.TemplateFacts(prompt="Write about {{ product }} in {{ words }} words.", variables=variables)
+    templates.create(member, "Short", facts)
+    filled = {key: value for key, value in FILLED.items() if not key.startswith("v_")}
+    client.post("/templates/short/", filled | {"v_words": "120", "v_product": "Green tea"})
+    assert [each.title for each in generations(org_a)] == ["Green tea"]
+
+
 def test_a_field_says_what_is_wrong_with_it(client: Client, copy: TemplateVersion, model: Any) -> None:
     answer = client.post("/templates/copy/", FILLED | {"v_product": ""}, headers={"accept": "application/json"})
     assert answer.status_code == 422 and list(answer.json()["errors"]) == ["v_product"]
@@ -139,8 +150,34 @@ def test_creating_and_editing_make_versions(client: Client, org_a: Tenant) -> No
 
 
 def test_what_is_wrong_with_a_prompt_is_said_at_the_prompt(client: Client) -> None:
-    answer = client.post("/templates/new/", {"name": "X", "prompt": "Sell {{ nothing }}."} | NO_ROWS)
-    assert answer.status_code == 422 and "There is no variable called nothing." in answer.content.decode()
+    answer = client.post("/templates/new/", {"name": "X", "prompt": "Sell {{ nothing."} | NO_ROWS)
+    assert answer.status_code == 422
+    assert answer.context["form"].errors["prompt"] and not answer.context["new_names"]
+
+
+def test_names_that_the_prompt_uses_become_rows_to_look_through(client: Client, org_a: Tenant) -> None:
+    prompt = "Sell {{ product }} to {{ reader }}{% for point in points %}, {{ point }}{% endfor %}."
+    page = client.post("/templates/new/", {"name": "Advert", "prompt": prompt} | NO_ROWS)
+    assert page.status_code == 422 and "The prompt has new variables: product, reader, points." in page.content.decode()
+    rows = page.context["rows"]
+    assert [row["name"].value() for row in rows] == ["product", "reader", "points"]
+    again = {"name": "Advert", "prompt": prompt, "vars-TOTAL_FORMS": "3", "vars-INITIAL_FORMS": "0"}
+    for number, row in enumerate(rows):
+        again |= {f"vars-{number}-name": row["name"].value(), f"vars-{number}-type": row["type"].value()}
+    assert client.post("/templates/new/", again | {"vars-2-type": "list"})["location"] == "/templates/advert/"
+    with tenancy.scope(org_a.id):
+        version = Template.objects.get(slug="advert").versions.get()
+    assert [(each.name, each.type) for each in version.fields] == [
+        ("product", "text"),
+        ("reader", "text"),
+        ("points", "list"),
+    ]
+
+
+def test_a_preview_takes_new_names_along(client: Client) -> None:
+    answer = client.post("/templates/new/", {"name": "X", "prompt": "Sell {{ tea }}.", "preview": "1"} | NO_ROWS)
+    assert answer.status_code == 200 and answer.context["preview"] == "Sell ‹Tea›."
+    assert "The prompt has new variables: tea." in answer.content.decode()
 
 
 def test_approving_and_production_go_by_the_versions_page(
