@@ -14,11 +14,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.access import Actor
 from apps.accounts.models import Organization
 from apps.billing.usage import tokens_by_day
 from apps.core.charts import Chart, Kind, Series, draw
 from apps.core.jobs import Status
 from apps.core.templatetags.ui import grouped
+from apps.studio.guide import state_for
 from apps.studio.models import Generation
 
 HISTORY_ROWS = 25
@@ -78,12 +80,15 @@ def _after(row: Generation) -> Q:
     return Q(created_at__gt=row.created_at) | Q(created_at=row.created_at, id__gt=row.pk)
 
 
-def unfinished_and_failed(organization_id: UUID, since: datetime) -> dict[str, int]:
-    """How many texts are being written (`active`), and how many have `failed` since then; in the tenant's scope."""
+def at_a_glance(actor: Actor, since: datetime) -> dict[str, Any]:
+    """How many texts are being written (`active`) and have `failed` since then, and which first steps have been done.
+
+    Small things of several tables, in one question; within the tenant's scope.
+    """
     rows = Generation.objects.of_studio()
     failed = rows.filter(status=Status.FAILED, created_at__gte=since)
-    counts = Organization.objects.filter(pk=organization_id)
-    return dict(counts.values(active=rows.unfinished().number(), failed=failed.number()).get())
+    parts = state_for(actor) | {"active": rows.unfinished().number(), "failed": failed.number()}
+    return dict(Organization.objects.filter(pk=actor.organization_id).values(**parts).get())
 
 
 def daily_tokens(now: datetime) -> Chart | None:

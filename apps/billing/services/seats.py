@@ -47,12 +47,13 @@ def seats_of(organization_id: UUID) -> Seats:
 
 def seats_with(found: Subscription | None) -> Seats:
     """The same of the live subscription, with one question; in the scope of the organization."""
-    is_free = found is None or found.status == Status.INCOMPLETE
-    plans: Any = Plan.objects.filter(code=FREE_PLAN) if is_free else Plan.objects.filter(pk=found.plan_id)
-    plan = plans.annotate(members=Membership.objects.all().number(), invited=_pending().number()).get()
-    if is_free:
+    taken = {"members": Membership.objects.all().number(), "invited": _pending().number()}
+    plans: Any = Plan.objects.annotate(**taken)
+    if found is None or found.status == Status.INCOMPLETE:
+        plan = plans.get(code=FREE_PLAN)
         total = plan.included_seats if gateway.mode() is not gateway.Mode.OFF else None
         return Seats(total, plan.members, plan.invited, plan.included_seats, plan.max_seats)
+    plan = plans.get(pk=found.plan_id)
     if found.price is None:
         return Seats(plan.max_seats, plan.members, plan.invited, plan.included_seats, plan.max_seats)
     agreed = found.price
