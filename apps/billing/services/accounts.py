@@ -89,9 +89,9 @@ def change_tax_details(actor: Actor, details: TaxDetails) -> BillingAccount:
     return account
 
 
-def paying_currency(account: BillingAccount) -> str:
+def paying_currency(organization_id: UUID) -> str:
     """The currency that is fixed because something was paid in it, or "". In the scope of the organization."""
-    return account.currency if _paid_invoices().exists() or _paid_orders().exists() else ""
+    return _currencies(organization_id).paid
 
 
 def spending_currency(organization_id: UUID) -> str:
@@ -99,18 +99,41 @@ def spending_currency(organization_id: UUID) -> str:
 
     In the scope of the organization. Usage is priced in the account's one currency: credit in another would lie idle.
     """
+    found = _currencies(organization_id)
+    return found.paid or (found.agreed if found.has_plan else found.given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Currencies:
+    """The account's currency, whether something was paid and a plan goes on in it, and that of the newest credit."""
+
+    agreed: str
+    has_paid: bool
+    has_plan: bool
+    given: str
+
+    @property
+    def paid(self) -> str:
+        return self.agreed if self.has_paid else ""
+
+
+def _currencies(organization_id: UUID) -> _Currencies:
+    """With one question; in the scope of the organization."""
+    paid_orders = Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED])
     found = Organization.objects.filter(pk=organization_id).values(
         agreed=Subquery(BillingAccount.objects.values("currency")[:1]),
-        has_invoice=Exists(_paid_invoices()),
-        has_order=Exists(_paid_orders()),
+        has_invoice=Exists(Invoice.objects.filter(paid_minor__gt=0)),
+        has_order=Exists(paid_orders),
         has_plan=Exists(Subscription.objects.filter(is_live=True, price__isnull=False)),
         given=Subquery(CreditEntry.objects.order_by("-created_at").values("currency")[:1]),
     )
-    facts = found.get()
-    agreed = str(facts["agreed"] or "")
-    if (facts["has_invoice"] or facts["has_order"]) and agreed:
-        return agreed
-    return agreed if facts["has_plan"] else str(facts["given"] or "")
+    facts: dict[str, Any] = dict(found.get())
+    return _Currencies(
+        agreed=facts["agreed"] or "",
+        has_paid=facts["has_invoice"] or facts["has_order"],
+        has_plan=facts["has_plan"],
+        given=facts["given"] or "",
+    )
 
 
 def open_portal(actor: Actor, *, return_url: str, flow: str = "") -> str:
@@ -118,14 +141,6 @@ def open_portal(actor: Actor, *, return_url: str, flow: str = "") -> str:
     actor.require(MANAGE)
     account = ensure_customer(actor.organization_id)
     return gateway.open_portal(account.stripe_id, return_url=return_url, flow=flow).url
-
-
-def _paid_invoices() -> Any:
-    return Invoice.objects.filter(paid_minor__gt=0)
-
-
-def _paid_orders() -> Any:
-    return Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED])
 
 
 def _tell_stripe(account: BillingAccount) -> None:

@@ -61,14 +61,14 @@ def plan(request: HttpRequest) -> HttpResponse:
     with tenancy.scope(actor.organization_id):
         row, ended = live_or_last()
         context = _context(actor, row, ended)
-        fixed = paying_currency(billing.account_of(actor.organization_id))
+        fixed = paying_currency(actor.organization_id)
     if row is not None and row.stripe_id:
         return _choose_change(request, row, context)
     initial: dict[str, Any] = {
         name: request.GET[name] for name in ("plan", "interval", "currency", "seats") if name in request.GET
     }
     with tenancy.scope(actor.organization_id):
-        seats = billing.seats_of(actor.organization_id)
+        seats = billing.seats_with(row)
     initial = {"interval": "month", "seats": max(1, seats.taken)} | initial
     form = PlanForm(request.POST or None, initial=initial, currency=fixed)
     if form.is_valid():

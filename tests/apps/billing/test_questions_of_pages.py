@@ -60,6 +60,6 @@ def test_with_many_members_each_in_a_role_of_its_own(org_a: Tenant, owner: Clien
     with tenancy.scope(org_a.id):
         for n, user in enumerate(users):
             role = CustomRole.objects.create(organization_id=org_a.id, name=f"Role {n}", permissions=["usage:read"])
-            Membership.objects.create(organization_id=org_a.id, user=user, role=Role.MEMBER, custom_role=role)
+            Membership.objects.create(organization_id=org_a.id, user=user, role=Role.CUSTOM, custom_role=role)
     _ask_each(owner)
     assert "Role 19" in owner.get(reverse("billing-seats")).content.decode()
