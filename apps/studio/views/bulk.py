@@ -27,7 +27,7 @@ from apps.registry.models import ModelVersion
 from apps.studio import bulk_export, texts
 from apps.studio.bulk_costs import Cost, cost_of
 from apps.studio.bulk_forms import BulkDraftForm, BulkFileForm
-from apps.studio.models import BulkRow, BulkRun, RowState, RunState
+from apps.studio.models import BrandVoiceVersion, BulkRow, BulkRun, RowState, RunState
 from apps.studio.services import bulk
 from apps.studio.services.bulk.drafts import RowProblem
 from apps.studio.services.bulk.taking import READ, WRITE
@@ -99,7 +99,7 @@ def _draft(request: HttpRequest, run: BulkRun, form: BulkDraftForm) -> HttpRespo
         "run": run,
         "form": form,
         "cost": _cost(run, dict(reversed(form.models))),
-        "preview": [_previewed(request, run, row) for row in first],
+        "preview": _previews(request, run, first),
         "problems": problems,
         "may_write": WRITE in actor.permissions,
     }
@@ -124,12 +124,17 @@ def _cost(run: BulkRun, models: Mapping[str, ModelVersion]) -> Cost | None:
     return cost_of(run.organization_id, run.estimate, models[run.model_name])
 
 
-def _previewed(request: HttpRequest, run: BulkRun, row: BulkRow) -> dict[str, Any]:
+def _previews(request: HttpRequest, run: BulkRun, rows: list[BulkRow]) -> list[dict[str, Any]]:
+    spoken = bulk.voice_of(run) if run.estimate and rows else None
+    return [_previewed(request, run, row, spoken) for row in rows]
+
+
+def _previewed(request: HttpRequest, run: BulkRun, row: BulkRow, spoken: BrandVoiceVersion | None) -> dict[str, Any]:
     """A row with what would be asked about it, or with why it cannot be asked."""
     if run.estimate is None or row.problem:
         return {"row": row, "cells": row.cells, "problem": row.problem_told}
     try:
-        spec = bulk.rendered(request.actor, run, row)  # type: ignore[attr-defined]
+        spec = bulk.rendered(request.actor, run, row, spoken)  # type: ignore[attr-defined]
     except RowProblem as problem:
         return {"row": row, "problem": told(said(problem.message), problem.message)}
     return {"row": row, "messages": spec.messages}
