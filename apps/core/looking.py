@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 # Of rows that all but a search would show, the planner takes nearly all to match a common word. It would then read the
 # table and read the query again for each of its rows, where the index has the answer.
@@ -28,5 +28,10 @@ def looking_for(query: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, st
         found = cursor.fetchone()[0] or ""
         try:
             yield cursor, found
-        finally:
+        except DatabaseError:
+            # The transaction is broken, and what is undone with it are these settings as well.
+            raise
+        except BaseException:
             cursor.execute(_LOOK_AT_ALL)
+            raise
+        cursor.execute(_LOOK_AT_ALL)

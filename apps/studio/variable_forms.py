@@ -94,7 +94,8 @@ def with_new_names(posted: Any) -> tuple[Any, list[str]]:
         data[f"vars-{row}-name"], data[f"vars-{row}-required"] = name, "on"
         data.setdefault(f"vars-{row}-type", str(Type.TEXT))
         data["vars-TOTAL_FORMS"] = str(max(int(data["vars-TOTAL_FORMS"]), row + 1))
-    return data, new
+    # Where there is no room for more, what the service says of it is the answer.
+    return data, new[: len(free)]
 
 
 def _names(posted: Any) -> frozenset[str]:

@@ -117,7 +117,7 @@ def verify(
             verdict, remembered = _judge(licence, listed, known, surroundings)
             kept = remembered == known or memory.save(state, remembered)
     except Refused as refusal:
-        _remember(state, surroundings.now())
+        _remember(state, surroundings)
         return Verdict(refusal.status, refusal.message, licence)
     if kept:
         return verdict
@@ -169,21 +169,23 @@ def _judge(
         status, message = _by_time(licence, now)
     except Refused as refusal:
         # It was this late all the same: a clock that is set back after a refusal is one that was set back.
-        return Verdict(refusal.status, refusal.message, licence, warnings), _passed(remembered, now)
-    return Verdict(status, message, licence, warnings), _passed(remembered, now)
+        return Verdict(refusal.status, refusal.message, licence, warnings), _passed(remembered, surroundings, now)
+    return Verdict(status, message, licence, warnings), _passed(remembered, surroundings, now)
 
 
-def _remember(state: Path | None, now: datetime) -> None:
+def _remember(state: Path | None, surroundings: Surroundings) -> None:
     """A file that is refused says nothing but that it was this late."""
     with contextlib.suppress(Refused), memory.held(state):
         known = memory.load(state)
-        later = _passed(known, now)
+        later = _passed(known, surroundings, surroundings.now())
         if later != known:
             memory.save(state, later)
 
 
-def _passed(known: Memory, now: datetime) -> Memory:
-    return known.seen(now) if now - known.highest <= FARTHEST_AHEAD else known
+def _passed(known: Memory, surroundings: Surroundings, now: datetime) -> Memory:
+    """What is remembered with this moment, unless it is far from everything that was signed or seen."""
+    witnessed = known.seen(*surroundings.witnesses).highest
+    return known.seen(now) if now - witnessed <= FARTHEST_AHEAD else known
 
 
 def _taken_in(listed: RevocationList, known: Memory) -> Memory:

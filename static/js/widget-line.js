@@ -58,12 +58,13 @@ export class Line {
 
 /** Hears what is answered in a conversation behind the number that is known of it, without showing it. */
 export class Watch extends Line {
-  constructor(path, known, { hello, onAnswers, onRefused }) {
+  constructor(path, known, { hello, onAnswers, onMoved, onRefused }) {
     const heard = { last: known };
     super(path, {
       after: () => heard.last,
       hello,
       onFrame: (frame) => {
+        if (frame.type === "moved") onMoved();
         if (frame.type !== "messages") return;
         const answers = frame.data.filter((each) => each.sequence > heard.last && each.kind === "outgoing");
         heard.last = Math.max(heard.last, frame.has_more ? frame.data.at(-1).sequence : frame.last);

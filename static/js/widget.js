@@ -95,6 +95,7 @@ async function showList() {
       answers.forEach(tellOf);
       fillList();
     },
+    onMoved: () => showList(),
     onRefused: () => forget(),
   });
 }

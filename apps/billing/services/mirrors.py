@@ -181,7 +181,7 @@ def _copy(row: Subscription, remote: RemoteSubscription, price: PlanPrice, seats
     for name in ("period_start", "period_end", "trial_end", "cancel_at", "ended_at", "paused_until"):
         setattr(row, name, getattr(remote, name))
     waits = row.next_at is not None and remote.period_start is not None and remote.period_start < row.next_at
-    is_smaller = row.price_id != price.pk or seats < row.seats
+    is_smaller = seats < row.seats or (row.price_id != price.pk and seats <= max(row.seats, row.next_seats or 0))
     if waits and row.next_price_id == price.pk and is_smaller:
         # Stripe bills it from the next period on; the larger one is paid for. How many seats it comes with may have
         # changed since, with what the plan includes.

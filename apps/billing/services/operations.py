@@ -37,6 +37,8 @@ OURS_FOR = timedelta(minutes=3)
 KEY_HOLDS = timedelta(hours=23)
 # A call that Stripe has failed for good is answered so to its key: what it did shows in what it made.
 LOOK_AFTER_ATTEMPTS = 3
+# So long is asked under one key after the other for what Stripe fails at each time.
+KEYS_FOR = timedelta(days=3)
 # Look at Stripe themselves at what has been done.
 REPEATABLE = frozenset({"end_second"})
 # Bill what waits for an invoice, so that the lines of months that were closed must be there before.
@@ -154,6 +156,8 @@ def _after_earlier(operation: StripeOperation) -> None:
                 resolve(each)
                 continue
         except MillraceError:
+            if operation.kind in DETAILS and _replace(each):
+                continue
             if not is_line:
                 # What is to stand on invoices is sent by the outbox then: it has been saved here.
                 if operation.kind not in DETAILS:
@@ -165,6 +169,14 @@ def _after_earlier(operation: StripeOperation) -> None:
     if operation.kind == "change_items" and any(each.kind not in LINES for each in earlier):
         _withdraw(operation)
         raise PreviewOutdated(CHANGED)
+
+
+def _replace(earlier: StripeOperation) -> bool:
+    """Closes what Stripe has failed at and has not done, where a later one says all of it again."""
+    with tenancy.scope(earlier.organization_id):
+        failed = StripeOperation.objects.filter(pk=earlier.pk, state__in=StripeOperation.UNDONE)
+        failed = failed.filter(spent_keys__gt=0, first_sent_at=None)
+        return bool(failed.update(state=OperationState.FAILED, problem="A later one says all of it."))
 
 
 def _earlier(operation: StripeOperation) -> list[StripeOperation]:
@@ -241,6 +253,8 @@ def _after_failure(operation: StripeOperation, error: PaymentsUnavailable) -> St
         # Of two who were failed under one key, one spends it: the next key is the same for both.
         same = StripeOperation.objects.filter(pk=operation.pk, spent_keys=operation.spent_keys)
         same.filter(state__in=StripeOperation.UNDONE).update(spent_keys=F("spent_keys") + 1, first_sent_at=None)
+    if timezone.now() - operation.created_at > KEYS_FOR:
+        _give_up(operation, "Stripe fails at it under every key.")
     raise error
 
 

@@ -20,8 +20,24 @@ from apps.studio.models.voices import BrandVoiceVersion
 from ml.types import EngineRequest, Message, SamplingParams
 
 LONGEST_TITLE = 80
-# A file that a message carries, as conversations quote it.
-_QUOTED_FILE = re.compile(r"\[([^\]\n]+)\]\n.*?\n\[/\1\]\s*", re.DOTALL)
+# The beginning of a file that a message carries, as conversations quote it, and how many there are at most.
+_QUOTED_FILE = re.compile(r"\[([^\]\n]{1,150})\]\n")
+MOST_QUOTED = 20
+
+
+def _without_files(said: str) -> str:
+    """What is said behind the files that are quoted first; all of it where there is nothing else."""
+    start = 0
+    for _ in range(MOST_QUOTED):
+        opened = _QUOTED_FILE.match(said, start)
+        end = f"\n[/{opened[1]}]" if opened else ""
+        closed = said.find(end, opened.end() - 1) if opened else -1
+        if closed < 0:
+            break
+        start = closed + len(end)
+        while start < len(said) and said[start].isspace():
+            start += 1
+    return said[start:] or said
 
 
 class Kind(models.TextChoices):
@@ -127,7 +143,7 @@ class Generation(Job):  # type: ignore[django-manager-missing]
         if self.brief:
             return str(self.brief.get("product", ""))
         said = str(self.messages[-1]["content"] if self.messages else self.prompt)
-        last = _QUOTED_FILE.sub("", said) or said
+        last = _without_files(said)
         given = [value for value in (self.variables or {}).values() if value and isinstance(value, str)]
         # The database keeps no order of names.
         first = min(given, key=lambda value: (value not in last, last.find(value)), default=last)

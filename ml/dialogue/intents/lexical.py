@@ -21,7 +21,8 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 SHORTEST, LONGEST = 2, 5
 # A feature of one text says nothing about others; of a handful of texts it may be all there is.
 FEW_TEXTS = 2_000
-WORDS_KEPT = 20_000
+# What is kept of words that come again; what has no blanks for so long is hardly one of them.
+WORDS_KEPT, LONGEST_KEPT = 5_000, 20
 
 
 class Lexicon:
@@ -30,7 +31,7 @@ class Lexicon:
     def __init__(self, features: Sequence[str], weights: Sequence[float]) -> None:
         self.features, self.weights = list(features), list(weights)
         self._places = {feature: place for place, feature in enumerate(self.features)}
-        self._of_words = lru_cache(WORDS_KEPT)(self._letters_of)
+        self._known = lru_cache(WORDS_KEPT)(self._letters_of)
 
     @classmethod
     def learn(cls, texts: Sequence[str]) -> Lexicon:
@@ -48,7 +49,7 @@ class Lexicon:
         starts, columns, values = [0], list[int](), list[float]()
         for text in texts:
             by_words = self._row(place for each in words(text) if (place := self._places.get(each)) is not None)
-            by_letters = self._row(place for word in text.lower().split() for place in self._of_words(word))
+            by_letters = self._row(place for word in text.lower().split() for place in self._of_word(word))
             for row in (by_words, by_letters):
                 length = math.sqrt(sum(value * value for value in row.values())) or 1.0
                 columns += row
@@ -61,6 +62,9 @@ class Lexicon:
             (len(texts), len(self)),
             check_invariants=False,
         )
+
+    def _of_word(self, word: str) -> tuple[int, ...]:
+        return self._known(word) if len(word) <= LONGEST_KEPT else self._letters_of(word)
 
     def _letters_of(self, word: str) -> tuple[int, ...]:
         """The places of the word's runs of letters: most words come again and again."""

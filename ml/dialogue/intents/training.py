@@ -158,7 +158,7 @@ def _fit(rows: _Rows, encoder: SentenceEncoder, plan: Plan, classes: int, told: 
     """The tuned upper layers, and all linear parts."""
     upper, lexicon = encoder.upper_copy(), Lexicon.learn(rows.texts)
     frozen = fit(rows.sentences, rows.labels, classes, plan.frozen_penalty)
-    lessons = Lessons(rows.hidden, rows.labels, _likely(rows, plan, classes))
+    lessons = Lessons(rows.hidden, rows.labels, _likely(rows, plan, classes, told))
     head = tune(lessons, upper, frozen, plan.recipe, told)
     if plan.refit:
         (sentences,) = encoder.sentences(rows.hidden, upper)
@@ -176,12 +176,14 @@ def _fit(rows: _Rows, encoder: SentenceEncoder, plan: Plan, classes: int, told: 
     )
 
 
-def _likely(rows: _Rows, plan: Plan, classes: int) -> Tensor | None:
+def _likely(rows: _Rows, plan: Plan, classes: int, told: Callable[[float], None]) -> Tensor | None:
     """How likely each example is of each intent: what its label says, and what is guessed of it without it."""
     if plan.believed == 1.0:
         return None
 
     def judge(learned: list[int], judged: list[int]) -> Tensor:
+        # Nothing is tuned yet; whoever listens may want to stop.
+        told(0.0)
         return _guessed(rows.at(learned), rows.at(judged), plan, classes)
 
     said = nn.functional.one_hot(rows.labels, classes).float()

@@ -162,6 +162,15 @@ def test_lines_that_an_earlier_attempt_has_begun_to_bill_are_billed_with_an_end(
     assert [(one.total_minor, one.status) for one in invoices_of(org_a)][1:] == [(700, "paid")]
 
 
+def test_an_end_that_the_sdk_asks_for_twice_has_come(payments: Simulator, org_a: Tenant) -> None:
+    row = subscribe(payments, org_a)
+    # A DELETE has no key: asked again after a failure, Stripe knows no such subscription any more.
+    path = f"DELETE /v1/subscriptions/{row.stripe_id}"
+    payments.do("fail", times=1, matching=path, replays="answer", before=False)
+    end(org_a.actor)
+    assert (subscription_of(org_a).is_live, states(org_a)) == (False, [("cancel_now", "done")])
+
+
 def test_an_unknown_change_is_looked_for_by_its_name(payments: Simulator, org_a: Tenant) -> None:
     row = subscribe(payments, org_a)
     cancel(org_a.actor)

@@ -1,9 +1,11 @@
 """Lines that Stripe fails at hold up nobody, and stand on exactly one invoice that is paid."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.billing import services as billing
 from apps.billing.models import OperationState, Status, StripeOperation
@@ -142,3 +144,15 @@ def test_a_customer_whose_making_failed_can_be_made_at_once(payments: Simulator,
         ensure_customer(org_a.id)
     assert ensure_customer(org_a.id).stripe_id
     assert len(payments.client.v1.customers.list({}).data) == 1
+
+
+def test_a_line_that_stripe_fails_at_for_days_is_shown_to_the_staff(payments: Simulator, org_a: Tenant) -> None:
+    subscribe(payments, org_a)
+    overage(payments, org_a, is_sent=False)
+    fail(payments, before=True, times=9)
+    send_what_waits(org_a)
+    assert line_of(org_a).state == OperationState.SENT
+    with tenancy.scope(org_a.id):
+        StripeOperation.objects.update(created_at=timezone.now() - operations.KEYS_FOR - timedelta(hours=1))
+    send_what_waits(org_a)
+    assert line_of(org_a).state == OperationState.UNKNOWN

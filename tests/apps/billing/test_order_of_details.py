@@ -64,3 +64,23 @@ def test_what_was_wanted_last_comes_by_itself_where_nothing_is_answered(
         send_what_waits(org_a)
     assert at_stripe(payments, org_a) == (LAST.name, LAST.email, [LAST.tax_id])
     assert states(org_a) == {OperationState.DONE}
+
+
+@KINDS
+def test_details_that_stripe_fails_at_do_not_hold_up_the_corrected_ones(
+    payments: Simulator, org_a: Tenant, kind: str
+) -> None:
+    ensure_customer(org_a.id)
+    customer = billing.account_of(org_a.id).stripe_id
+    place = {
+        "change_customer": f"POST /v1/customers/{customer}",
+        "set_tax_id": f"POST /v1/customers/{customer}/tax_ids",
+    }
+    payments.do("fail", times=2, matching=place[kind], replays="error", before=True)
+    with pytest.raises(PaymentsUnavailable):
+        billing.change_tax_details(org_a.actor, FIRST)
+    billing.change_tax_details(org_a.actor, LAST)
+    for _ in range(3):
+        send_what_waits(org_a)
+    assert at_stripe(payments, org_a) == (LAST.name, LAST.email, [LAST.tax_id])
+    assert OperationState.WAITING not in states(org_a) and OperationState.SENT not in states(org_a)
