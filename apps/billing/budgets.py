@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -63,23 +64,22 @@ def states_for(user_id: UUID | None) -> list[BudgetState]:
     """The budgets that a member's calls must fit into: their own or the default, and those of their teams."""
     if user_id is None:
         return []
-    spender_id = Spender.objects.filter(user_id=user_id).values_list("pk", flat=True).first()
+    month = month_of(timezone.now())
     teams = TeamMembership.objects.filter(membership__user_id=user_id).values("team_id")
-    rows = list(
-        Budget.objects.for_pages().filter(
-            Q(kind=BudgetKind.DEFAULT) | Q(spender__user_id=user_id) | Q(team_id__in=teams)
-        )
+    # Whose use it is: the team's, or the member's own, also of the default that all have.
+    owner = Coalesce("team_id", Subquery(Spender.objects.filter(user_id=user_id).values("pk")[:1]))
+    period = BudgetPeriod.objects.filter(month=month, owner_id=OuterRef("counted_for"))
+    found = (
+        Budget.objects.for_pages()
+        .filter(Q(kind=BudgetKind.DEFAULT) | Q(spender__user_id=user_id) | Q(team_id__in=teams))
+        .annotate(counted_for=owner)
+        .annotate(used=Subquery(period.values("used_tokens")), held=Subquery(period.values("held_tokens")))
     )
+    rows = list(found)
     if any(budget.spender_id for budget in rows):
         rows = [budget for budget in rows if budget.kind != BudgetKind.DEFAULT]
-    month = month_of(timezone.now())
-    owners = [budget.team_id or spender_id for budget in rows]
-    used = _used(month, [id for id in owners if id])
-    order = sorted(
-        zip(rows, owners, strict=True), key=lambda pair: (pair[0].kind == BudgetKind.TEAM, str(pair[0].team))
-    )
-    nothing = BudgetPeriod(used_tokens=0, held_tokens=0)
-    return [_state(budget, month, used.get(id, nothing), owner=id) for budget, id in order]
+    rows.sort(key=lambda budget: (budget.kind == BudgetKind.TEAM, str(budget.team)))
+    return [BudgetState(budget, month, budget.used or 0, budget.held or 0) for budget in rows]
 
 
 def _used(month: date, owners: list[Any]) -> dict[UUID, BudgetPeriod]:

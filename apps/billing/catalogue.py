@@ -10,11 +10,15 @@ import logging
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import Error as DatabaseError
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, TextField
+from django.db.models.functions import Cast, JSONObject
 
-from apps.billing.models import CreditPack, Plan
+from apps.billing.models import CreditPack, Plan, PlanAllowance, PlanPrice, PlanRate
 
 # How old the answer may be, in seconds.
 KEPT_SECONDS = 5.0
@@ -117,20 +121,38 @@ def forget() -> None:
 
 
 def _read() -> Catalogue:
-    plans = Plan.objects.filter(is_public=True).order_by("position", "code")
-    packs = CreditPack.objects.filter(is_active=True).order_by("currency", "price_minor")
-    return Catalogue(
-        tuple(_plan(plan) for plan in plans.prefetch_related("prices", "allowances", "rates")),
-        tuple(
-            Pack(row.code, row.name, row.currency, row.price_minor, row.credit_minor, row.valid_days) for row in packs
-        ),
+    of_plan: dict[str, Any] = {"plan": OuterRef("pk")}
+    prices = PlanPrice.objects.filter(is_active=True, **of_plan).order_by("interval", "currency")
+    allowances = PlanAllowance.objects.filter(**of_plan).order_by("meter")
+    rates = PlanRate.objects.filter(**of_plan).order_by("meter", "currency")
+    # A price may have decimals, which a number of JSON need not keep.
+    exact = {"price_minor": Cast("price_minor", TextField())}
+    plans = (
+        Plan.objects.filter(is_public=True)
+        .annotate(
+            price_rows=_as_rows(
+                prices, interval="interval", currency="currency", base_minor="base_minor", seat_minor="seat_minor"
+            ),
+            allowance_rows=_as_rows(allowances, meter="meter", included="included", overage="overage"),
+            rate_rows=_as_rows(rates, meter="meter", currency="currency", per="per", **exact),
+        )
+        .order_by("position", "code")
     )
+    return Catalogue(tuple(_plan(plan) for plan in plans), tuple(packs_on_sale()))
 
 
-def _plan(plan: Plan) -> SoldPlan:
-    prices = sorted((row for row in plan.prices.all() if row.is_active), key=lambda row: (row.interval, row.currency))
-    allowances = sorted(plan.allowances.all(), key=lambda row: row.meter)
-    rates = sorted(plan.rates.all(), key=lambda row: (row.meter, row.currency))
+def _as_rows(rows: QuerySet[Any], **columns: Any) -> ArraySubquery:
+    """What a plan has of another table, as a part of the question about plans."""
+    return ArraySubquery(rows.values(row=JSONObject(**columns)))
+
+
+def packs_on_sale() -> list[Pack]:
+    """The packs alone, as they are now."""
+    rows = CreditPack.objects.filter(is_active=True).order_by("currency", "price_minor")
+    return [Pack(row.code, row.name, row.currency, row.price_minor, row.credit_minor, row.valid_days) for row in rows]
+
+
+def _plan(plan: Any) -> SoldPlan:
     return SoldPlan(
         code=plan.code,
         name=plan.name,
@@ -142,7 +164,7 @@ def _plan(plan: Plan) -> SoldPlan:
         requests_per_minute=plan.requests_per_minute,
         max_running=plan.max_running,
         max_passages=plan.max_passages,
-        prices=tuple(Price(row.interval, row.currency, row.base_minor, row.seat_minor) for row in prices),
-        allowances=tuple(Allowance(row.meter, row.included, row.overage) for row in allowances),
-        rates=tuple(Rate(row.meter, row.currency, row.per, row.price_minor) for row in rates),
+        prices=tuple(Price(**row) for row in plan.price_rows),
+        allowances=tuple(Allowance(**row) for row in plan.allowance_rows),
+        rates=tuple(Rate(**row | {"price_minor": Decimal(row["price_minor"])}) for row in plan.rate_rows),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.accounts.access import Actor
 from apps.billing import gateway
 from apps.billing.services import live_subscription
 from apps.billing.services.accounts import MANAGE
@@ -24,4 +25,10 @@ def _notice(request: HttpRequest) -> Standing | None:
         return None
     with tenancy.scope(actor.organization_id):
         found = standing_of(live_subscription())
-    return found if found.is_urgent else None
+    return urgent(actor, found)
+
+
+def urgent(actor: Actor, standing: Standing) -> Standing | None:
+    """The notice of a standing that a page has found out already, which gives it as its own `money_notice`."""
+    may_mend = MANAGE in actor.permissions and gateway.mode() is not gateway.Mode.OFF
+    return standing if may_mend and standing.is_urgent else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -75,11 +75,12 @@ def paid_for(row: Subscription) -> tuple[int, str]:
     return paid or 0, row.price.currency if row.price else ""
 
 
-def last_ended() -> Subscription | None:
-    """In the scope of the organization."""
-    rows = Subscription.objects.select_related("plan").filter(is_live=False, ended_at__isnull=False)
-    found: Subscription | None = rows.order_by("-ended_at").first()
-    return found
+def live_or_last() -> tuple[Subscription | None, Subscription | None]:
+    """The live subscription, or beside None the one that ended last; in the scope of the organization."""
+    rows = Subscription.objects.select_related("plan", "price__plan", "next_price__plan")
+    rows = rows.filter(Q(is_live=True) | Q(ended_at__isnull=False)).order_by("-is_live", "-ended_at")
+    found: Subscription | None = rows.first()
+    return (found, None) if found is None or found.is_live else (None, found)
 
 
 def _after(ended: Subscription | None, now: datetime) -> Standing:

@@ -86,6 +86,27 @@ SELECT 'purse', '', coalesce((SELECT sum(amount_micros) FROM billing_creditentry
     coalesce((SELECT CASE WHEN currency = %(currency)s THEN cap_micros ELSE 0 END FROM billing_spendingcap
         WHERE organization_id = %(organization)s), -1), 0
 """
+# The same for pages, which lock nothing, with what else they show of the month: its value, and the cap as it was set.
+FIGURES = f"""{STATE}
+UNION ALL
+SELECT 'period', '', spent_micros, (closed_at IS NULL)::int, 0 FROM billing_usageperiod
+WHERE organization_id = %(organization)s AND month = %(month)s
+UNION ALL
+SELECT 'cap', currency, cap_micros, 0, 0 FROM billing_spendingcap WHERE organization_id = %(organization)s
+"""
+# What the open months owe: by currency as the hours' sums have it, for what each will draw, and all of it without one.
+# Months are closed in their order, so that every hour since the first open one is of an open month.
+OWED = """
+SELECT charge_currency, sum(charge_micros)::bigint FROM billing_usagehour
+WHERE organization_id = %(organization)s AND charge_currency <> '' AND hour >= (
+    SELECT min(month)::timestamp AT TIME ZONE 'UTC' FROM billing_usageperiod
+    WHERE organization_id = %(organization)s AND closed_at IS NULL)
+GROUP BY charge_currency
+UNION ALL
+SELECT '', coalesce(sum(meter.charged_micros), 0)::bigint FROM billing_meterperiod meter JOIN billing_usageperiod period
+    ON period.organization_id = %(organization)s AND period.month = meter.month
+WHERE meter.organization_id = %(organization)s AND period.closed_at IS NULL
+"""
 ENTRY = """
 INSERT INTO billing_ledgerentry (id, organization_id, job_id, kind, month, day, occurred_at, prompt_tokens,
     completion_tokens, tokens, meter, quantity, amount_micros, currency, charge_micros, charge_currency, terms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -24,14 +25,19 @@ ON CONFLICT (sponsor_id, day) DO UPDATE SET
 """
 
 
-def is_shown_to(organization_id: UUID) -> bool:
-    """Where the switch is on, to organizations whose plan does not spare them; a new plan counts at once."""
-    return switches.is_on(SWITCH, organization_id) and SPARED not in billing.limits_of(organization_id).features
+def is_shown_to(organization_id: UUID, features: Collection[str] | None = None) -> bool:
+    """Where the switch is on, to organizations whose plan does not spare them; a new plan counts at once.
+
+    `features` are what the plan brings, where that has been read for the same page.
+    """
+    if not switches.is_on(SWITCH, organization_id):
+        return False
+    return SPARED not in (billing.limits_of(organization_id).features if features is None else features)
 
 
-def choose(organization_id: UUID, place: str) -> Sponsor | None:
+def choose(organization_id: UUID, place: str, features: Collection[str] | None = None) -> Sponsor | None:
     """One of the notices that run now in the reader's language, at random; what is chosen is counted as shown."""
-    if not is_shown_to(organization_id):
+    if not is_shown_to(organization_id, features):
         return None
     running = _running().filter(place=place).filter(Q(languages=[]) | Q(languages__contains=[_language()]))
     found = list(running[:100])

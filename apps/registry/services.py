@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
+from django.db.models import OuterRef
 from django.utils import timezone
 
 from apps.core.errors import InvalidRequest, ModelNotFound
@@ -62,9 +64,10 @@ def default_version() -> ModelVersion | None:
 
 def available() -> list[tuple[str, ModelVersion]]:
     """Every name that `resolve` knows, aliases first, each with the version it means."""
-    aliases = ModelAlias.objects.filter(version__enabled=True).select_related("version").order_by("name")
-    versions = ModelVersion.objects.filter(enabled=True).order_by("name")
-    return [(alias.name, alias.version) for alias in aliases] + [(version.name, version) for version in versions]
+    aliases = ModelAlias.objects.filter(version=OuterRef("pk")).values("name")
+    versions = list(ModelVersion.objects.filter(enabled=True).annotate(called=ArraySubquery(aliases)).order_by("name"))
+    called = [(name, version) for version in versions for name in version.called]
+    return sorted(called, key=lambda pair: pair[0]) + [(version.name, version) for version in versions]
 
 
 def local_folder(version: ModelVersion) -> Path | None:

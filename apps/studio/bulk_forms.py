@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
@@ -24,23 +25,29 @@ MOST_TEMPLATES = 200
 
 def template_choices(actor: Actor, chosen: str = "") -> list[tuple[str, str]]:
     """The templates that the actor finds: what is in production, or else the draft; and what is chosen already."""
+    return _choices(actor, chosen)[0]
+
+
+def _choices(
+    actor: Actor, chosen: str, kept: TemplateVersion | None = None
+) -> tuple[list[tuple[str, str]], TemplateVersion | None]:
+    """The same, and the version that `chosen` means where that came out on the way: `kept` if it means that still."""
     if "templates:read" not in actor.permissions:
-        return []
-    found = _findable(actor)
+        return [], None
+    ready = TemplateLabel.objects.filter(name=PRODUCTION, template=OuterRef("pk")).values("version")
+    rows = templates.seen_by(actor).in_use().annotate(ready=Subquery(ready)).order_by("name", "id")
+    found: list[tuple[str, str]] = []
+    meant: TemplateVersion | None = None
+    for row in rows[:MOST_TEMPLATES]:
+        reference = row.slug if row.ready else f"{row.slug}@draft"
+        found.append((reference, row.name if row.ready else f"{row.name} ({_('draft')})"))
+        if reference == chosen and kept is not None and kept.template_id == row.pk:
+            meant = kept if kept.pk == row.ready or (not row.ready and kept.number == row.latest) else None
     if chosen and chosen not in dict(found):
         with contextlib.suppress(MillraceError):
-            found.append((chosen, f"{templates.version_of(actor, chosen).template.name} ({chosen})"))
-    return found
-
-
-def _findable(actor: Actor) -> list[tuple[str, str]]:
-    rows = templates.seen_by(actor).in_use().order_by("name", "id")[:MOST_TEMPLATES]
-    found = list(rows)
-    ready = set(TemplateLabel.objects.filter(name=PRODUCTION, template__in=found).values_list("template_id", flat=True))
-    return [
-        (row.slug, row.name) if row.pk in ready else (f"{row.slug}@draft", f"{row.name} ({_('draft')})")
-        for row in found
-    ]
+            meant = templates.version_of(actor, chosen)
+            found.append((chosen, f"{meant.template.name} ({chosen})"))
+    return found, meant
 
 
 class BulkFileForm(forms.Form):
@@ -94,11 +101,13 @@ class BulkDraftForm(forms.Form):
             (name, name if name == version.name else f"{name} ({version.name})") for name, version in self.models
         ]
         self.fields["temperature"].widget.attrs |= {"step": "any", "inputmode": "decimal"}
-        chosen["template"].choices = [("", _("None: the prompt below")), *template_choices(actor, run.template)]
+        found, meant = _choices(actor, run.template, run.template_version)
+        chosen["template"].choices = [("", _("None: the prompt below")), *found]
         self.places: list[str] = []
         template = str(self["template"].value() or "")
         if template and template in dict(chosen["template"].choices):
-            self._add_places(templates.version_of(actor, template), run)
+            known = meant if template == run.template else None
+            self._add_places(known or templates.version_of(actor, template), run)
 
     def _add_places(self, version: TemplateVersion, run: BulkRun) -> None:
         """A choice of columns for each variable; one of the same name is taken until somebody says otherwise."""

@@ -3,7 +3,9 @@ taken up again, and colleagues' steps count as well."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 from django.urls import reverse
@@ -11,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
-from apps.accounts.models import ApiKey, Invitation, Membership, Organization
+from apps.accounts.models import ApiKey, Invitation, Membership
 from apps.billing import gateway
 from apps.billing.models import FREE_PLAN, Subscription
 from apps.core.jobs import Status
@@ -52,9 +54,8 @@ class Guide:
         return any(step.done for step in self.steps if step.name == TEXT)
 
 
-def guide_for(actor: Actor) -> Guide:
-    """The steps that the actor may take, with one question to the database; within the tenant's scope."""
-    state = _state(actor)
+def guide_for(actor: Actor, state: Mapping[str, bool]) -> Guide:
+    """The steps that the actor may take, of which `state` says whether each has been done."""
     steps = (
         Step(TEXT, _("Write a first text"), _("From an example, in one click."), reverse("studio"), state[TEXT]),
         Step(
@@ -74,7 +75,8 @@ def guide_for(actor: Actor) -> Guide:
     return Guide(tuple(step for step in steps if step.name in offered))
 
 
-def _state(actor: Actor) -> dict[str, bool]:
+def state_for(actor: Actor) -> dict[str, Any]:
+    """Whether each step has been done, as parts of one question about the organization; within the tenant's scope."""
     here = OuterRef("pk")
     others = Membership.objects.filter(organization=here).exclude(user_id=actor.user_id)
     keys = ApiKey.objects.filter(organization=here)
@@ -82,10 +84,5 @@ def _state(actor: Actor) -> dict[str, bool]:
     invited = ExpressionWrapper(
         Q(Exists(Invitation.objects.filter(organization=here))) | Q(Exists(others)), output_field=BooleanField()
     )
-    found = Organization.objects.filter(pk=actor.organization_id).values(
-        text=Exists(Generation.objects.filter(organization=here, status=Status.SUCCEEDED)),
-        invite=invited,
-        key=Exists(keys),
-        plan=Exists(paid),
-    )
-    return {name: bool(done) for name, done in found.get().items()}
+    written = Generation.objects.filter(organization=here, status=Status.SUCCEEDED)
+    return {TEXT: Exists(written), INVITE: invited, KEY: Exists(keys), PLAN: Exists(paid)}

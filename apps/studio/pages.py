@@ -14,10 +14,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.access import Actor
+from apps.accounts.models import Organization
 from apps.billing.usage import tokens_by_day
 from apps.core.charts import Chart, Kind, Series, draw
 from apps.core.jobs import Status
 from apps.core.templatetags.ui import grouped
+from apps.studio.guide import state_for
 from apps.studio.models import Generation
 
 HISTORY_ROWS = 25
@@ -75,6 +78,17 @@ def _before(row: Generation) -> Q:
 
 def _after(row: Generation) -> Q:
     return Q(created_at__gt=row.created_at) | Q(created_at=row.created_at, id__gt=row.pk)
+
+
+def at_a_glance(actor: Actor, since: datetime) -> dict[str, Any]:
+    """How many texts are being written (`active`) and have `failed` since then, and which first steps have been done.
+
+    Small things of several tables, in one question; within the tenant's scope.
+    """
+    rows = Generation.objects.of_studio()
+    failed = rows.filter(status=Status.FAILED, created_at__gte=since)
+    parts = state_for(actor) | {"active": rows.unfinished().number(), "failed": failed.number()}
+    return dict(Organization.objects.filter(pk=actor.organization_id).values(**parts).get())
 
 
 def daily_tokens(now: datetime) -> Chart | None:

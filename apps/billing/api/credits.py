@@ -49,14 +49,13 @@ class CreditsView(AsyncAPIView):
     @in_thread
     def get(self, request: Request) -> Response:
         actor = api_actor(request)
-        spendable, lots = billing.spendable_by_currency(actor), billing.credits_left(actor)
         purses = [
             {
                 "currency": currency,
-                "spendable": figure(amount, currency),
-                "lots": [_lot(lot, currency) for lot in lots[currency]],
+                "spendable": figure(credit.spendable, currency),
+                "lots": [_lot(lot, currency) for lot in credit.lots],
             }
-            for currency, amount in spendable.items()
+            for currency, credit in billing.credits_left(actor).items()
         ]
         return Response({"object": "credits", "currencies": purses})
 

@@ -14,7 +14,8 @@ from apps.billing.services.caps import get_cap, remove_cap, set_cap
 from apps.billing.services.changes import ChangePreview, confirm_change, preview_change, take_back_change
 from apps.billing.services.checkouts import settle_checkout, start_checkout
 from apps.billing.services.closing import close_months
-from apps.billing.services.expiry import credits_left, expire_credits, spendable_by_currency
+from apps.billing.services.expiry import Credit, credits_left, expire_credits
+from apps.billing.services.figures import Figures, figures_of
 from apps.billing.services.forecasts import Forecast, MeterForecast, forecast_of
 from apps.billing.services.ingest import Written, report_usage, write_usage
 from apps.billing.services.ledger import Charge, Purpose, has_room, hold, release, settle, tokens
@@ -23,7 +24,7 @@ from apps.billing.services.orders import buy_credits, checkout_url, get_order, s
 from apps.billing.services.plans import change_plan
 from apps.billing.services.revenue import record_months
 from apps.billing.services.rollups import check_rollups
-from apps.billing.services.seats import Seats, require_seat, seats_of
+from apps.billing.services.seats import Seats, require_seat, seats_of, seats_with
 from apps.billing.services.subscriptions import (
     cancel_subscription,
     keep_subscription,
@@ -38,6 +39,8 @@ __all__ = [
     "BudgetFor",
     "ChangePreview",
     "Charge",
+    "Credit",
+    "Figures",
     "Forecast",
     "MeterForecast",
     "MeterUse",
@@ -60,6 +63,7 @@ __all__ = [
     "credits_left",
     "ensure_customer",
     "expire_credits",
+    "figures_of",
     "forecast_of",
     "get_budget",
     "get_cap",
@@ -84,11 +88,11 @@ __all__ = [
     "require_seat",
     "resume_subscription",
     "seats_of",
+    "seats_with",
     "set_cap",
     "settle",
     "settle_checkout",
     "settle_order",
-    "spendable_by_currency",
     "start_checkout",
     "start_order",
     "take_back_change",

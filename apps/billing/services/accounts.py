@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, Subquery
 from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
@@ -88,24 +89,51 @@ def change_tax_details(actor: Actor, details: TaxDetails) -> BillingAccount:
     return account
 
 
-def paying_currency(account: BillingAccount) -> str:
+def paying_currency(organization_id: UUID) -> str:
     """The currency that is fixed because something was paid in it, or "". In the scope of the organization."""
-    paid = Invoice.objects.filter(paid_minor__gt=0).exists()
-    paid = paid or Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED]).exists()
-    return account.currency if paid else ""
+    return _currencies(organization_id).paid
 
 
-def spending_currency(account: BillingAccount) -> str:
+def spending_currency(organization_id: UUID) -> str:
     """The currency in which credit has to be to pay for anything, or "" where the first purchase decides.
 
     In the scope of the organization. Usage is priced in the account's one currency: credit in another would lie idle.
     """
-    if fixed := paying_currency(account):
-        return fixed
-    if Subscription.objects.filter(is_live=True, price__isnull=False).exists():
-        return account.currency
-    given = CreditEntry.objects.order_by("-created_at").values_list("currency", flat=True)
-    return given.first() or ""
+    found = _currencies(organization_id)
+    return found.paid or (found.agreed if found.has_plan else found.given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Currencies:
+    """The account's currency, whether something was paid and a plan goes on in it, and that of the newest credit."""
+
+    agreed: str
+    has_paid: bool
+    has_plan: bool
+    given: str
+
+    @property
+    def paid(self) -> str:
+        return self.agreed if self.has_paid else ""
+
+
+def _currencies(organization_id: UUID) -> _Currencies:
+    """With one question; in the scope of the organization."""
+    paid_orders = Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED])
+    found = Organization.objects.filter(pk=organization_id).values(
+        agreed=Subquery(BillingAccount.objects.values("currency")[:1]),
+        has_invoice=Exists(Invoice.objects.filter(paid_minor__gt=0)),
+        has_order=Exists(paid_orders),
+        has_plan=Exists(Subscription.objects.filter(is_live=True, price__isnull=False)),
+        given=Subquery(CreditEntry.objects.order_by("-created_at").values("currency")[:1]),
+    )
+    facts: dict[str, Any] = dict(found.get())
+    return _Currencies(
+        agreed=facts["agreed"] or "",
+        has_paid=facts["has_invoice"] or facts["has_order"],
+        has_plan=facts["has_plan"],
+        given=facts["given"] or "",
+    )
 
 
 def open_portal(actor: Actor, *, return_url: str, flow: str = "") -> str:

@@ -122,7 +122,7 @@ def _open(
         if earlier is not None:
             alike = (earlier.price_id, earlier.seats, earlier.coupon) == (price.pk, seats, code)
             return earlier, alike and (earlier.expires_at is None or earlier.expires_at > timezone.now())
-        fixed = paying_currency(account)
+        fixed = paying_currency(actor.organization_id)
         if fixed and fixed != price.currency:
             raise InvalidRequest(
                 OTHER_CURRENCY,

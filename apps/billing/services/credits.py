@@ -14,8 +14,7 @@ from apps.accounts.access import Actor
 from apps.accounts.audit.recording import system
 from apps.accounts.models import Organization
 from apps.billing.entitlements import micros_of
-from apps.billing.models import CreditEntry, CreditKind, CreditPack, Order, UsagePeriod
-from apps.billing.models.ledger import MeterPeriod
+from apps.billing.models import CreditEntry, CreditKind, CreditPack, Order
 from apps.billing.services.accounts import lock_account, spending_currency
 from apps.core import events, tenancy
 from apps.core.currencies import figure
@@ -35,13 +34,6 @@ def balance(currency: str) -> int:
     """What is left, in micros, of the organization in scope; negative where spent credit was taken back."""
     found = CreditEntry.objects.filter(currency=currency).aggregate(left=Sum("amount_micros", default=0))
     return int(found["left"])
-
-
-def spendable(currency: str) -> int:
-    """What is left after what the months owe that are not closed yet."""
-    open_months = UsagePeriod.objects.filter(closed_at__isnull=True).values("month")
-    owed = MeterPeriod.objects.filter(month__in=open_months).aggregate(sum=Sum("charged_micros", default=0))
-    return balance(currency) - int(owed["sum"])
 
 
 def deliver(order: Order) -> None:
@@ -98,7 +90,7 @@ def grant(
     with tenancy.scope(organization_id):
         by, kind = system(organization_id), CreditKind.GRANT
         account = lock_account(organization_id)
-        if not spending_currency(account):
+        if not spending_currency(organization_id):
             # As the first purchase does: usage is priced in what its credit is in.
             account.currency = currency
             account.save(update_fields=["currency"])

@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db import connection
 from django.db.models import Exists, OuterRef, Sum
 from django.utils import timezone
 
 from apps.accounts.access import Actor
 from apps.accounts.audit.recording import system
 from apps.billing.credit_lots import Entry, Lot, lots_of
-from apps.billing.models import CreditEntry, CreditKind, UsageHour, UsagePeriod
+from apps.billing.models import CreditEntry, CreditKind, UsagePeriod
 from apps.billing.services.accounts import READ, lock_account
-from apps.billing.services.credits import add, spendable
-from apps.billing.usage.filters import midnight
+from apps.billing.services.credits import add
+from apps.billing.statements import OWED
 from apps.core import tenancy
-from apps.core.tenancy import Across, across_tenants
+from apps.core.tenancy import Across, across_tenants, current_organization
 
 log = structlog.get_logger(__name__)
 # One look takes no more than this; the rest is found by the next.
 BATCH = 200
+# What stands for no currency where sums are by currency.
+ALL = ""
 
 
-def credits_left(actor: Actor) -> dict[str, list[Lot]]:
-    """By currency, what is left of each lot after what the open months owe, in the order in which it is used."""
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Credit in one currency: what may still be spent of it, in micros, and the lots of which something is left.
+
+    Both are after what the open months owe. `spendable` is below 0 where spent credit was taken back; the lots are in
+    the order in which they are used.
+    """
+
+    spendable: int
+    lots: list[Lot]
+
+
+def credits_left(actor: Actor) -> dict[str, Credit]:
+    """What there is of each currency, with two questions however many there are."""
     actor.require(READ)
     with tenancy.scope(actor.organization_id):
-        found = {currency: lots_left(currency) for currency in _currencies()}
-    return {currency: [lot for lot in lots if lot.left] for currency, lots in found.items()}
-
-
-def spendable_by_currency(actor: Actor) -> dict[str, int]:
-    """What may still be spent, negative where spent credit was taken back."""
-    actor.require(READ)
-    with tenancy.scope(actor.organization_id):
-        return {currency: spendable(currency) for currency in _currencies()}
+        entries, owed = _entries(CreditEntry.objects.all()), _owed()
+    found = {}
+    for currency, some in sorted(entries.items()):
+        lots = [lot for lot in lots_of(some, owed.get(currency, 0)) if lot.left]
+        found[currency] = Credit(sum(entry.amount for entry in some) - owed[ALL], lots)
+    return found
 
 
 def lots_left(currency: str) -> list[Lot]:
-    """In the scope of the organization."""
-    rows = CreditEntry.objects.filter(currency=currency).order_by("id")
-    names = ("pk", "kind", "amount_micros", "reference", "note", "expires_at")
-    return lots_of((Entry(str(id), *rest) for id, *rest in rows.values_list(*names)), _owed(currency))
+    """The lots of one currency, also those of which nothing is left; in the scope of the organization."""
+    entries = _entries(CreditEntry.objects.filter(currency=currency))
+    return lots_of(entries.get(currency, []), _owed().get(currency, 0))
 
 
 def expire_credits(now: datetime | None = None) -> int:
@@ -80,14 +94,17 @@ def _expire(organization_id: UUID, currency: str, now: datetime) -> int:
     return len(ended)
 
 
-def _currencies() -> list[str]:
-    return sorted(set(CreditEntry.objects.values_list("currency", flat=True)))
+def _entries(rows: Any) -> dict[str, list[Entry]]:
+    """Entries by currency, each in the order in which they were written."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    names = ("currency", "pk", "kind", "amount_micros", "reference", "note", "expires_at")
+    for currency, id, *rest in rows.order_by("id").values_list(*names):
+        found[currency].append(Entry(str(id), *rest))
+    return found
 
 
-def _owed(currency: str) -> int:
-    """What the open months have charged so far, from the hours' sums; months are closed in their order."""
-    first = UsagePeriod.objects.filter(closed_at=None).order_by("month").values_list("month", flat=True).first()
-    if first is None:
-        return 0
-    hours = UsageHour.objects.filter(hour__gte=midnight(first), charge_currency=currency)
-    return int(hours.aggregate(sum=Sum("charge_micros", default=0))["sum"])
+def _owed() -> dict[str, int]:
+    """What the open months have charged so far, by currency, and of ALL of them together."""
+    with connection.cursor() as cursor:
+        cursor.execute(OWED, {"organization": current_organization()})
+        return dict(cursor.fetchall())

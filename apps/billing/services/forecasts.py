@@ -10,11 +10,10 @@ from uuid import UUID
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.billing.entitlements import Metered, Term, month_of, next_month
+from apps.billing.entitlements import Metered, Term, next_month
 from apps.billing.forecast import WINDOW, Expected, charges, month_end, pace_of, used_up_on
 from apps.billing.models import Meter
-from apps.billing.services.ledger import state_of
-from apps.billing.services.terms import limits_of
+from apps.billing.services.figures import Figures, figures_of
 from apps.billing.usage.filters import TEXT, by_day, midnight
 from apps.core import tenancy
 
@@ -50,12 +49,12 @@ class Forecast:
     charge: Expected
 
 
-def forecast_of(organization_id: UUID, now: datetime | None = None) -> Forecast:
-    """What the organization's month comes to if its days go on as they did."""
+def forecast_of(organization_id: UUID, now: datetime | None = None, figures: Figures | None = None) -> Forecast:
+    """What the organization's month comes to if its days go on as they did; `figures` where they have been read."""
     now = now or timezone.now()
-    limits, month = limits_of(organization_id), month_of(now)
-    with tenancy.scope(organization_id):
-        state = state_of(month, limits.terms.currency, [])
+    known = figures or figures_of(organization_id, now)
+    limits, state, month = known.limits, known.state, known.month
+    with tenancy.reading(organization_id):
         days = _days(now.astimezone(UTC).date())
     found = [
         _of(Meter(name), limits.terms.of(name), state.meters.get(name, Metered()), days[name], now)

@@ -7,7 +7,7 @@ hour are written under that lock alone (docs/decisions/0027), so that no two of 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -203,7 +203,11 @@ def _as_line(asked: Quantities, limits: Limits) -> dict[str, Any]:
 def state_of(month: date, currency: str, owners: list[UUID]) -> State:
     """What has been used of a month that the caller has locked, and what may be spent beyond it."""
     this: dict[str, Any] = {"organization": current_organization(), "month": month}
-    rows = _asked(STATE, this | {"currency": currency, "owners": owners})
+    return state_in(_asked(STATE, this | {"currency": currency, "owners": owners}))
+
+
+def state_in(rows: Sequence[Any]) -> State:
+    """The state that rows of STATE tell of; others beside them are passed over."""
     return State(
         meters={name: Metered(used, held, charged) for kind, name, used, held, charged in rows if kind == "meter"},
         budgets={UUID(id): (taken, bool(told)) for kind, id, taken, told, _ in rows if kind == "budget"},

@@ -109,7 +109,7 @@ def start_order(
 
 def _require_currency(account: BillingAccount, currency: str) -> None:
     """Refuses credit that would lie idle, in the scope of the organization."""
-    fixed = spending_currency(account)
+    fixed = spending_currency(account.organization_id)
     if fixed and fixed != currency:
         raise InvalidRequest(OTHER_CURRENCY, values={"currency": fixed}, param="pack")
 
@@ -177,7 +177,7 @@ def settle(order: Order, page: gateway.Page) -> None:
         account = lock_account(order.organization_id)
         row = Order.objects.select_for_update().get(pk=order.pk)
         if row.state == OrderState.OPEN and page.is_paid:
-            if row.kind == OrderKind.CREDITS and spending_currency(account) in ("", row.currency):
+            if row.kind == OrderKind.CREDITS and spending_currency(row.organization_id) in ("", row.currency):
                 # As the first subscription does: from now on usage is priced in what its credit is in.
                 account.currency = row.currency
                 account.save(update_fields=["currency"])

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.models import Invitation, Membership
 from apps.billing import gateway
-from apps.billing.models import FREE_PLAN, Interval, Plan, Status
+from apps.billing.models import FREE_PLAN, Interval, Plan, Status, Subscription
 from apps.billing.services.mirrors import live_subscription
 from apps.core import tenancy
 from apps.core.errors import Conflict, InvalidRequest, SeatsNeeded
@@ -42,26 +42,31 @@ class Seats:
 def seats_of(organization_id: UUID) -> Seats:
     """The organization's seats at this moment."""
     with tenancy.scope(organization_id):
-        members, invited = taken_seats()
-        found = live_subscription()
-        if found is None or found.status == Status.INCOMPLETE:
-            plan = Plan.objects.get(code=FREE_PLAN)
-            total = plan.included_seats if gateway.mode() is not gateway.Mode.OFF else None
-            return Seats(total, members, invited, plan.included_seats, plan.max_seats)
-        plan = found.plan
-        if found.price is None:
-            return Seats(plan.max_seats, members, invited, plan.included_seats, plan.max_seats)
-        agreed = found.price
-        return Seats(
-            total=found.seats if found.next_seats is None else min(found.seats, found.next_seats),
-            members=members,
-            invited=invited,
-            included=plan.included_seats,
-            most=plan.max_seats,
-            further_minor=agreed.seat_minor,
-            currency=agreed.currency,
-            interval=agreed.interval,
-        )
+        return seats_with(live_subscription())
+
+
+def seats_with(found: Subscription | None) -> Seats:
+    """The same of the live subscription, with one question; in the scope of the organization."""
+    taken = {"members": Membership.objects.all().number(), "invited": _pending().number()}
+    plans: Any = Plan.objects.annotate(**taken)
+    if found is None or found.status == Status.INCOMPLETE:
+        plan = plans.get(code=FREE_PLAN)
+        total = plan.included_seats if gateway.mode() is not gateway.Mode.OFF else None
+        return Seats(total, plan.members, plan.invited, plan.included_seats, plan.max_seats)
+    plan = plans.get(pk=found.plan_id)
+    if found.price is None:
+        return Seats(plan.max_seats, plan.members, plan.invited, plan.included_seats, plan.max_seats)
+    agreed = found.price
+    return Seats(
+        total=found.seats if found.next_seats is None else min(found.seats, found.next_seats),
+        members=plan.members,
+        invited=plan.invited,
+        included=plan.included_seats,
+        most=plan.max_seats,
+        further_minor=agreed.seat_minor,
+        currency=agreed.currency,
+        interval=agreed.interval,
+    )
 
 
 def require_seat(organization_id: UUID, *, for_invitation: bool) -> None:
@@ -111,5 +116,8 @@ def check_seats(plan: Plan, seats: int) -> int:
 
 def taken_seats() -> tuple[int, int]:
     """Members, and invitations that may still be accepted; in the scope of the organization."""
-    pending: Any = Invitation.objects.open().filter(expires_at__gt=timezone.now())
-    return Membership.objects.count(), pending.count()
+    return Membership.objects.count(), _pending().count()
+
+
+def _pending() -> Any:
+    return Invitation.objects.open().filter(expires_at__gt=timezone.now())

@@ -7,12 +7,9 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.utils import timezone
-
-from apps.billing.entitlements import Metered, Term, left, month_of, next_month
-from apps.billing.models import Meter, MeterPeriod, UsagePeriod
-from apps.billing.services.terms import limits_of
-from apps.core import tenancy
+from apps.billing.entitlements import Metered, Term, left, next_month
+from apps.billing.models import Meter
+from apps.billing.services.figures import Figures, figures_of
 
 TOKENS = (Meter.TOKENS_IN, Meter.TOKENS_OUT)
 
@@ -86,25 +83,18 @@ class UsageSummary:
         return Decimal(self.spent_micros) / 1_000_000
 
 
-def usage_summary(organization_id: UUID) -> UsageSummary:
-    """This month's use of an organization."""
-    limits = limits_of(organization_id)
-    month = month_of(timezone.now())
-    with tenancy.scope(organization_id):
-        period = UsagePeriod.objects.filter(month=month).first() or UsagePeriod(month=month)
-        rows = {row.meter: row for row in MeterPeriod.objects.filter(month=month)}
-    none = MeterPeriod(held=0, used=0, charged_micros=0)
-    uses = []
-    for meter in Meter:
-        row = rows.get(meter, none)
-        uses.append(MeterUse(meter, limits.terms.of(meter), Metered(row.used, row.held, row.charged_micros)))
+def usage_summary(organization_id: UUID, figures: Figures | None = None) -> UsageSummary:
+    """This month's use of an organization; of its figures where they have been read already."""
+    found = figures or figures_of(organization_id)
+    terms, metered = found.limits.terms, found.state.meters
+    uses = tuple(MeterUse(meter, terms.of(meter), metered.get(meter, Metered())) for meter in Meter)
     return UsageSummary(
-        plan=limits.plan,
-        meters=tuple(uses),
-        spent_micros=period.spent_micros,
+        plan=found.limits.plan,
+        meters=uses,
+        spent_micros=found.spent_micros,
         currency="USD",
         charged_micros=sum(use.metered.charged for use in uses),
-        charge_currency=limits.terms.currency,
-        month=month,
-        resets_on=next_month(month),
+        charge_currency=terms.currency,
+        month=found.month,
+        resets_on=next_month(found.month),
     )

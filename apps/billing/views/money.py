@@ -16,7 +16,7 @@ from apps.accounts.organization_forms import attempt, first_errors
 from apps.accounts.sudo import require_recent
 from apps.billing import gateway
 from apps.billing import services as billing
-from apps.billing.catalogue import catalogue
+from apps.billing.catalogue import packs_on_sale
 from apps.billing.models import CreditNote, Invoice, Order
 from apps.billing.plan_forms import CapForm, DetailsForm
 from apps.billing.services.accounts import MANAGE, READ, spending_currency
@@ -103,11 +103,17 @@ def credits(request: HttpRequest) -> HttpResponse:
             return redirect("billing-credits")
     with tenancy.scope(actor.organization_id):
         orders = list(Order.objects.order_by("-created_at")[:20])
-        fixed = spending_currency(billing.account_of(actor.organization_id))
-    packs = [pack for pack in catalogue().packs if fixed in ("", pack.currency)]
-    lots = [(currency, lot) for currency, found in billing.credits_left(actor).items() for lot in found]
-    left = billing.spendable_by_currency(actor)
-    context = {"packs": packs, "fixed": fixed, "orders": orders, "left": left, "lots": lots, **payment_context()}
+        fixed = spending_currency(actor.organization_id)
+    packs = [pack for pack in packs_on_sale() if fixed in ("", pack.currency)]
+    found = billing.credits_left(actor)
+    context = {
+        "packs": packs,
+        "fixed": fixed,
+        "orders": orders,
+        "left": {currency: credit.spendable for currency, credit in found.items()},
+        "lots": [(currency, lot) for currency, credit in found.items() for lot in credit.lots],
+        **payment_context(),
+    }
     return render(request, "billing/credits.html", context)
 
 

@@ -16,13 +16,13 @@ from apps.accounts.organization_forms import attempt, first_errors
 from apps.accounts.sudo import require_recent
 from apps.billing import gateway
 from apps.billing import services as billing
+from apps.billing.context import urgent
 from apps.billing.models import CheckoutState, Invoice, Status, Subscription
 from apps.billing.plan_forms import CancelForm, ChangeForm, PauseForm, PlanForm
 from apps.billing.services.accounts import MANAGE, READ, paying_currency
 from apps.billing.services.changes import period_minor
-from apps.billing.services.credits import spendable
 from apps.billing.services.renewals import renewal_of, will_renew
-from apps.billing.standing import last_ended, standing_of, unpaid_invoice
+from apps.billing.standing import live_or_last, standing_of, unpaid_invoice
 from apps.billing.texts import shown
 from apps.core import tenancy
 from apps.core.errors import MillraceError, PreviewOutdated
@@ -34,15 +34,16 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Everything about money at a look: the plan, the month so far, credits, invoices, and what can be done."""
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(READ)
-    row = billing.live_subscription()
-    context = _context(actor, row) | {
+    row, ended = live_or_last()
+    figures = billing.figures_of(actor.organization_id)
+    context = _context(actor, row, ended) | {
         "account": billing.account_of(actor.organization_id),
-        "summary": billing.usage_summary(actor.organization_id),
-        "seats": billing.seats_of(actor.organization_id),
+        "summary": billing.usage_summary(actor.organization_id, figures),
+        "seats": billing.seats_with(row),
         "invoices": Invoice.objects.order_by("-issued_at")[:3],
-        "credits": spendable(billing.limits_of(actor.organization_id).terms.currency),
-        "cap": billing.get_cap(actor),
-        "forecast": billing.forecast_of(actor.organization_id),
+        "credits": figures.credits,
+        "cap": figures.cap,
+        "forecast": billing.forecast_of(actor.organization_id, figures=figures),
         "period_minor": period_minor(row.price, row.seats) if row and row.price else None,
         "renews": row is not None and will_renew(row),
         "renewal": renewal_of(row),
@@ -58,16 +59,16 @@ def plan(request: HttpRequest) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
     with tenancy.scope(actor.organization_id):
-        row = billing.live_subscription()
-        context = _context(actor, row)
-        fixed = paying_currency(billing.account_of(actor.organization_id))
+        row, ended = live_or_last()
+        context = _context(actor, row, ended)
+        fixed = paying_currency(actor.organization_id)
     if row is not None and row.stripe_id:
         return _choose_change(request, row, context)
     initial: dict[str, Any] = {
         name: request.GET[name] for name in ("plan", "interval", "currency", "seats") if name in request.GET
     }
     with tenancy.scope(actor.organization_id):
-        seats = billing.seats_of(actor.organization_id)
+        seats = billing.seats_with(row)
     initial = {"interval": "month", "seats": max(1, seats.taken)} | initial
     form = PlanForm(request.POST or None, initial=initial, currency=fixed)
     if form.is_valid():
@@ -134,8 +135,8 @@ def cancel(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("The subscription is cancelled."))
             return redirect("billing")
     with tenancy.scope(actor.organization_id):
-        row = billing.live_subscription()
-        context = _context(actor, row)
+        row, ended = live_or_last()
+        context = _context(actor, row, ended)
     if row is None or not row.stripe_id:
         messages.info(request, _("There is no subscription to cancel."))
         return redirect("billing")
@@ -211,11 +212,13 @@ def _choose_change(request: HttpRequest, row: Subscription, context: dict[str, A
     return render(request, "billing/plan_change.html", context | {"form": ChangeForm(initial=initial)})
 
 
-def _context(actor: Any, row: Subscription | None) -> dict[str, Any]:
-    """What all pages of the subscription show; in the scope of the organization."""
+def _context(actor: Any, row: Subscription | None, ended: Subscription | None) -> dict[str, Any]:
+    """What all pages of the subscription show."""
+    standing = standing_of(row, ended)
     return {
         "row": row,
-        "standing": standing_of(row, None if row else last_ended()),
+        "standing": standing,
+        "money_notice": urgent(actor, standing),
         "may_manage": MANAGE in actor.permissions,
         "payments": gateway.mode() is not gateway.Mode.OFF,
         "is_simulated": gateway.mode() is gateway.Mode.SIMULATOR,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from apps.core.ids import uuid7
 from apps.core.tenancy.scope import ScopeMissing, current
@@ -16,6 +17,11 @@ class TenantQuerySet(models.QuerySet[Any]):
 
     def newest_first(self) -> Self:
         return self.order_by("-created_at", "-id")
+
+    def number(self) -> Coalesce:
+        """How many rows of the organization in scope these are, as a part of another question."""
+        counted = self.order_by().values("organization_id").annotate(number=models.Count("pk")).values("number")
+        return Coalesce(models.Subquery(counted), 0)
 
 
 class TenantManager(models.Manager[Any]):

@@ -16,9 +16,12 @@ register = template.Library()
 
 @register.inclusion_tag("market/sponsored.html", takes_context=True)
 def sponsored(context: Context, place: str) -> dict[str, Any]:
-    """A notice for organizations whose plan does not spare them; nothing for all others."""
+    """A notice for organizations whose plan does not spare them; nothing for all others.
+
+    A page that knows what the plan brings says so in `features`.
+    """
     organization = context.get("organization")
-    return {"sponsor": choose(organization.pk, place) if organization else None}
+    return {"sponsor": choose(organization.pk, place, context.get("features")) if organization else None}
 
 
 @register.filter

@@ -177,6 +177,12 @@ def version_for(reference: str) -> BrandVoiceVersion:
     return version
 
 
+def newest(voice: BrandVoice) -> BrandVoiceVersion:
+    """The version that a voice's slug alone means; in the organization's scope."""
+    found: BrandVoiceVersion = BrandVoiceVersion.objects.select_related("voice").get(voice=voice, number=voice.latest)
+    return found
+
+
 def checked(content: dict[str, Any]) -> Voice:
     try:
         return Voice.from_dict(content)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
@@ -19,14 +20,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import organization_page, waiting_page
 from apps.accounts.organization_forms import attempt, first_errors
 from apps.core import tenancy
-from apps.core.errors import Conflict, InvalidRequest, ModelNotFound, NotFound
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.keyset import page_of
 from apps.core.said import said, told
-from apps.registry import services as registry
+from apps.registry.models import ModelVersion
 from apps.studio import bulk_export, texts
 from apps.studio.bulk_costs import Cost, cost_of
 from apps.studio.bulk_forms import BulkDraftForm, BulkFileForm
-from apps.studio.models import BulkRow, BulkRun, RowState, RunState
+from apps.studio.models import BrandVoiceVersion, BulkRow, BulkRun, RowState, RunState
 from apps.studio.services import bulk
 from apps.studio.services.bulk.drafts import RowProblem
 from apps.studio.services.bulk.taking import READ, WRITE
@@ -93,35 +94,47 @@ def run_page(request: HttpRequest, id: UUID) -> HttpResponse:
 
 def _draft(request: HttpRequest, run: BulkRun, form: BulkDraftForm) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
-    found = list(BulkRow.objects.filter(run=run).select_related("run").order_by("number")[:PREVIEW_ROWS])
-    invalid = run.estimate["invalid"] if run.estimate else 0
-    problems = BulkRow.objects.filter(run=run, state=RowState.INVALID).order_by("number")
+    first, problems = _preview(run)
     context = {
         "run": run,
         "form": form,
-        "cost": _cost(run),
-        "preview": [_previewed(request, run, row) for row in found],
-        "problems": list(problems[:PREVIEW_ROWS]) if invalid else [],
+        "cost": _cost(run, dict(reversed(form.models))),
+        "preview": _previews(request, run, first),
+        "problems": problems,
         "may_write": WRITE in actor.permissions,
     }
     return render(request, "studio/bulk/draft.html", context, status=first_errors([form]))
 
 
-def _cost(run: BulkRun) -> Cost | None:
-    if run.estimate is None:
-        return None
-    try:
-        return cost_of(run.organization_id, run.estimate, registry.resolve(run.model_name))
-    except ModelNotFound:
-        return None
+def _preview(run: BulkRun) -> tuple[list[BulkRow], list[BulkRow]]:
+    """The first rows, and once they have been judged the first that cannot be asked, with one question."""
+    rows = BulkRow.objects.filter(run=run).order_by("number")
+    shown = Q(pk__in=rows.values("pk")[:PREVIEW_ROWS])
+    if run.estimate and run.estimate["invalid"]:
+        shown |= Q(pk__in=rows.filter(state=RowState.INVALID).values("pk")[:PREVIEW_ROWS])
+    found = list(rows.filter(shown).select_related("run"))
+    invalid = [row for row in found if row.state == RowState.INVALID] if run.estimate else []
+    return found[:PREVIEW_ROWS], invalid[:PREVIEW_ROWS]
 
 
-def _previewed(request: HttpRequest, run: BulkRun, row: BulkRow) -> dict[str, Any]:
+def _cost(run: BulkRun, models: Mapping[str, ModelVersion]) -> Cost | None:
+    """What a run takes at most; None where it has not been counted, or its model is not there any more."""
+    if run.estimate is None or run.model_name not in models:
+        return None
+    return cost_of(run.organization_id, run.estimate, models[run.model_name])
+
+
+def _previews(request: HttpRequest, run: BulkRun, rows: list[BulkRow]) -> list[dict[str, Any]]:
+    spoken = bulk.voice_of(run) if run.estimate and rows else None
+    return [_previewed(request, run, row, spoken) for row in rows]
+
+
+def _previewed(request: HttpRequest, run: BulkRun, row: BulkRow, spoken: BrandVoiceVersion | None) -> dict[str, Any]:
     """A row with what would be asked about it, or with why it cannot be asked."""
     if run.estimate is None or row.problem:
         return {"row": row, "cells": row.cells, "problem": row.problem_told}
     try:
-        spec = bulk.rendered(request.actor, run, row)  # type: ignore[attr-defined]
+        spec = bulk.rendered(request.actor, run, row, spoken)  # type: ignore[attr-defined]
     except RowProblem as problem:
         return {"row": row, "problem": told(said(problem.message), problem.message)}
     return {"row": row, "messages": spec.messages}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -29,7 +30,7 @@ from apps.studio.forms import GenerationForm, again, example_spec, initial_of
 from apps.studio.guide import Guide, guide_for
 from apps.studio.marks import found_in
 from apps.studio.models import Generation
-from apps.studio.pages import FAVOURITES, FILTERS, daily_tokens, history_page, timing_of
+from apps.studio.pages import FAVOURITES, FILTERS, at_a_glance, daily_tokens, history_page, timing_of
 from apps.studio.services import feedback
 
 READ, WRITE = "generations:read", "generations:write"
@@ -44,32 +45,30 @@ FAILURES_DAYS = 7
 def dashboard(request: HttpRequest) -> HttpResponse:
     """What the organization has used and written, as far as the role may see either."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
-    rows = Generation.objects.of_studio()
-    since = timezone.now() - timedelta(days=FAILURES_DAYS)
-    usage = billing.usage_summary(actor.organization_id)
+    figures = billing.figures_of(actor.organization_id)
+    usage = billing.usage_summary(actor.organization_id, figures)
+    glance = at_a_glance(actor, timezone.now() - timedelta(days=FAILURES_DAYS))
     context: dict[str, Any] = {
         "budgets": states_for(actor.user_id),
         "plan": shown(usage.plan),
+        "features": figures.limits.features,
         "may_read": READ in actor.permissions,
-        "guide": _guide(request),
+        "guide": _guide(request, glance),
         "examples": texts.example_cards() if WRITE in actor.permissions else [],
     }
     if "usage:read" in actor.permissions:
         context |= {"usage": usage, "chart": daily_tokens(timezone.now())}
     if READ in actor.permissions:
-        context |= {
-            "active": rows.unfinished().count(),
-            "failed": rows.filter(status=Status.FAILED, created_at__gte=since).count(),
-            "recent": rows.for_pages()[:RECENT_ON_DASHBOARD],
-        }
+        context |= {name: glance[name] for name in ("active", "failed")}
+        context |= {"recent": Generation.objects.for_pages()[:RECENT_ON_DASHBOARD]}
     return render(request, "studio/dashboard.html", context)
 
 
-def _guide(request: HttpRequest) -> Guide | None:
+def _guide(request: HttpRequest, done: Mapping[str, bool]) -> Guide | None:
     """The first steps, until they are done or the person has put them away."""
     if request.user.guide_hidden_at is not None:  # type: ignore[union-attr]
         return None
-    guide = guide_for(request.actor)  # type: ignore[attr-defined]
+    guide = guide_for(request.actor, done)  # type: ignore[attr-defined]
     return None if guide.is_finished else guide
 
 

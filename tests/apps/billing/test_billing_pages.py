@@ -90,7 +90,8 @@ def test_a_failed_payment_is_said_with_what_helps(payments: Simulator, org_a: Te
     client.force_login(org_a.owner)
     assert text(client.get(reverse("billing"))).count("The last payment failed") == 1
     assert client.get(reverse("billing-pay"))["location"].startswith(payments.url)
-    assert "The last payment failed" in text(client.get(reverse("dashboard")))
+    for name in ("dashboard", "billing-seats", "billing-credits"):
+        assert text(client.get(reverse(name))).count("The last payment failed") == 1, name
     client.force_login(org_a.member)
     assert "The last payment failed" not in text(client.get(reverse("dashboard")))
 

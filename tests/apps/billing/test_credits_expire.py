@@ -101,7 +101,7 @@ def entries(tenant: Tenant) -> list[tuple[str, int]]:
 
 
 def spendable(tenant: Tenant) -> int:
-    return billing.spendable_by_currency(tenant.actor)["USD"] // UNIT
+    return billing.credits_left(tenant.actor)["USD"].spendable // UNIT
 
 
 def after(days: float) -> datetime:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.billing import services as billing
 from apps.billing.entitlements import Access
 from apps.billing.models import FREE_PLAN, Invoice, Status
-from apps.billing.standing import last_ended, standing_of
+from apps.billing.standing import live_or_last, standing_of
 from apps.core import tenancy
 from apps.core.errors import Conflict, InvalidRequest, PermissionDenied
 from tests.helpers.billing import invoices_of, subscribe, subscription_of
@@ -28,7 +28,7 @@ def access(tenant: Tenant) -> Access:
 
 def standing(tenant: Tenant) -> str:
     with tenancy.scope(tenant.id):
-        return standing_of(billing.live_subscription(), last_ended()).tone
+        return standing_of(*live_or_last()).tone
 
 
 def test_a_failed_card_costs_new_work_after_seven_days_until_it_is_paid(

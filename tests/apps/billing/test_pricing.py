@@ -171,7 +171,7 @@ def test_an_outsider_without_an_organization_reads_it_too(outsider: Any, client_
 
 
 def test_what_is_asked_of_the_database_is_constant(db: None, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(7):  # plans, prices, allowances, rates, packs, within a savepoint
+    with django_assert_num_queries(4):  # plans with all that is theirs, and packs, within a savepoint
         catalogue()
     with django_assert_num_queries(0):
         text_of(Client())

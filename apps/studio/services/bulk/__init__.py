@@ -9,7 +9,7 @@ from apps.studio.services.bulk.acts import (
     start_run,
 )
 from apps.studio.services.bulk.downloads import note_download
-from apps.studio.services.bulk.drafts import Draft, configure_run, rendered
+from apps.studio.services.bulk.drafts import Draft, configure_run, rendered, voice_of
 from apps.studio.services.bulk.driving import DRIVE, drive
 from apps.studio.services.bulk.progress import Progress, progress_of, progress_of_many
 from apps.studio.services.bulk.taking import create_run, get_run, read_table, upload_run
@@ -34,4 +34,5 @@ __all__ = [
     "retry_failed",
     "start_run",
     "upload_run",
+    "voice_of",
 ]

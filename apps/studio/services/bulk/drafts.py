@@ -14,7 +14,7 @@ from apps.core.errors import Conflict, ContextLengthExceeded, InvalidRequest
 from apps.core.said import said
 from apps.registry import services as registry
 from apps.registry.models import ModelVersion
-from apps.studio.models import BulkRow, BulkRun, Origin, RowState, RunState, TemplateVersion
+from apps.studio.models import BrandVoiceVersion, BulkRow, BulkRun, Origin, RowState, RunState, TemplateVersion
 from apps.studio.requests import GenerationSpec, checked
 from apps.studio.services import safety, templates
 from apps.studio.services.admission import TEMPLATE_TOKENS_PER_MESSAGE
@@ -131,19 +131,30 @@ def _spec(draft: Draft) -> GenerationSpec:
     return GenerationSpec(model=draft.model, max_tokens=draft.max_tokens, sampling=sampling, origin=Origin.BULK)
 
 
-def rendered(actor: Actor, run: BulkRun, row: BulkRow) -> GenerationSpec:
-    """What is asked about a row; RowProblem for one that does not say what is needed."""
+def rendered(actor: Actor, run: BulkRun, row: BulkRow, spoken: BrandVoiceVersion | None = None) -> GenerationSpec:
+    """What is asked about a row; RowProblem for one that does not say what is needed.
+
+    Whoever asks for many rows finds the voice once: `spoken`.
+    """
     draft = Draft(model=run.model_name, max_tokens=run.max_tokens, sampling=run.sampling)
     cells = safety.unmasked(row.values, row.originals_kept)
     try:
         if run.template_version is not None:
-            return checked(_from_template(run, run.template_version, cells))
+            version = run.template_version
+            return checked(_from_template(run, version, cells, spoken or templates.voice_of(version)))
         return checked(replace(_spec(draft), messages=(Message("user", _prompt_of(run, cells)),)))
     except InvalidRequest as error:
         raise RowProblem(error.code, error.template, **(error.values or {})) from None
 
 
-def _from_template(run: BulkRun, version: TemplateVersion, cells: Mapping[str, str]) -> GenerationSpec:
+def voice_of(run: BulkRun) -> BrandVoiceVersion | None:
+    """The voice of all its rows now; in the organization's scope."""
+    return templates.voice_of(run.template_version) if run.template_version is not None else None
+
+
+def _from_template(
+    run: BulkRun, version: TemplateVersion, cells: Mapping[str, str], spoken: BrandVoiceVersion | None
+) -> GenerationSpec:
     values = {}
     for variable in version.fields:
         cell = cells.get(run.mapping.get(variable.name, ""), "")
@@ -151,7 +162,7 @@ def _from_template(run: BulkRun, version: TemplateVersion, cells: Mapping[str, s
     sampling = dict(run.sampling)
     if "stop" in sampling:
         sampling["stop"] = tuple(sampling["stop"])
-    made = templates.render_version(version, values)
+    made = templates.render_version(version, values, spoken)
     return made.spec(Origin.BULK, model=run.model_name, max_tokens=run.max_tokens, **sampling)
 
 
@@ -185,7 +196,7 @@ class _Count:
 
 def _judge_rows(actor: Actor, run: BulkRun, model: ModelVersion) -> dict[str, Any]:
     """Marks every row as ready or invalid, and adds up what the ready ones ask."""
-    count, invalid, folder = _Count(), 0, registry.local_folder(model)
+    count, invalid, folder, spoken = _Count(), 0, registry.local_folder(model), voice_of(run)
     last = 0
     while rows := list(BulkRow.objects.filter(run=run, number__gt=last).order_by("number")[:BATCH]):
         changed: list[BulkRow] = []
@@ -196,7 +207,7 @@ def _judge_rows(actor: Actor, run: BulkRun, model: ModelVersion) -> dict[str, An
             before = (row.state, row.problem)
             row.state, row.problem_code, row.problem, row.problem_said = RowState.READY, "", "", {}
             try:
-                _add(count, rendered(actor, run, row).messages, model, folder)
+                _add(count, rendered(actor, run, row, spoken).messages, model, folder)
             except RowProblem as problem:
                 row.state, row.problem_code = RowState.INVALID, problem.code
                 row.problem, row.problem_said = problem.message, said(problem.message)

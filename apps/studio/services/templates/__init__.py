@@ -10,7 +10,7 @@ from apps.studio.services.templates.labels import (
     roll_back,
     settings_of,
 )
-from apps.studio.services.templates.rendering import Rendered, render, render_version
+from apps.studio.services.templates.rendering import Rendered, render, render_version, voice_of
 from apps.studio.services.templates.writing import (
     TemplateFacts,
     add_version,
@@ -56,4 +56,5 @@ __all__ = [
     "share",
     "use",
     "version_of",
+    "voice_of",
 ]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_noop
 
 from apps.accounts.access import Actor
@@ -87,6 +87,9 @@ def resolve(actor: Actor, reference: str | UUID) -> TemplateVersion:
         if isinstance(reference, UUID) or (id := _uuid(reference)):
             return _by_id(actor, reference if isinstance(reference, UUID) else id)
         slug, _, label = reference.partition("@")
+        if found := _at_once(actor, slug, label or PRODUCTION):
+            return found
+        # Which of the two there is none of.
         template = find(actor, slug)
         if _NUMBER.fullmatch(label):
             return numbered(template, int(label))
@@ -108,6 +111,20 @@ def labelled(template: Template, label: str) -> TemplateVersion:
         )
     version: TemplateVersion = row.version
     return version
+
+
+def _at_once(actor: Actor, slug: str, label: str) -> TemplateVersion | None:
+    """The version under a label or number, with its template, in one question; None where the actor finds none."""
+    if label == DRAFT:
+        meant = Q(number=F("template__latest"))
+    elif _NUMBER.fullmatch(label):
+        meant = Q(number=int(label))
+    else:
+        meant = Q(pk__in=TemplateLabel.objects.filter(name=label).values("version"))
+    rows = TemplateVersion.objects.select_related("template", "voice", "created_by")
+    rows = rows.filter(meant, template__slug=slug, template__in=seen_by(actor).values("pk"))
+    found: TemplateVersion | None = rows.first()
+    return found
 
 
 def _by_id(actor: Actor, id: UUID | None) -> TemplateVersion:

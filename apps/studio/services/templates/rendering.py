@@ -70,7 +70,7 @@ def render(actor: Actor, reference: str | UUID, variables: Mapping[str, Any], vo
             raise Conflict("This template is archived.", param="template")
     filled = _with_pages(actor, version, variables)
     with tenancy.scope(actor.organization_id):
-        return render_version(version, filled, voice)
+        return render_version(version, filled, voice_of(version, voice))
 
 
 def _with_pages(actor: Actor, version: TemplateVersion, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,9 +93,10 @@ def _addresses(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def render_version(version: TemplateVersion, variables: Mapping[str, Any], voice: str | None = None) -> Rendered:
-    """The same for a version that the caller has found, in the organization's scope."""
-    spoken = _voice(version, voice)
+def render_version(
+    version: TemplateVersion, variables: Mapping[str, Any], spoken: BrandVoiceVersion | None
+) -> Rendered:
+    """The same for a version and a voice that the caller has found, without a question to the database."""
     values = _values(version, variables)
     system = "\n\n".join(
         filter(
@@ -124,12 +125,13 @@ def sampling_of(stored: Mapping[str, Any]) -> SamplingParams:
     return SamplingParams(**values)
 
 
-def _voice(version: TemplateVersion, voice: str | None) -> BrandVoiceVersion | None:
+def voice_of(version: TemplateVersion, voice: str | None = None) -> BrandVoiceVersion | None:
+    """The voice in which it speaks now, or another one that is asked for; in the organization's scope."""
     if voice:
         return voices.version_for(voice)
     own = version.voice if voice is None else None
     # An archived voice is out of use, also where a template still names it.
-    return voices.version_for(own.slug) if own is not None and own.archived_at is None else None
+    return voices.newest(own) if own is not None and own.archived_at is None else None
 
 
 def _values(version: TemplateVersion, given: Mapping[str, Any]) -> dict[str, Value]:

@@ -18,9 +18,10 @@ from openpyxl import load_workbook
 from apps.core import tenancy
 from apps.core.jobs import Status
 from apps.studio.models import BulkRow, BulkRun, RunState
-from apps.studio.services import Outcome, bulk, templates
+from apps.studio.services import Outcome, bulk, templates, voices
 from ml.text.tables import Row
 from tests.apps.studio.bulk.conftest import Made, drive_to_the_end, fresh, standings, write_all
+from tests.helpers.counting import questions_of
 from tests.helpers.people import Tenant, acting, audit_of
 from tests.helpers.templates import FACTS
 
@@ -184,6 +185,19 @@ def test_a_template_is_filled_from_columns(org_a: Tenant, browser: Client) -> No
     assert (written.template_version_id, written.origin) == (version.pk, "bulk")
     assert "Write about Tea." in written.messages[-1]["content"]
     assert standings(run) == ["succeeded", "invalid"]
+
+
+def test_a_draft_asks_little_however_much_of_it_is_shown(org_a: Tenant, browser: Client) -> None:
+    actor = acting(org_a, org_a.member)
+    voices.create(actor, "House", {"words": ["dry"]})
+    templates.create(actor, "Copy", replace(FACTS, voice="house"))
+    page = uploaded(browser, b"Product,Facts\n" + b"Tea,green\n" * 8 + b",red\n" * 8)["location"]
+    form = {"template": "copy@draft", "prompt": "", "model": "default", "max_tokens": "20", "temperature": "0.8"}
+    assert browser.post(page, form | {"column_product": "Product", "column_points": "Facts"}).status_code == 302
+    shown = browser.get(page)
+    assert (len(shown.context["preview"]), len(shown.context["problems"])) == (5, 5)
+    assert all(len(each["messages"]) == 2 for each in shown.context["preview"])
+    assert questions_of(browser, page) <= 12
 
 
 def test_the_form_keeps_sampling_that_only_programs_set(org_a: Tenant, browser: Client, made: Made) -> None:
