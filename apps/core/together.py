@@ -49,7 +49,8 @@ def fetch_together(**queries: models.QuerySet[Any]) -> dict[str, list[Any]]:
 def counted(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
     """How many rows of an organization's there are, as a query of one number, or of none where there are none."""
     numbers = rows.order_by().values("organization_id").annotate(counted=models.Count("pk"))
-    return numbers.values_list("counted", flat=True)
+    found: models.QuerySet[Any] = numbers.values_list("counted", flat=True)
+    return found
 
 
 def _read(compiler: SQLCompiler, answer: str) -> list[Row]:
