@@ -246,6 +246,7 @@ SENTENCES: dict[str, Promise] = {
     "subscription.updated": gettext_lazy(
         "The subscription is now %(after_plan)s with %(after_seats)s seats; its state is %(after_status)s."
     ),
+    "billing.customer_noted": gettext_lazy("What Stripe and purchases say of the organization was noted."),
     "subscription.copied": gettext_lazy("The dates and terms of the subscription were copied from Stripe."),
     "subscription.change_confirmed": gettext_lazy(
         "%(actor)s confirmed the change to %(after_plan)s with %(after_seats)s seats (%(after_when)s)."

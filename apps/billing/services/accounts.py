@@ -15,6 +15,7 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Organization, Role
 from apps.billing import gateway
 from apps.billing.models import BillingAccount, CreditEntry, Invoice, Order, OrderState, Subscription
+from apps.billing.services.noting import note_customer
 from apps.billing.services.operations import perform, write_operation
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
@@ -54,17 +55,15 @@ def ensure_customer(organization_id: UUID) -> BillingAccount:
         account = lock_account(organization_id)
         if account.stripe_id:
             return account
-        account.email = account.email or _first_owner()
-        account.name = account.name or Organization.objects.get(pk=organization_id).name
-        account.save(update_fields=["name", "email"])
+        name = account.name or Organization.objects.get(pk=organization_id).name
+        note_customer(account, name=name, email=account.email or _first_owner())
         facts = {"name": account.name, "email": account.email, "organization": str(organization_id)}
         operation = write_operation(organization_id, "create_customer", str(account.pk), facts)
     made = perform(operation)
     with tenancy.scope(organization_id):
         account = lock_account(organization_id)
         if not account.stripe_id:
-            account.stripe_id, account.livemode = made.answer_id, gateway.is_live()
-            account.save(update_fields=["stripe_id", "livemode"])
+            note_customer(account, stripe_id=made.answer_id, livemode=gateway.is_live())
     return account
 
 
@@ -151,9 +150,12 @@ def _tell_stripe(account: BillingAccount) -> None:
         told = write_operation(organization_id, "change_customer", "", details)
         checked = write_operation(organization_id, "set_tax_id", "", tax)
     perform(told)
-    account.tax_id_state = perform(checked).answer_id
+    state = perform(checked).answer_id
     with tenancy.scope(organization_id):
-        BillingAccount.objects.filter(pk=account.pk, tax_id=account.tax_id).update(tax_id_state=account.tax_id_state)
+        held = lock_account(organization_id)
+        if held.tax_id == account.tax_id:
+            note_customer(held, tax_id_state=state)
+    account.tax_id_state = state
 
 
 def _first_owner() -> str:

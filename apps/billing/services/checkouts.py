@@ -9,7 +9,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -30,6 +29,7 @@ from apps.billing.models import (
 from apps.billing.services.accounts import MANAGE, OTHER_CURRENCY, ensure_customer, lock_account, paying_currency
 from apps.billing.services.catalogue import prices_at_stripe
 from apps.billing.services.mirrors import live_subscription, refresh
+from apps.billing.services.noting import note_customer
 from apps.billing.services.seats import check_seats
 from apps.core import tenancy
 from apps.core.errors import (
@@ -140,7 +140,7 @@ def _open(
             promotion=promotion.id if promotion else "",
         )
         if row.trial_days:
-            BillingAccount.objects.filter(pk=account.pk).update(trial_used_at=Now())
+            note_customer(account, trial_used_at=timezone.now())
         facts = {"plan": price.plan.code, "interval": price.interval, "currency": price.currency, "seats": seats}
         audit.record(actor, "subscription.checkout_started", row, after=facts)
     return row, True
@@ -213,10 +213,10 @@ def _settle(row: PlanCheckout, page: gateway.Page) -> PlanCheckout:
 def _give_back(row: PlanCheckout) -> None:
     """The trial and the coupon of a page that was never completed may be used again."""
     with tenancy.scope(row.organization_id):
-        lock_account(row.organization_id)
+        account = lock_account(row.organization_id)
         if PlanCheckout.objects.filter(pk=row.pk, state=CheckoutState.OPEN).update(state=CheckoutState.EXPIRED):
             if row.trial_days:
-                BillingAccount.objects.update(trial_used_at=None)
+                note_customer(account, trial_used_at=None)
             if row.coupon:
                 CouponUse.objects.filter(code=row.coupon).delete()
     row.state = CheckoutState.EXPIRED

@@ -16,6 +16,7 @@ from apps.accounts.models import Organization
 from apps.billing.entitlements import micros_of
 from apps.billing.models import CreditEntry, CreditKind, CreditPack, Order
 from apps.billing.services.accounts import lock_account, spending_currency
+from apps.billing.services.noting import note_customer
 from apps.core import events, tenancy
 from apps.core.currencies import figure
 from apps.core.errors import InvalidRequest
@@ -92,8 +93,7 @@ def grant(
         account = lock_account(organization_id)
         if not spending_currency(organization_id):
             # As the first purchase does: usage is priced in what its credit is in.
-            account.currency = currency
-            account.save(update_fields=["currency"])
+            note_customer(account, currency=currency)
         return add(by, kind, currency, amount_micros, reference, note=note, expires_at=expires_at)
 
 

@@ -24,6 +24,7 @@ from apps.billing import gateway
 from apps.billing.models import BillingAccount, Order, StripeEvent
 from apps.billing.services import checkouts, mirrors, orders, payments
 from apps.billing.services.accounts import lock_account
+from apps.billing.services.noting import note_customer
 from apps.core import tenancy
 from apps.core.errors import MillraceError, StripeRefused
 from apps.core.jobs import ring
@@ -185,8 +186,7 @@ def _adopt(customer: gateway.RemoteCustomer) -> UUID | None:
         if account.stripe_id and account.stripe_id != customer.id:
             log.error("a second customer of one organization", customer=customer.id, first=account.stripe_id)
             return None
-        account.stripe_id, account.livemode = customer.id, gateway.is_live()
-        account.save(update_fields=["stripe_id", "livemode"])
+        note_customer(account, stripe_id=customer.id, livemode=gateway.is_live())
     return organization_id
 
 

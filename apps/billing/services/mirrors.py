@@ -31,6 +31,7 @@ from apps.billing.models import (
 from apps.billing.models.subscriptions import ENDED
 from apps.billing.services.accounts import lock_account
 from apps.billing.services.catalogue import BASE, find_price
+from apps.billing.services.noting import note_customer
 from apps.billing.services.operations import write_operation
 from apps.billing.transitions import is_legal
 from apps.core import events, metrics, tenancy
@@ -111,8 +112,7 @@ def write_subscription(
     ring("billing.preview_renewals")
     # Of two in two currencies, the one that ended decides nothing.
     if account.currency != remote.currency and (row.status not in ENDED or not account.currency):
-        account.currency = remote.currency
-        account.save(update_fields=["currency"])
+        note_customer(account, currency=remote.currency)
     _tell(account, row, None if row.version == 1 else before)
     return row
 
@@ -224,11 +224,10 @@ def _make_room(account: BillingAccount, remote: RemoteSubscription) -> bool:
 
 def write_customer(account: BillingAccount) -> None:
     found = gateway.get_customer(account.stripe_id)
-    account.payment_method = found.payment_method[:60]
+    facts = {"payment_method": found.payment_method[:60], "country": found.country or account.country}
     if found.tax_id:
-        account.tax_id_kind, account.tax_id, account.tax_id_state = found.tax_id_kind, found.tax_id, found.tax_id_state
-    account.country = found.country or account.country
-    account.save(update_fields=["payment_method", "tax_id_kind", "tax_id", "tax_id_state", "country"])
+        facts |= {name: getattr(found, name) for name in ("tax_id_kind", "tax_id", "tax_id_state")}
+    note_customer(account, **facts)
 
 
 def _bill_rest(account: BillingAccount, row: Subscription) -> None:

@@ -33,6 +33,7 @@ from apps.billing.services.accounts import (
     spending_currency,
 )
 from apps.billing.services.checkouts import require_payments
+from apps.billing.services.noting import note_customer
 from apps.core import events, tenancy
 from apps.core.currencies import chargeable
 from apps.core.errors import Conflict, InvalidRequest, NotFound
@@ -179,8 +180,7 @@ def settle(order: Order, page: gateway.Page) -> None:
         if row.state == OrderState.OPEN and page.is_paid:
             if row.kind == OrderKind.CREDITS and spending_currency(row.organization_id) in ("", row.currency):
                 # As the first subscription does: from now on usage is priced in what its credit is in.
-                account.currency = row.currency
-                account.save(update_fields=["currency"])
+                note_customer(account, currency=row.currency)
             row.state, row.paid_at, row.intent_id = OrderState.PAID, timezone.now(), page.intent_id
             row.save(update_fields=["state", "paid_at", "intent_id"])
             facts = {"kind": row.kind, "name": row.name, "amount_minor": row.amount_minor, "currency": row.currency}

@@ -13,6 +13,7 @@ from apps.billing import gateway
 from apps.billing.models import StripeOperation
 from apps.billing.services.accounts import lock_account
 from apps.billing.services.mirrors import live_subscription, refresh, refresh_subscription
+from apps.billing.services.noting import note_customer
 from apps.billing.services.operations import LINES, LOOK_AFTER_ATTEMPTS, resolve
 from apps.core import tenancy
 from apps.core.errors import MillraceError
@@ -93,8 +94,7 @@ def _follow(operation: StripeOperation) -> None:
         with tenancy.scope(operation.organization_id):
             account = lock_account(operation.organization_id)
             if not account.stripe_id:
-                account.stripe_id, account.livemode = operation.answer_id, gateway.is_live()
-                account.save(update_fields=["stripe_id", "livemode"])
+                note_customer(account, stripe_id=operation.answer_id, livemode=gateway.is_live())
     refresh(operation.organization_id)
 
 
