@@ -14,12 +14,11 @@ from apps.billing import services as billing
 from apps.billing.services import credits
 from apps.core import tenancy
 from tests.helpers.billing import subscribe
-from tests.helpers.counting import questions_of
+from tests.helpers.counting import MOST, questions_of
 from tests.helpers.people import Tenant
 from tests.helpers.stripe_simulator import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MOST = 12
 
 
 @pytest.fixture
