@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from django.db import Error, connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
+from apps.accounts import sessions
 from apps.core import tenancy
 from tests.architecture.conftest import World, is_api_path, undone
 from tests.architecture.test_authorization import ROUTES, path_of
@@ -17,6 +19,12 @@ from tests.helpers.tenancy import tenant_models
 # How many questions more a page may take where there is much: once for what a longer list has, never for each row.
 MORE = 3
 DOUBLINGS = 5
+
+
+@pytest.fixture(autouse=True)
+def _the_session_is_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page is asked for first in a while, that is written down, which is a question of no page."""
+    monkeypatch.setattr(sessions, "NOTED_SECONDS", 86_400.0)
 
 
 def test_no_page_asks_more_questions_because_there_are_more_rows(world: World) -> None:
