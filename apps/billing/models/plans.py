@@ -113,6 +113,10 @@ class PlanPrice(models.Model):
     def __str__(self) -> str:
         return f"{self.plan_id} {self.interval} {self.currency}"
 
+    def of_period(self, seats: int) -> int:
+        """What a period costs in minor units, before taxes and discounts."""
+        return int(self.base_minor + self.seat_minor * max(0, seats - self.plan.included_seats))
+
 
 class PlanAllowance(models.Model):
     """How much of one meter a plan includes in a calendar month (UTC), and what happens beyond it."""

@@ -216,7 +216,7 @@ def _check_later(row: Subscription, price: PlanPrice, seats: int) -> None:
 
 def period_minor(price: PlanPrice, seats: int) -> int:
     """What a period costs, before taxes and discounts."""
-    return int(price.base_minor + price.seat_minor * max(0, seats - price.plan.included_seats))
+    return price.of_period(seats)
 
 
 def _this_second(row: Subscription) -> int:

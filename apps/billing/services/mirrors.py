@@ -181,8 +181,7 @@ def _copy(row: Subscription, remote: RemoteSubscription, price: PlanPrice, seats
     for name in ("period_start", "period_end", "trial_end", "cancel_at", "ended_at", "paused_until"):
         setattr(row, name, getattr(remote, name))
     waits = row.next_at is not None and remote.period_start is not None and remote.period_start < row.next_at
-    is_smaller = seats < row.seats or (row.price_id != price.pk and seats <= max(row.seats, row.next_seats or 0))
-    if waits and row.next_price_id == price.pk and is_smaller:
+    if waits and row.next_price_id == price.pk and _is_smaller(row, price, seats):
         # Stripe bills it from the next period on; the larger one is paid for. How many seats it comes with may have
         # changed since, with what the plan includes.
         row.next_seats = seats
@@ -195,6 +194,13 @@ def _copy(row: Subscription, remote: RemoteSubscription, price: PlanPrice, seats
         row.past_due_since = remote.unpaid_since or row.past_due_since or timezone.now()
     else:
         row.past_due_since = None
+
+
+def _is_smaller(row: Subscription, price: PlanPrice, seats: int) -> bool:
+    """Whether it is no more than what is paid for, or was to come: more is bought at once."""
+    if row.price is None or row.price_id == price.pk:
+        return seats < row.seats
+    return seats <= max(row.seats, row.next_seats or 0) or price.of_period(seats) <= row.price.of_period(row.seats)
 
 
 def _make_room(account: BillingAccount, remote: RemoteSubscription) -> bool:
