@@ -76,7 +76,7 @@ class Desk:
 
     def bot_says(self, conversation: Conversation, text: str, **more: Any) -> Message | None:
         with tenancy.scope(self.tenant.id):
-            return messages.post_by_bot(conversation, text, **more)
+            return messages.post_by_bot(conversation.pk, text, **more)
 
     def hand_over(self, conversation: Conversation, reason: str = "unsure", **more: Any) -> bool:
         with tenancy.scope(self.tenant.id):

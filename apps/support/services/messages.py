@@ -244,12 +244,13 @@ def post_by_bot(
     provenance: Mapping[str, Any] | None = None,
     read_through: int | None = None,
 ) -> Message | None:
-    """The bot's answer, in scope; None where it may not answer any more, and nothing is stored then.
+    """The bot's answer, in scope, in a conversation by its id, or that is held; None where it may not answer any more,
+    and nothing is stored then.
 
     That is so from the moment a person acts, and where the contact has written behind `read_through`, the last number
     that the bot has read: another turn waits for that.
     """
-    held = locked(conversation if isinstance(conversation, UUID) else conversation.pk)
+    held = locked(conversation) if isinstance(conversation, UUID) else conversation
     known = sent_before(held, client_id, MessageKind.OUTGOING, BOT)
     if known is not None:
         return known
@@ -259,11 +260,7 @@ def post_by_bot(
         newer = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING, sequence__gt=read_through)
         if newer.exists():
             return None
-    return speak(held, Draft(content, client_id, content_type, content_attributes or {}, provenance=provenance or {}))
-
-
-def speak(held: Conversation, draft: Draft) -> Message:
-    """The bot's words, where whoever holds the row knows that it may speak and has not said this yet."""
+    draft = Draft(content, client_id, content_type, content_attributes or {}, provenance=provenance or {})
     return append(held, MessageKind.OUTGOING, BOT, checked(draft))
 
 

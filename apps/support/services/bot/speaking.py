@@ -17,8 +17,8 @@ from apps.support.services import bot_calls
 from apps.support.services.bot.memory import write_events
 from apps.support.services.bot.turns import Prepared
 from apps.support.services.conversations import hand_over
-from apps.support.services.messages import speak
-from apps.support.services.storing import Draft, locked
+from apps.support.services.messages import post_by_bot
+from apps.support.services.storing import locked
 from ml.dialogue.phrases import PHRASES
 from ml.dialogue.state import Clarified, Event, HandedOver, Said, State
 from ml.dialogue.types import Reading
@@ -213,10 +213,16 @@ def _say(
         attributes["items"] = [{"title": wish, "value": wish}]
     if cited := [_citation(each) for each in rests.cited if each.title in event.text]:
         attributes["citations"] = cited
-    if not held.bot_owns:
+    said = post_by_bot(
+        held,
+        event.text,
+        client_id=client_id,
+        content_type=content_type,
+        content_attributes=attributes,
+        provenance=_provenance(prepared, rests),
+    )
+    if said is None:
         raise Silenced
-    # Said for the first time: the event's place is taken but once.
-    speak(held, Draft(event.text, client_id, content_type, attributes, provenance=_provenance(prepared, rests)))
 
 
 def _provenance(prepared: Prepared, rests: Rests) -> dict[str, Any]:
