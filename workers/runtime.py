@@ -1,4 +1,4 @@
-"""Engines of this process: one for each model, built at first use under a lock, each stepped by its own thread."""
+"""Engines of this worker: one for each model, built at first use under a lock, each listened to by its own thread."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def model_spec(version: ModelVersion) -> ModelSpec:
 
 
 class EngineThread:
-    """One engine and the thread that loads it and steps it; `outputs` receives what each step produced."""
+    """One engine and the thread that loads it and hears it; `outputs` receives what each step produced."""
 
     def __init__(self, version: ModelVersion, outputs: Sink, wake: Callable[[], None]) -> None:
         self.version = version
@@ -86,11 +86,14 @@ class EngineThread:
 
 
 def _load(version: ModelVersion) -> Engine:
+    """A local model in a process of its own, so that its steps do not wait for this process's Python."""
     from ml.engine import load_engine
+    from ml.engine.apart import ApartEngine
 
     began = time.monotonic()
+    spec = model_spec(version)
     try:
-        engine = load_engine(model_spec(version))
+        engine = ApartEngine.load(spec) if spec.backend == "local" else load_engine(spec)
     except EngineError:
         log.exception("model not loaded", extra={"model": version.name})
         raise

@@ -5,8 +5,9 @@ says how; each request and each engine is real.
 
 - ALTER_CLOCK: seconds by which this process's wall clock is wrong.
 - ALTER_STEP: seconds that each engine step takes longer, so that a fault can fall into the middle of an answer.
-- ALTER_POISON: a request whose text holds this phrase kills the process at its 25th token.
-- ALTER_HUNGRY: while a request whose text holds this phrase runs, the process may take no more memory (RLIMIT_AS).
+- ALTER_POISON: a request whose text holds this phrase kills the engine's process at its 25th token.
+- ALTER_HUNGRY: while a request whose text holds this phrase runs, the engine's process may take no more memory
+  (RLIMIT_AS).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +24,8 @@ from queue import SimpleQueue
 from ml.types import Engine, EngineRequest, EngineStats, StepOutput
 
 POISON_TOKENS = 25
+# The module's name, its parent and two ends of sockets: Celery's worker has more.
+ENGINE_ARGUMENTS = 4
 
 
 class AlteredEngine:
@@ -97,6 +101,7 @@ def alter_clock(seconds: float) -> None:
 
 
 def alter_engines() -> None:
+    """In the engine's process, which the worker starts as this module."""
     import ml.engine
 
     load = ml.engine.load_engine
@@ -104,11 +109,18 @@ def alter_engines() -> None:
 
 
 def main() -> None:
+    if len(sys.argv) == ENGINE_ARGUMENTS:
+        alter_engines()
+        from ml.engine.apart import child
+
+        sys.exit(child.main())
     if clock := float(os.environ.get("ALTER_CLOCK", "0")):
         alter_clock(clock)
-    alter_engines()
     from celery.__main__ import main as celery
 
+    from ml.engine.apart import parent
+
+    parent.CHILD = "tests.faults.altered"
     celery()
 
 
