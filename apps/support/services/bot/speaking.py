@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from apps.core import tenancy
 from apps.core.errors import MillraceError
 from apps.core.jobs import Status
+from apps.core.statements import TenantStatement
 from apps.support.models import BotTurn, Conversation, Message, MessageKind, TurnRecord
 from apps.support.services import bot_calls
 from apps.support.services.bot.memory import write_events
@@ -92,8 +93,7 @@ def store(prepared: Prepared, step: Step) -> None:
     turn = prepared.turn
     with tenancy.scope(turn.organization_id):
         held = _held(turn, ending=step.outcome != ACTING)
-        newer = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING, sequence__gt=prepared.through)
-        if step.only_if_last and newer.exists():
+        if step.only_if_last and _NEWER.first(held.pk, prepared.through):
             raise Superseded
         write_events(turn, step.first, step.events)
         _note(prepared, step)
@@ -105,6 +105,15 @@ def store(prepared: Prepared, step: Step) -> None:
             elif isinstance(event, HandedOver):
                 hand_over(held.pk, event.reason, _told_with(prepared, step.rests, step.state))
                 held = locked(held.pk)
+
+
+_NEWER: TenantStatement[int] = TenantStatement(
+    lambda id, through: Message.objects.filter(
+        conversation=id, kind=MessageKind.INCOMING, sequence__gt=through
+    ).values_list("sequence", flat=True)[:1],
+    UUID,
+    int,
+)
 
 
 def end_silenced(turn: BotTurn) -> None:
