@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from apps.core.collecting import keep_what_is_here
 from ml.dialogue.types import DialogueError, Reading
 from ml.types import ModelUnavailable
 from workers import learned
@@ -46,6 +47,8 @@ def loaded(row: DialogueModel) -> IntentModel:
         if found is None:
             found = _load(row)
             _kept[row.pk] = found
+            # With the libraries that the first one brings.
+            keep_what_is_here()
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(row.pk)
