@@ -7,7 +7,6 @@ back with its last number has everything, however long it was away, once and in 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -109,9 +108,7 @@ async def _quiet(hints: Hints, until: float) -> AsyncGenerator[Frame]:
     loop = asyncio.get_running_loop()
     while (left := until - loop.time()) > 0:
         shutdown.check(0.0)
-        hint = None
-        with contextlib.suppress(TimeoutError):
-            hint = await asyncio.wait_for(hints.get(), min(1.0, left))
+        hint = await hints.within(min(1.0, left))
         if hint is None:
             # Looked at every second: whether this process stops, or the reader may not stay.
             yield {"type": "tick"}
