@@ -20,7 +20,7 @@ from apps.accounts.access import Actor
 from apps.core import events
 from apps.core.crypto import seal_into
 from apps.core.errors import Conflict, InvalidRequest, NotFound
-from apps.core.statements import TenantStatement
+from apps.core.statements import TenantStatement, prepared_cursor
 from apps.support.errors import ConversationMerged
 from apps.support.masking import clean, clean_values
 from apps.support.models import Author, Contact, Conversation, Message, MessageKind, Original
@@ -140,6 +140,11 @@ def sent_before(conversation: Conversation, client_id: str | None, kind: Message
     return found
 
 
+_GET_ON = """
+UPDATE support_conversation SET last_sequence = %s, active_at = %s WHERE organization_id = %s AND id = %s
+"""
+
+
 def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) -> Message:
     """Gives the draft its place, masked; the conversation's row is held, and saved with the number it has reached."""
     desk = settings_of(conversation.organization_id)
@@ -149,7 +154,8 @@ def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) 
     now = timezone.now()
     conversation.last_sequence += 1
     conversation.active_at = now
-    Conversation.objects.filter(pk=conversation.pk).update(last_sequence=conversation.last_sequence, active_at=now)
+    with prepared_cursor() as cursor:
+        cursor.execute(_GET_ON, [conversation.last_sequence, now, conversation.organization_id, conversation.pk])
     message: Message = Message.objects.create(
         organization_id=conversation.organization_id,
         conversation=conversation,
