@@ -46,9 +46,10 @@ def loaded(row: DialogueModel) -> IntentModel:
         found = _kept.get(row.pk)
         if found is None:
             found = _load(row)
+            if not _kept:
+                # For the libraries that the first one brings: what is set aside is never collected, as others are to be.
+                keep_what_is_here()
             _kept[row.pk] = found
-            # With the libraries that the first one brings.
-            keep_what_is_here()
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(row.pk)
