@@ -4,13 +4,13 @@ from django.conf import settings
 from django.urls import include, path
 
 from apps.core import views as core
-from apps.core.routing import Addresses
 from apps.core.documentation import DocumentationView, SchemaView
 from apps.core.media import media
 from apps.core.metrics import web as metrics
+from apps.core.routing import Addresses, Pattern
 from apps.staff import urls as staff
 
-everything = [
+everything: list[Pattern] = [
     path("robots.txt", core.robots, name="robots"),
     path("healthz", core.healthz, name="healthz"),
     path("readyz", core.readyz, name="readyz"),

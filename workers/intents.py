@@ -47,7 +47,7 @@ def loaded(row: DialogueModel) -> IntentModel:
         if found is None:
             found = _load(row)
             if not _kept:
-                # For the libraries that the first one brings: what is set aside is never collected, as others are to be.
+                # For the libraries that the first one brings; what is set aside is not collected, as others are to be.
                 keep_what_is_here()
             _kept[row.pk] = found
             while len(_kept) > KEPT:

@@ -105,9 +105,9 @@ def held_onward(id: UUID) -> Conversation:
 
 
 _UNMERGED: TenantStatement[Conversation] = TenantStatement(
-    lambda id: Conversation.objects.select_for_update(of=("self",))
-    .select_related("inbox")
-    .filter(pk=id, merged_into=None),
+    lambda id: (
+        Conversation.objects.select_for_update(of=("self",)).select_related("inbox").filter(pk=id, merged_into=None)
+    ),
     UUID,
 )
 

@@ -107,9 +107,9 @@ _CONVERSATION: TenantStatement[Conversation] = TenantStatement(
     lambda id: Conversation.objects.select_related("inbox", "contact").filter(pk=id), UUID
 )
 _UNREAD: TenantStatement[Message] = TenantStatement(
-    lambda id, after: Message.objects.filter(
-        conversation=id, kind=MessageKind.INCOMING, sequence__gt=after
-    ).order_by("-sequence")[:MOST_MESSAGES],
+    lambda id, after: Message.objects.filter(conversation=id, kind=MessageKind.INCOMING, sequence__gt=after).order_by(
+        "-sequence"
+    )[:MOST_MESSAGES],
     UUID,
     int,
 )
