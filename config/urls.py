@@ -7,9 +7,10 @@ from apps.core import views as core
 from apps.core.documentation import DocumentationView, SchemaView
 from apps.core.media import media
 from apps.core.metrics import web as metrics
+from apps.core.routing import Addresses, Pattern
 from apps.staff import urls as staff
 
-urlpatterns = [
+everything: list[Pattern] = [
     path("robots.txt", core.robots, name="robots"),
     path("healthz", core.healthz, name="healthz"),
     path("readyz", core.readyz, name="readyz"),
@@ -36,13 +37,14 @@ urlpatterns = [
     path("api/docs", DocumentationView.as_view(), name="api-docs"),
 ]
 if settings.SOCIALACCOUNT_PROVIDERS:
-    urlpatterns += [
+    everything += [
         path("accounts/3rdparty/", include("allauth.socialaccount.urls")),
         *(
             path("accounts/", include(f"allauth.socialaccount.providers.{provider}.urls"))
             for provider in settings.SOCIALACCOUNT_PROVIDERS
         ),
     ]
+urlpatterns = [Addresses(everything)]
 
 handler400 = "apps.core.views.bad_request"
 handler403 = "apps.core.views.permission_denied"

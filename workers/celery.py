@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging, task_prerun, worker_init
+from celery.signals import setup_logging, task_prerun, worker_init, worker_ready
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -171,6 +171,14 @@ def keep_connections(**_: Any) -> None:
     for settings in connections.settings.values():
         settings["OPTIONS"].pop("pool", None)
         settings["CONN_MAX_AGE"] = KEPT_SECONDS
+
+
+@worker_ready.connect
+def keep_what_is_loaded(**_: Any) -> None:
+    """Tasks with their models and libraries are imported by now."""
+    from apps.core.collecting import keep_what_is_here
+
+    keep_what_is_here()
 
 
 @task_prerun.connect

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # Read together at most, and carried out beside each other: an action may take seconds, and holds up nobody.
 TOGETHER, BESIDE = 64, 16
-# How soon it looks again unless the bell rings: when the next burst is over, and within these bounds, since another
-# worker may be about to take what is due, and a bell may be lost.
+# How soon it looks again unless the bell rings: when the next burst is over. What is due is looked for a moment later,
+# since another worker may be about to take it, and a bell may be lost.
 LOOK_SECONDS, IDLE_SECONDS = 0.05, 2.0
 RENEW_SECONDS, AWAY_SECONDS = 5.0, 1.0
 MOST_CALLS = 20
@@ -84,7 +84,7 @@ class Bot:
                 with self._lock:
                     room = TOGETHER - len(self._held)
                 # A full worker waits for the bell, which rings when a place is free.
-                pause = self.pause(self.look(room)) if room > 0 else IDLE_SECONDS
+                pause = self.pause(is_full=self.look(room) >= room) if room > 0 else IDLE_SECONDS
             except Error as error:
                 log.warning("turns not claimed", reason=str(error))
                 close_old_connections()
@@ -119,14 +119,18 @@ class Bot:
         with self._lock:
             return list(self._held)
 
-    def pause(self, found: int) -> float:
-        """For how many seconds there is nothing to look for, unless the bell rings."""
+    def pause(self, *, is_full: bool) -> float:
+        """For how many seconds there is nothing to look for, unless the bell rings; `is_full` says that it found as
+        many turns as it had room for, and there may be more.
+        """
         from apps.support.services import bot
 
-        if found:
+        if is_full:
             return 0.0
         due = bot.seconds_until_due()
-        return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(LOOK_SECONDS, due))
+        if due is None:
+            return IDLE_SECONDS
+        return min(IDLE_SECONDS, due) if due > 0 else LOOK_SECONDS
 
     def _carry_out(self, turn: BotTurn, prepared: Prepared | None, reading: Reading) -> None:
         from django.db import close_old_connections

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from apps.core.collecting import keep_what_is_here
 from ml.dialogue.types import DialogueError, Reading
 from ml.types import ModelUnavailable
 from workers import learned
@@ -45,6 +46,9 @@ def loaded(row: DialogueModel) -> IntentModel:
         found = _kept.get(row.pk)
         if found is None:
             found = _load(row)
+            if not _kept:
+                # For the libraries that the first one brings; what is set aside is not collected, as others are to be.
+                keep_what_is_here()
             _kept[row.pk] = found
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)

@@ -24,7 +24,38 @@ LISTEN_SECONDS, RECONNECT_SECONDS = 5.0, 1.0
 # A stream that reads slowly loses hints, and nothing else.
 MOST_WAITING = 32
 
-Hints = asyncio.Queue[dict[str, Any]]
+
+class Hints(asyncio.Queue[dict[str, Any]]):
+    """The hints of one reader, which are waited for by that reader alone."""
+
+    _reader: asyncio.Future[None] | None = None
+
+    async def within(self, seconds: float) -> dict[str, Any] | None:
+        """The next hint; None where none comes within so many seconds.
+
+        A thousand readers wait anew every second. With `asyncio.wait_for` each would have a task, and with every way to
+        break off an exception with its traceback, which the collector of garbage has to find.
+        """
+        if self.empty():
+            loop = asyncio.get_running_loop()
+            self._reader = loop.create_future()
+            ending = loop.call_later(seconds, _wake, self._reader)
+            try:
+                await self._reader
+            finally:
+                ending.cancel()
+                self._reader = None
+        return None if self.empty() else self.get_nowait()
+
+    def _put(self, item: dict[str, Any]) -> None:
+        super()._put(item)
+        if self._reader is not None:
+            _wake(self._reader)
+
+
+def _wake(reader: asyncio.Future[None]) -> None:
+    if not reader.done():
+        reader.set_result(None)
 
 
 class Rooms:

@@ -7,12 +7,14 @@ moment (its lifespan's shutdown comes after the wait), so the signal is listened
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import threading
 from types import FrameType
 from typing import Any
 
+from django.urls import get_resolver
+
+from apps.core.collecting import keep_what_is_here
 from apps.core.errors import ServiceUnavailable
 from apps.core.hub import hub
 
@@ -61,9 +63,9 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             _listen(number, loop)
-    # What has been imported stays: without it a full collection holds up every stream for a fifth of a second.
-    gc.collect()
-    gc.freeze()
+    # Every page is imported with its address, else by the first request.
+    get_resolver().url_patterns  # noqa: B018
+    keep_what_is_here()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})

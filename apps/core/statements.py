@@ -12,16 +12,18 @@ from copy import copy
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg import Cursor
 
-from apps.core.tenancy import Across, ScopeMissing
+from apps.core.tenancy import Across, ScopeMissing, current_organization
 from apps.core.tenancy.scope import current
 
 M = TypeVar("M", bound=models.Model)
+R = TypeVar("R")
 
 
 class _PreparedCursor(Cursor[Any]):
@@ -57,11 +59,29 @@ class _Compiled(SQLCompiler):
             return [cursor.fetchall()]
 
 
+def _compiled(rows: models.QuerySet[Any]) -> _Compiled:
+    compiler = _Compiled(rows.query, connection, DEFAULT_DB_ALIAS)
+    compiler.ready = compiler.as_sql()
+    return compiler
+
+
+def _answered(compiler: _Compiled, iterable: type[Any], parameters: tuple[Any, ...]) -> list[Any]:
+    compiler = copy(compiler)
+    compiler.connection = connection
+    compiler.ready = compiler.ready[0], parameters
+    asked = SimpleNamespace(
+        db=DEFAULT_DB_ALIAS,
+        query=SimpleNamespace(get_compiler=lambda using: compiler),
+        _known_related_objects={},
+    )
+    return list(iterable(asked))
+
+
 class Statement(Generic[M]):
     """A query of models across tenants, with all that it selects and joins, that differs in one text only.
 
     `build` is called once, with a stand-in for that text, which it must pass on as a parameter. Within one organization
-    managers put that organization into a query, which must not be kept; so it is asked across all of them only.
+    managers put that organization into a query: for those there is `TenantStatement`.
     """
 
     def __init__(self, build: Callable[[str], models.QuerySet[M]]) -> None:
@@ -72,22 +92,14 @@ class Statement(Generic[M]):
     def ask(self, text: str) -> list[M]:
         if not isinstance(current(), Across):
             raise ScopeMissing("A statement is asked within `across_tenants` only.")
-        compiler = copy(self._compile())
-        compiler.connection = connection
-        sql, parameters = compiler.ready
-        compiler.ready = sql, tuple(text if value == _STAND_IN else value for value in parameters)
-        asked = SimpleNamespace(
-            db=DEFAULT_DB_ALIAS,
-            query=SimpleNamespace(get_compiler=lambda using: compiler),
-            _known_related_objects={},
-        )
-        return list(ModelIterable(cast("models.QuerySet[M]", asked)))
+        compiler = self._compile()
+        parameters = tuple(text if value == _STAND_IN else value for value in compiler.ready[1])
+        return cast("list[M]", _answered(compiler, ModelIterable, parameters))
 
     def _compile(self) -> _Compiled:
         with self._lock:
             if self._compiled is None:
-                compiler = _Compiled(self._build(_STAND_IN).query, connection, DEFAULT_DB_ALIAS)
-                compiler.ready = compiler.as_sql()
+                compiler = _compiled(self._build(_STAND_IN))
                 if compiler.ready[1].count(_STAND_IN) != 1:
                     raise ValueError("the text of a statement must be one of its parameters")
                 self._compiled = compiler
@@ -95,3 +107,62 @@ class Statement(Generic[M]):
 
 
 _STAND_IN = "\0the text of the question"
+
+
+class TenantStatement(Generic[R]):
+    """A query within one organization that differs in that organization and in values of `kinds` only: UUID, int, str.
+
+    `build` is called once, with a stand-in for each value, which it must pass on as a parameter. What it gives are
+    models, or with `values_list` tuples or values.
+    """
+
+    def __init__(self, build: Callable[..., models.QuerySet[Any, R]], *kinds: type) -> None:
+        self._build = build
+        self._stand_ins = tuple(_stand_in(kind, place) for place, kind in enumerate(kinds))
+        self._ready: tuple[_Compiled, type[Any], tuple[Callable[[UUID, tuple[Any, ...]], Any], ...]] | None = None
+        self._lock = Lock()
+
+    def ask(self, *values: Any) -> list[R]:
+        """In scope; raises ScopeMissing outside of one organization's."""
+        organization = current_organization()
+        if len(values) != len(self._stand_ins):
+            raise TypeError(f"the statement takes {len(self._stand_ins)} values")
+        compiler, iterable, slots = self._compile(organization)
+        return _answered(compiler, iterable, tuple(slot(organization, values) for slot in slots))
+
+    def first(self, *values: Any) -> R | None:
+        """For a query that is limited, or gives one row at most."""
+        found = self.ask(*values)
+        return found[0] if found else None
+
+    def _compile(self, organization: UUID) -> Any:
+        with self._lock:
+            if self._ready is None:
+                rows = self._build(*self._stand_ins)
+                compiler = _compiled(rows)
+                parameters = compiler.ready[1]
+                if organization not in parameters:
+                    raise ValueError("a statement of a tenant must name the organization in scope")
+                if not all(each in parameters for each in self._stand_ins):
+                    raise ValueError("each value of a statement must be one of its parameters")
+                slots = tuple(self._slot(organization, each) for each in parameters)
+                self._ready = compiler, rows._iterable_class, slots
+            return self._ready
+
+    def _slot(self, organization: UUID, value: Any) -> Callable[[UUID, tuple[Any, ...]], Any]:
+        if value == organization:
+            return lambda organization, values: organization
+        if value in self._stand_ins:
+            return _value_of(self._stand_ins.index(value))
+        return lambda organization, values: value
+
+
+def _value_of(place: int) -> Callable[[UUID, tuple[Any, ...]], Any]:
+    return lambda organization, values: values[place]
+
+
+def _stand_in(kind: type, place: int) -> Any:
+    if kind is UUID:
+        return UUID(int=(0xFACE << 112) + place)
+    # Within what every integer column holds: a condition that cannot hold would be left out of the query.
+    return 2_000_000_011 + place if kind is int else f"\0the value {place} of the question"

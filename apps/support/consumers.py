@@ -35,8 +35,9 @@ from apps.support.services.visitors import Visitor
 
 # How often a client may say that somebody types; it says so every few seconds.
 QUIET_SECONDS, SAID_AGAIN_SECONDS = 0.5, 10.0
-# So often is looked who is here without a hint: whoever has stopped typing, or has gone without a word.
-PEOPLE_SECONDS = 5.0
+# So often is looked who is here without a hint: whoever has stopped typing, or has gone without a word. Where nobody
+# is, only a hint can have been lost.
+PEOPLE_SECONDS, NOBODY_SECONDS = 5.0, 30.0
 # So often is looked whether anything has changed on which a visitor's place depends, and so often they are let in anew
 # in any case, which notes that they are still here.
 CHECKED_AGAIN_SECONDS, ADMITTED_AGAIN_SECONDS = 10.0, 60.0
@@ -140,7 +141,8 @@ class _Socket(AsyncWebsocketConsumer):
                     if frame["type"] == "signed_out":
                         await self._recheck(hinted=True)
                         continue
-                    if frame["type"] == "tick" and time.monotonic() - looked < PEOPLE_SECONDS:
+                    quiet = PEOPLE_SECONDS if seen else NOBODY_SECONDS
+                    if frame["type"] == "tick" and time.monotonic() - looked < quiet:
                         continue
                     if frame["type"] in ("people", "tick"):
                         looked = time.monotonic()
@@ -188,9 +190,7 @@ class ListConsumer(_Socket):
                 shutdown.check(0.0)
                 if watch is not None:
                     watch.check()
-                hint = None
-                with contextlib.suppress(TimeoutError):
-                    hint = await asyncio.wait_for(hints.get(), 1.0)
+                hint = await hints.within(1.0)
                 if hint is not None:
                     await self._send(hint)
                     told = time.monotonic()

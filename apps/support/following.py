@@ -7,7 +7,6 @@ back with its last number has everything, however long it was away, once and in 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 from apps.core import shutdown, tenancy
 from apps.core.errors import ServiceUnavailable
 from apps.core.rooms import Hints, rooms_of
+from apps.core.statements import TenantStatement
 from apps.core.threads import in_database
 from apps.support import glancing
 from apps.support.bodies import cursor_body, stretch_body
@@ -108,9 +108,7 @@ async def _quiet(hints: Hints, until: float) -> AsyncGenerator[Frame]:
     loop = asyncio.get_running_loop()
     while (left := until - loop.time()) > 0:
         shutdown.check(0.0)
-        hint = None
-        with contextlib.suppress(TimeoutError):
-            hint = await asyncio.wait_for(hints.get(), min(1.0, left))
+        hint = await hints.within(min(1.0, left))
         if hint is None:
             # Looked at every second: whether this process stops, or the reader may not stay.
             yield {"type": "tick"}
@@ -127,11 +125,17 @@ def _read(
     with tenancy.scope(organization_id):
         contact_id, last = reading.progress(conversation_id)
         found = reading.stretch_to(conversation_id, last, after, AT_A_TIME, visible=for_contact)
-        rows = list(Cursor.objects.filter(conversation=conversation_id).order_by("id"))
+        rows = _CURSORS.ask(conversation_id)
         progress = glancing.progress_of(found.last, rows)
         if for_contact:
             return stretch_body(found, for_contact=True), _for_contact(rows, contact_id), progress
         return stretch_body(found), [cursor_body(row) for row in rows], progress
+
+
+# Asked with each frame.
+_CURSORS: TenantStatement[Cursor] = TenantStatement(
+    lambda id: Cursor.objects.filter(conversation=id).order_by("id"), UUID
+)
 
 
 def _for_contact(rows: list[Cursor], contact_id: UUID) -> list[dict[str, Any]]:

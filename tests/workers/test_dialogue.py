@@ -113,18 +113,18 @@ def _move(tenant: Tenant, ahead: timedelta) -> None:
 
 def test_it_looks_again_when_the_next_burst_is_over(org_a: Tenant) -> None:
     idle = Bot()
-    assert idle.pause(0) == IDLE_SECONDS
+    assert idle.pause(is_full=False) == IDLE_SECONDS
     inbox = bots.open_bot(org_a)
     flows.change_bot(org_a.actor, flows.BotChange(quiet_seconds=10.0))
     bots.write(org_a, bots.visit(org_a, inbox), WORDS)
     assert idle.look(5) == 0
     # A bell may be lost: it looks from time to time, however long the burst is waited for.
     _move(org_a, timedelta(hours=1))
-    assert idle.pause(0) == IDLE_SECONDS
+    assert idle.pause(is_full=False) == IDLE_SECONDS
     _move(org_a, timedelta())
     flows.change_bot(org_a.actor, flows.BotChange(quiet_seconds=1.5))
-    assert LOOK_SECONDS <= idle.pause(0) <= 1.5
+    assert 0 < idle.pause(is_full=False) <= 1.5
     flows.change_bot(org_a.actor, flows.BotChange(quiet_seconds=0.0))
     # Due by now, and another worker is perhaps about to take it.
-    assert idle.pause(0) == LOOK_SECONDS
-    assert idle.pause(1) == 0
+    assert idle.pause(is_full=False) == LOOK_SECONDS
+    assert idle.pause(is_full=True) == 0

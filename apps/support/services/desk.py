@@ -12,6 +12,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import events, tenancy
 from apps.core.errors import InvalidRequest
+from apps.core.statements import TenantStatement
 from apps.support.access import MANAGE, READ
 from apps.support.masking import DEFAULT_KINDS
 from apps.support.models import DeskSettings
@@ -24,12 +25,16 @@ ALWAYS_MASKED = frozenset({"card"})
 
 def settings_of(organization_id: UUID) -> DeskSettings:
     """The one row, made when it is first asked for; in the organization's scope."""
-    found: DeskSettings | None = DeskSettings.objects.first()
+    found: DeskSettings | None = _SETTINGS.first()
     if found is None:
         found, _ = DeskSettings.objects.get_or_create(
             organization_id=organization_id, defaults={"masked": list(DEFAULT_KINDS)}
         )
     return found
+
+
+# Asked with every message.
+_SETTINGS: TenantStatement[DeskSettings] = TenantStatement(lambda: DeskSettings.objects.all()[:1])
 
 
 def read_settings(actor: Actor) -> DeskSettings:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from apps.core.ids import uuid7
 from apps.core.looking import looking_for
+from apps.core.statements import prepared_cursor
 from apps.core.tenancy import current_organization
 from apps.support.models import Contact, Conversation, Message
 from apps.support.models.conversations import EVERYTHING
@@ -72,7 +71,7 @@ def _keep(conversation_id: UUID, message_id: UUID | None, text: str) -> None:
         "every": EVERYTHING,
         "mark": _mark_of(organization_id),
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_KEEP, about)
 
 

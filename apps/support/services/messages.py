@@ -14,6 +14,7 @@ from apps.accounts.models import Membership
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.core.jobs import Status, ring
+from apps.core.statements import TenantStatement
 from apps.support.access import WRITE
 from apps.support.errors import ContactBlocked, ConversationMoved
 from apps.support.models import (
@@ -100,9 +101,15 @@ def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *
 
 def held_onward(id: UUID) -> Conversation:
     """The conversation, held, or the one that it goes on in; one that was merged is not held."""
-    rows = Conversation.objects.select_for_update(of=("self",)).select_related("inbox")
-    found: Conversation | None = rows.filter(pk=id, merged_into=None).first()
-    return found or locked(_where_it_went_on(id))
+    return _UNMERGED.first(id) or locked(_where_it_went_on(id))
+
+
+_UNMERGED: TenantStatement[Conversation] = TenantStatement(
+    lambda id: (
+        Conversation.objects.select_for_update(of=("self",)).select_related("inbox").filter(pk=id, merged_into=None)
+    ),
+    UUID,
+)
 
 
 def _where_it_went_on(id: UUID) -> UUID:
@@ -128,9 +135,14 @@ def _reopen(held: Conversation, by: By) -> None:
         timers.opened(held, now)
 
 
+_WAITING: TenantStatement[BotTurn] = TenantStatement(
+    lambda id: BotTurn.objects.filter(conversation=id, status=Status.QUEUED).order_by("id")[:1], UUID
+)
+
+
 def request_turn(held: Conversation, sequence: int) -> BotTurn:
     """The bot's turn that waits, one for all that comes until it is claimed; the conversation's row is held."""
-    waiting: BotTurn | None = BotTurn.objects.filter(conversation=held, status=Status.QUEUED).first()
+    waiting = _WAITING.first(held.pk)
     if waiting is None:
         waiting = BotTurn.objects.create(
             organization_id=held.organization_id, conversation=held, first_sequence=sequence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest, NotFound
+from apps.core.statements import TenantStatement
 from apps.support.access import READ
 from apps.support.models import Conversation, ConversationStatus, Message, MessageFile, MessageKind, OutgoingMail
 from apps.support.services.indexing import is_searchable, matches
@@ -63,12 +65,16 @@ def view(actor: Actor, id: UUID) -> Conversation:
 
 def progress(id: UUID) -> tuple[UUID, int]:
     """Whose a conversation is, and how far it has got; in scope. Raises NotFound."""
-    found: tuple[UUID, int] | None = (
-        Conversation.objects.filter(pk=id).values_list("contact_id", "last_sequence").first()
-    )
+    found: tuple[UUID, int] | None = _PROGRESS.first(id)
     if found is None:
         raise NotFound(NO_CONVERSATION)
     return found
+
+
+# Asked for every frame of every open page, as is what stands behind a number.
+_PROGRESS: TenantStatement[tuple[UUID, int]] = TenantStatement(
+    lambda id: Conversation.objects.filter(pk=id).values_list("contact_id", "last_sequence"), UUID
+)
 
 
 def messages_after(actor: Actor, id: UUID, after: int = 0, limit: int = MOST_MESSAGES) -> Stretch:
@@ -91,13 +97,24 @@ def stretch_to(id: UUID, last: int, after: int, limit: int = MOST_MESSAGES, *, v
     """
     if last <= after:
         return Stretch([], last, False)
-    rows = Message.objects.filter(conversation=id, sequence__gt=after)
-    if visible:
-        rows = rows.filter(kind__in=VISIBLE)
-    parts = ("files",) if visible else tuple(PARTS)
-    rows = rows.select_related("user", "contact").order_by("sequence")
-    found = _with_parts(list(_with_signs(rows, parts)[: limit + 1]), parts)
+    found = _with_parts(_stretch(limit, visible).ask(id, after), _parts(visible))
     return Stretch(found[:limit], max(last, found[-1].sequence if found else 0), len(found) > limit)
+
+
+@lru_cache(maxsize=16)
+def _stretch(limit: int, visible: bool) -> TenantStatement[Message]:
+    """One message more than `limit`, which says that there are more."""
+
+    def build(id: UUID, after: int) -> Any:
+        rows = Message.objects.filter(conversation=id, sequence__gt=after)
+        rows = rows.filter(kind__in=VISIBLE) if visible else rows
+        return _with_signs(rows.select_related("user", "contact").order_by("sequence"), _parts(visible))[: limit + 1]
+
+    return TenantStatement(build, UUID, int)
+
+
+def _parts(visible: bool) -> tuple[str, ...]:
+    return ("files",) if visible else tuple(PARTS)
 
 
 def _with_signs(rows: Any, parts: Sequence[str]) -> Any:

@@ -20,6 +20,7 @@ from apps.accounts.access import Actor
 from apps.core import events
 from apps.core.crypto import seal_into
 from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.statements import TenantStatement, prepared_cursor
 from apps.support.errors import ConversationMerged
 from apps.support.masking import clean, clean_values
 from apps.support.models import Author, Contact, Conversation, Message, MessageKind, Original
@@ -99,12 +100,16 @@ def checked(draft: Draft) -> Draft:
     return draft
 
 
+_LOCKED: TenantStatement[Conversation] = TenantStatement(
+    lambda id: Conversation.objects.select_for_update(of=("self",)).select_related("inbox").filter(pk=id), UUID
+)
+
+
 def locked(id: UUID) -> Conversation:
     """The conversation's row with its inbox, held until commit; raises NotFound, or ConversationMerged for one that
     has moved.
     """
-    rows = Conversation.objects.select_for_update(of=("self",)).select_related("inbox")
-    found: Conversation | None = rows.filter(pk=id).first()
+    found = _LOCKED.first(id)
     if found is None:
         raise NotFound(NO_CONVERSATION)
     if found.merged_into_id is not None:
@@ -114,6 +119,11 @@ def locked(id: UUID) -> Conversation:
     return found
 
 
+_SENT: TenantStatement[Message] = TenantStatement(
+    lambda id, client_id: Message.objects.filter(conversation=id, client_id=client_id), UUID, str
+)
+
+
 def sent_before(conversation: Conversation, client_id: str | None, kind: MessageKind, by: By) -> Message | None:
     """The message that this one is a repetition of.
 
@@ -121,13 +131,18 @@ def sent_before(conversation: Conversation, client_id: str | None, kind: Message
     """
     if client_id is None:
         return None
-    found: Message | None = Message.objects.filter(conversation=conversation, client_id=client_id).first()
+    found = _SENT.first(conversation.pk, client_id)
     if found is None:
         return None
     theirs = (found.kind, found.author, found.user_id, found.contact_id, found.details.get("by", ""))
     if theirs != (kind, by.author, by.user_id, by.contact_id, "" if by.user_id else by.name):
         raise Conflict("Another message has this client id: give yours another one.", param="client_id")
     return found
+
+
+_GET_ON = """
+UPDATE support_conversation SET last_sequence = %s, active_at = %s WHERE organization_id = %s AND id = %s
+"""
 
 
 def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) -> Message:
@@ -139,7 +154,8 @@ def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) 
     now = timezone.now()
     conversation.last_sequence += 1
     conversation.active_at = now
-    Conversation.objects.filter(pk=conversation.pk).update(last_sequence=conversation.last_sequence, active_at=now)
+    with prepared_cursor() as cursor:
+        cursor.execute(_GET_ON, [conversation.last_sequence, now, conversation.organization_id, conversation.pk])
     message: Message = Message.objects.create(
         organization_id=conversation.organization_id,
         conversation=conversation,

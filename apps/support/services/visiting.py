@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.media import Media
+from apps.core.statements import TenantStatement
 from apps.support import hours
 from apps.support.models import Conversation, Inbox, Label, Message, MessageFile, Rating
 from apps.support.services import (
@@ -165,9 +166,27 @@ def find(visitor: Visitor, **which: Any) -> Conversation:
 
 def _held(visitor: Visitor, number: int) -> Conversation:
     """The conversation, held until commit."""
-    rows = _mine(visitor).select_for_update(of=("self",)).select_related("inbox")
-    held: Conversation | None = rows.filter(number=number, merged_into=None).first()
+    browser = () if visitor.session.verified else (visitor.session.pk,)
+    held = (_HELD if visitor.session.verified else _HELD_OF_BROWSER).first(
+        visitor.contact.pk, visitor.inbox.pk, number, *browser
+    )
     return held or messages.held_onward(_find(visitor, number).pk)
+
+
+def _to_hold(contact: UUID, inbox: UUID, number: int) -> Any:
+    rows = Conversation.objects.select_for_update(of=("self",)).select_related("inbox")
+    return rows.filter(contact=contact, inbox=inbox, number=number, merged_into=None)
+
+
+# Asked with every message; see `_theirs`.
+_HELD: TenantStatement[Conversation] = TenantStatement(_to_hold, UUID, UUID, int)
+_HELD_OF_BROWSER: TenantStatement[Conversation] = TenantStatement(
+    lambda contact, inbox, number, session: _to_hold(contact, inbox, number).filter(session=session),
+    UUID,
+    UUID,
+    int,
+    UUID,
+)
 
 
 def _find(visitor: Visitor, number: int) -> Conversation:

@@ -1,7 +1,9 @@
 """A process that is asked to stop tells its streams, and the server still hears the signal."""
 
 import asyncio
+import gc
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -51,6 +53,7 @@ async def test_the_signal_reaches_streams_and_server(monkeypatch: pytest.MonkeyP
         assert (await answers.get())["type"] == "lifespan.startup.complete"
         signal.raise_signal(signal.SIGTERM)
         await asyncio.sleep(0.01)
+        assert gc.get_freeze_count() > 100_000 and "apps.billing.urls" in sys.modules
         assert heard == [signal.SIGTERM]
         with pytest.raises(Leaving):
             shutdown.check(0)

@@ -1,6 +1,7 @@
 """Questions that are put together once give what Django's own query gives, whoever asks and wherever."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection, models, transaction
@@ -8,8 +9,9 @@ from django.db import connection, models, transaction
 from apps.accounts.models import ApiKey, Membership, User
 from apps.accounts.services.keys import admissible, digest, find_api_key
 from apps.core import tenancy
-from apps.core.statements import Statement, prepared_cursor
+from apps.core.statements import Statement, TenantStatement, prepared_cursor
 from apps.core.tenancy import Across, ScopeMissing, across_tenants
+from apps.support.models import Contact
 from tests.helpers.people import Tenant
 from tests.helpers.threads import together
 
@@ -94,3 +96,82 @@ def test_asking_within_one_organization_or_none_is_refused(org_a: Tenant) -> Non
         by_digest.ask("anything")
     with tenancy.scope(org_a.id), pytest.raises(ScopeMissing):
         by_digest.ask("anything")
+
+
+# ---------------------------------------------------------------- within one organization
+def _named(tenant: Tenant, *names: str) -> list[Contact]:
+    with tenancy.scope(tenant.id):
+        return [Contact.objects.create(organization_id=tenant.id, name=name) for name in names]
+
+
+def test_within_an_organization_it_gives_that_organizations_rows_alone(org_a: Tenant, org_b: Tenant) -> None:
+    by_name: TenantStatement[Contact] = TenantStatement(
+        lambda name: Contact.objects.filter(name=name).select_related("organization"), str
+    )
+    theirs = [_named(org_a, "Ines"), _named(org_b, "Ines")]
+    # Put together for the first, asked by both.
+    for tenant, [one] in zip((org_a, org_b), theirs, strict=True):
+        with tenancy.scope(tenant.id):
+            [found] = by_name.ask("Ines")
+            assert columns(found) == columns(Contact.objects.get(pk=one.pk))
+            assert found._state.fields_cache["organization"].pk == tenant.id
+            assert by_name.first("nobody") is None
+
+
+def test_another_organizations_row_is_not_given_for_its_id(org_a: Tenant, org_b: Tenant) -> None:
+    by_id: TenantStatement[Contact] = TenantStatement(lambda id: Contact.objects.filter(pk=id), UUID)
+    [theirs] = _named(org_b, "Ines")
+    with tenancy.scope(org_b.id):
+        assert by_id.first(theirs.pk) == theirs
+    with tenancy.scope(org_a.id):
+        assert by_id.ask(theirs.pk) == []
+
+
+def test_the_wall_of_postgresql_stands_behind_it(org_a: Tenant, org_b: Tenant) -> None:
+    """Were the organization put in a wrong one, PostgreSQL would show nothing."""
+    everybody: TenantStatement[Contact] = TenantStatement(lambda: Contact.objects.all())
+    _named(org_a, "Ines"), _named(org_b, "Ines")
+    with tenancy.scope(org_a.id):
+        assert len(everybody.ask()) == 1
+        assert everybody._ready is not None
+        compiler, iterable, slots = everybody._ready
+        everybody._ready = compiler, iterable, tuple(lambda organization, values: org_b.id for _ in slots)
+        assert everybody.ask() == []
+
+
+def test_it_may_give_values_in_order(org_a: Tenant) -> None:
+    _named(org_a, "Ines", "Bo", "Ada")
+    after: TenantStatement[str] = TenantStatement(
+        lambda name: Contact.objects.filter(name__gt=name).order_by("name").values_list("name", flat=True)[:2], str
+    )
+    pairs: TenantStatement[tuple[str, str]] = TenantStatement(
+        lambda: Contact.objects.order_by("name").values_list("name", "email")
+    )
+    with tenancy.scope(org_a.id):
+        assert after.ask("") == ["Ada", "Bo"]
+        assert after.ask("Bo") == ["Ines"]
+        assert pairs.ask() == [("Ada", ""), ("Bo", ""), ("Ines", "")]
+
+
+def test_within_an_organization_it_is_planned_once_by_each_session(org_a: Tenant) -> None:
+    by_name: TenantStatement[Contact] = TenantStatement(lambda name: Contact.objects.filter(name=name), str)
+    with tenancy.scope(org_a.id):
+        for name in ("Ada", "Bo", "Ines"):
+            by_name.ask(name)
+        assert len([text for text in prepared() if 'FROM "support_contact"' in text]) == 1
+
+
+def test_within_no_organization_or_all_of_them_it_is_refused(org_a: Tenant) -> None:
+    everybody: TenantStatement[Contact] = TenantStatement(lambda: Contact.objects.all())
+    with pytest.raises(ScopeMissing):
+        everybody.ask()
+    with across_tenants(Across.OPERATE), pytest.raises(ScopeMissing):
+        everybody.ask()
+
+
+def test_a_query_that_leaves_out_a_value_or_the_organization_is_refused(org_a: Tenant) -> None:
+    with tenancy.scope(org_a.id):
+        with pytest.raises(ValueError, match="each value"):
+            TenantStatement(lambda name: Contact.objects.all(), str).ask("Ada")
+        with pytest.raises(ValueError, match="must name the organization"):
+            TenantStatement(lambda id: User.objects.filter(pk=id), UUID).ask(org_a.id)

@@ -149,3 +149,29 @@ def test_another_organizations_document_does_not_exist(org_a: Tenant, org_b: Ten
         knowledge.retry_version(org_b.actor, version.pk)
     with pytest.raises(NotFound):
         knowledge.add_text(org_b.actor, version.document.collection_id, "Mine", "Tea.")
+
+
+def test_of_many_that_have_the_words_the_likely_ones_are_ranked_by_how_close_they_stand(
+    org_a: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        "Tea.",
+        "A kettle stands on the stove, and far away in the other house somebody has found some tea.",
+        "The tea kettle.",
+        "Tea, tea and again tea from a kettle.",
+    ]
+    collection = make_collection(org_a)
+    for number, text in enumerate(texts):
+        add(org_a, collection, f"{number}.txt", text)
+    read_all()
+
+    def found() -> list[str]:
+        with tenancy.scope(org_a.id):
+            ids = searching.matching({"organization": org_a.id, "limit": 10, "collections": None}, "tea kettle")
+            by_id = {row.pk: row.text for row in Chunk.objects.filter(pk__in=ids)}
+            return [by_id[id] for id in ids]
+
+    whole = found()
+    assert sorted(whole) == sorted(texts) and whole[0] == texts[3]
+    monkeypatch.setattr(searching, "LIKELY", 2)
+    assert found() == [each for each in whole if each in found()] and len(found()) == 2

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.django_db
 
 
 def staff_routes(patterns: Any = None) -> Iterator[URLPattern]:
-    [resolver] = [r for r in get_resolver().url_patterns if getattr(r, "namespace", None) == "staff"]
+    [everything] = get_resolver().url_patterns
+    [resolver] = [r for r in everything.url_patterns if getattr(r, "namespace", None) == "staff"]
     for pattern in patterns if patterns is not None else resolver.url_patterns:
         if isinstance(pattern, URLResolver):
             yield from staff_routes(pattern.url_patterns)

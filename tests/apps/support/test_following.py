@@ -225,10 +225,13 @@ async def test_colleagues_see_who_is_there_and_who_types(desk: Desk) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("somebody", "nobody"), [(3_600.0, 3_600.0), (0.0, 3_600.0)])
 async def test_a_quiet_socket_does_not_ask_each_second_who_is_there(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, somebody: float, nobody: float
 ) -> None:
-    monkeypatch.setattr(consumers, "PEOPLE_SECONDS", 3_600.0)
+    """Where nobody else is there, only a hint that was lost could be missed."""
+    monkeypatch.setattr(consumers, "PEOPLE_SECONDS", somebody)
+    monkeypatch.setattr(consumers, "NOBODY_SECONDS", nobody)
     had: list[str] = []
     ticked = asyncio.Event()
     real_follow, real_people = consumers.follow, presence.people

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from apps.core.rooms import Hints
 from apps.core.threads import in_database
 from apps.support import following
 from apps.support.following import ANEW, follow
@@ -47,7 +48,7 @@ async def test_whoever_hears_no_hint_looks_and_reads_only_what_is_new(
     ann = await in_database(desk.agent, "ann")
     conversation = await in_database(desk.begin)
     last = conversation.last_sequence
-    deaf: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    deaf = Hints()
     async with aclosing(follow(desk.tenant.id, conversation.pk, 0, deaf, for_contact=for_contact)) as frames:
         await until_frame(frames, "messages")
         await until_frame(frames, "tick", 5)
@@ -63,7 +64,7 @@ async def test_whoever_hears_no_hint_looks_and_reads_only_what_is_new(
 @pytest.mark.django_db(transaction=True)
 async def test_for_many_hints_the_rows_are_read_once(desk: Desk, reads: list[int]) -> None:
     conversation = await in_database(desk.begin)
-    hints: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    hints = Hints()
     async with aclosing(follow(desk.tenant.id, conversation.pk, 0, hints)) as frames:
         await until_frame(frames, "messages")
         for hint in (ANEW, ANEW, {"type": "people"}, ANEW):

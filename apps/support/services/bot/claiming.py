@@ -8,6 +8,7 @@ from django.db import connection
 
 from apps.core import tenancy
 from apps.core.jobs import LEASE_SECONDS, MAX_CRASHES, Status
+from apps.core.statements import prepared_cursor
 from apps.core.tenancy import Across, across_tenants
 from apps.support.models import BotTurn
 from ml.dialogue.turns import LONGEST, QUIET
@@ -33,6 +34,7 @@ _WAITING = r"""
             AND r.conversation_id = t.conversation_id AND r.status = 'running'
     )
 """
+_COLUMNS = tuple(field.attname for field in BotTurn._meta.concrete_fields)
 _CLAIM = f"""
 WITH waiting AS ({_WAITING}), due AS (
     SELECT id, created_at, row_number() OVER (PARTITION BY organization_id ORDER BY created_at, id) AS place
@@ -44,7 +46,7 @@ WITH waiting AS ({_WAITING}), due AS (
 )
 UPDATE support_botturn SET status = 'running', attempt = attempt + 1, worker = %(worker)s,
     claimed_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-WHERE id IN (SELECT id FROM free) RETURNING id
+WHERE id IN (SELECT id FROM free) RETURNING {", ".join(_COLUMNS)}
 """
 _NEXT = f"SELECT extract(epoch FROM min(over_at) - clock_timestamp()) FROM ({_WAITING}) waiting"
 # What a lost worker held waits again, unless the next turn waits already, which reads the same messages.
@@ -85,18 +87,18 @@ def claim_turns(worker: str, limit: int) -> list[BotTurn]:
         "longest": LONGEST,
         "lease": LEASE_SECONDS,
     }
-    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
+    with across_tenants(Across.CLAIM_WORK), prepared_cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('support_botturn'))")
         if not cursor.fetchone()[0]:
             return []
         cursor.execute(_CLAIM, values)
-        ids = [row[0] for row in cursor.fetchall()]
-        return list(BotTurn.objects.filter(pk__in=ids).order_by("created_at", "id"))
+        claimed = [BotTurn.from_db(connection.alias, _COLUMNS, row) for row in cursor.fetchall()]
+    return sorted(claimed, key=lambda each: (each.created_at, each.pk))
 
 
 def seconds_until_due() -> float | None:
     """How soon the next burst is over, below zero where one is by now; None where none is waited for."""
-    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
+    with across_tenants(Across.CLAIM_WORK), prepared_cursor() as cursor:
         cursor.execute(_NEXT, {"quiet": QUIET, "longest": LONGEST})
         [seconds] = cursor.fetchone()
     return None if seconds is None else float(seconds)

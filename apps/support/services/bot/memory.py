@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Max, Q
+from django.db.models import Q
 
+from apps.core.statements import TenantStatement
 from apps.support.models import BotTurn, Conversation, DialogueEvent, Message, MessageKind, TurnRecord
 from apps.support.models.conversations import Author
 from ml.dialogue.state import Event, FlowEnded, GivenBack, PersonActed, State, fold, from_json, to_json
@@ -23,20 +26,33 @@ class Remembered:
 
 def remembered(conversation: Conversation) -> Remembered:
     """In scope."""
-    bodies = list(
-        DialogueEvent.objects.filter(conversation=conversation).order_by("position").values_list("body", flat=True)
-    )
-    read = TurnRecord.objects.filter(conversation=conversation).order_by("-through").values_list("through", flat=True)
-    return Remembered(fold(map(from_json, bodies)), len(bodies), read.first() or 0)
+    bodies = _BODIES.ask(conversation.pk)
+    return Remembered(fold(map(from_json, bodies)), len(bodies), _READ.first(conversation.pk) or 0)
+
+
+# These are asked in every turn.
+_BODIES: TenantStatement[str] = TenantStatement(
+    lambda id: DialogueEvent.objects.filter(conversation=id).order_by("position").values_list("body", flat=True), UUID
+)
+_READ: TenantStatement[int] = TenantStatement(
+    lambda id: TurnRecord.objects.filter(conversation=id).order_by("-through").values_list("through", flat=True)[:1],
+    UUID,
+)
 
 
 def since_people(conversation: Conversation) -> int:
     """Behind this message the contact writes to the bot: what stands before was written to people, or is over."""
-    rows = Message.objects.filter(conversation=conversation)
+    return _SINCE_PEOPLE.first(conversation.pk) or 0
+
+
+def _by_people(id: UUID) -> Any:
     answered = Q(kind=MessageKind.OUTGOING, author=Author.AGENT)
     given = Q(kind=MessageKind.ACTIVITY, details__why__in=("reopened", "returned_to_bot"))
-    last: int | None = rows.filter(answered | given).aggregate(last=Max("sequence"))["last"]
-    return last or 0
+    rows = Message.objects.filter(answered | given, conversation=id)
+    return rows.order_by("-sequence").values_list("sequence", flat=True)[:1]
+
+
+_SINCE_PEOPLE: TenantStatement[int] = TenantStatement(_by_people, UUID)
 
 
 def happened_meanwhile(conversation: Conversation, known: Remembered, people: int) -> list[Event]:

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from apps.core import tenancy
 from apps.core.errors import MillraceError
 from apps.core.jobs import Status
+from apps.core.statements import TenantStatement, prepared_cursor
 from apps.support.models import BotTurn, Conversation, Message, MessageKind, TurnRecord
 from apps.support.services import bot_calls
 from apps.support.services.bot.memory import write_events
@@ -83,6 +84,11 @@ class Step:
 
 ACTING = "acting"
 
+_END = """
+UPDATE support_botturn SET status = 'succeeded', finished_at = statement_timestamp(), lease_until = NULL
+WHERE organization_id = %s AND id = %s AND attempt = %s AND status = 'running'
+"""
+
 
 def store(prepared: Prepared, step: Step) -> None:
     """Writes events, says what they say and hands over, all or nothing. Raises NotMine, Silenced and Superseded.
@@ -92,8 +98,7 @@ def store(prepared: Prepared, step: Step) -> None:
     turn = prepared.turn
     with tenancy.scope(turn.organization_id):
         held = _held(turn, ending=step.outcome != ACTING)
-        newer = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING, sequence__gt=prepared.through)
-        if step.only_if_last and newer.exists():
+        if step.only_if_last and _NEWER.first(held.pk, prepared.through):
             raise Superseded
         write_events(turn, step.first, step.events)
         _note(prepared, step)
@@ -105,6 +110,15 @@ def store(prepared: Prepared, step: Step) -> None:
             elif isinstance(event, HandedOver):
                 hand_over(held.pk, event.reason, _told_with(prepared, step.rests, step.state))
                 held = locked(held.pk)
+
+
+_NEWER: TenantStatement[int] = TenantStatement(
+    lambda id, through: Message.objects.filter(
+        conversation=id, kind=MessageKind.INCOMING, sequence__gt=through
+    ).values_list("sequence", flat=True)[:1],
+    UUID,
+    int,
+)
 
 
 def end_silenced(turn: BotTurn) -> None:
@@ -120,7 +134,9 @@ def end_turn(turn: BotTurn) -> bool:
 
 
 def _end(turn: BotTurn) -> bool:
-    return bool(_mine(turn).update(status=Status.SUCCEEDED, finished_at=Now(), lease_until=None))
+    with prepared_cursor() as cursor:
+        cursor.execute(_END, [turn.organization_id, turn.pk, turn.attempt])
+        return bool(cursor.rowcount)
 
 
 def _mine(turn: BotTurn) -> Any:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from apps.core import tenancy
 from apps.core.crypto import unseal_from
 from apps.core.errors import SealedValueUnreadable
+from apps.core.statements import TenantStatement
 from apps.support.models import (
     BotSettings,
     BotTurn,
@@ -68,8 +69,7 @@ class Prepared:
 def prepare(turn: BotTurn) -> Prepared | None:
     """The turn with what belongs to it; None where the bot may not speak, or nothing was said that it has not read."""
     with tenancy.scope(turn.organization_id):
-        rows = Conversation.objects.select_related("inbox", "contact")
-        conversation = rows.filter(pk=turn.conversation_id).first()
+        conversation = _CONVERSATION.first(turn.conversation_id)
         if conversation is None or not conversation.bot_owns or bot_calls.bot_of(conversation) is not None:
             return None
         known = remembered(conversation)
@@ -100,8 +100,19 @@ def prepare(turn: BotTurn) -> Prepared | None:
 
 def _unread(conversation: Conversation, after: int) -> list[Message]:
     """What the contact has written since, in order; of more than can be read at once, the newest."""
-    rows = Message.objects.filter(conversation=conversation, kind=MessageKind.INCOMING, sequence__gt=after)
-    return list(rows.order_by("-sequence")[:MOST_MESSAGES])[::-1]
+    return _UNREAD.ask(conversation.pk, after)[::-1]
+
+
+_CONVERSATION: TenantStatement[Conversation] = TenantStatement(
+    lambda id: Conversation.objects.select_related("inbox", "contact").filter(pk=id), UUID
+)
+_UNREAD: TenantStatement[Message] = TenantStatement(
+    lambda id, after: Message.objects.filter(conversation=id, kind=MessageKind.INCOMING, sequence__gt=after).order_by(
+        "-sequence"
+    )[:MOST_MESSAGES],
+    UUID,
+    int,
+)
 
 
 def inputs_restored(prepared: Prepared, inputs: Mapping[str, str]) -> dict[str, str]:

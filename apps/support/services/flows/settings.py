@@ -12,6 +12,7 @@ from apps.accounts.access import Actor
 from apps.billing import services as billing
 from apps.core import events, tenancy
 from apps.core.errors import Conflict, InvalidRequest
+from apps.core.statements import TenantStatement
 from apps.registry import services as registry
 from apps.support.access_bot import APPROVE
 from apps.support.models import BotSettings
@@ -41,11 +42,17 @@ class BotChange:
 def settings_of(organization_id: UUID, lock: bool = False) -> BotSettings:
     """The organization's row, made at first use; in scope."""
     rows = BotSettings.objects.select_for_update(of=("self",)) if lock else BotSettings.objects
-    found: BotSettings | None = rows.select_related("flows", "model").first()
+    found: BotSettings | None = rows.select_related("flows", "model").first() if lock else _SETTINGS.first()
     if found is None:
         BotSettings.objects.get_or_create(organization_id=organization_id)
         found = rows.select_related("flows", "model").get()
     return found
+
+
+# Asked in every turn of the bot's.
+_SETTINGS: TenantStatement[BotSettings] = TenantStatement(
+    lambda: BotSettings.objects.select_related("flows", "model")[:1]
+)
 
 
 def is_bot_on(organization_id: UUID) -> bool:
