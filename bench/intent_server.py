@@ -104,7 +104,9 @@ def one_by_one(plain: Any, asked: Sequence[str]) -> float:
     return len(asked) / (time.perf_counter() - started)
 
 
-async def together(model: IntentModel, asked: Sequence[str], concurrent: int, threads: int) -> tuple[float, list[float]]:
+async def together(
+    model: IntentModel, asked: Sequence[str], concurrent: int, threads: int
+) -> tuple[float, list[float]]:
     """Texts a second with so many callers and threads of the server, and how long each waited in seconds."""
     server, waiting, delays = IntentServer(model, threads=threads), list(asked), list[float]()
     await asyncio.gather(*(server.read(f"warm up {number}") for number in range(concurrent)))

@@ -28,8 +28,8 @@ class IntentServer:
     """Threads that share the model. A batch is what came while the last one was read, and what comes with it.
 
     As many `threads` as cores, each of which multiplies alone (`torch.set_num_threads(1)`), read more than one whose
-    products are parted among the cores: while it takes texts apart and gives answers out, the others would wait. A batch
-    that fails is read again one by one, so that a text that cannot be read fails alone.
+    products are parted among the cores: while it takes texts apart and gives answers out, the others would wait.
+    A batch that fails is read again one by one, so that a text that cannot be read fails alone.
     """
 
     def __init__(self, model: Reader, most: int = MOST, threads: int = 1) -> None:
