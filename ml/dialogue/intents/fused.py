@@ -23,7 +23,7 @@ class _Product(nn.Module):
         super().__init__()
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().bfloat16().contiguous(), TOKENS)
         self._bias = bias.detach().bfloat16()
-        self._after = ("gelu", [], "none") if gelu else ("none", [], "")
+        self._after: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
 
     def forward(self, hidden: Tensor) -> Tensor:
         found: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self._packed, self._bias, *self._after)
