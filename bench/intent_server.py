@@ -3,8 +3,8 @@
 The plain pipeline is `pipeline("text-classification")` over the same encoder with a linear head for as many intents,
 one text a call, as a service without batching would use it, on one thread: more only make it slower, since one
 text is too little to share. The server has the whole model of the product: the tuned encoder, words, calibration, and
-the check for what is out of scope; in bfloat16 where the processor multiplies it. `--concurrent` callers each wait for
-their answer before they ask again. All texts differ.
+the check for what is out of scope; in bfloat16 where the processor multiplies it, on `--threads` threads that each read
+batches of their own. `--concurrent` callers each wait for their answer before they ask again. All texts differ.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     model = small_model()
     plain = plain_pipeline()
+    torch.set_num_threads(1)
     # In turns, so that what else the machine does is shared fairly.
     rates: dict[str, list[float]] = {"plain": [], "server": []}
     delays: list[float] = []
     for _ in range(3):
         rates["plain"].append(one_by_one(plain, texts(options.plain)))
-        rate, waited = asyncio.run(together(model, texts(options.requests), options.concurrent))
+        rate, waited = asyncio.run(together(model, texts(options.requests), options.concurrent, options.threads))
         rates["server"].append(rate)
         delays += waited
     result = _result(rates, delays, options)
@@ -96,21 +97,19 @@ def plain_pipeline() -> Any:
 
 def one_by_one(plain: Any, asked: Sequence[str]) -> float:
     """Texts a second."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     plain(asked[0])
     started = time.perf_counter()
     for text in asked:
         plain(text)
-    seconds = time.perf_counter() - started
-    torch.set_num_threads(threads)
-    return len(asked) / seconds
+    return len(asked) / (time.perf_counter() - started)
 
 
-async def together(model: IntentModel, asked: Sequence[str], concurrent: int) -> tuple[float, list[float]]:
-    """Texts a second with so many callers, and how long each waited in seconds."""
-    server, waiting, delays = IntentServer(model, most=concurrent), list(asked), list[float]()
-    await server.read("warm up")
+async def together(
+    model: IntentModel, asked: Sequence[str], concurrent: int, threads: int
+) -> tuple[float, list[float]]:
+    """Texts a second with so many callers and threads of the server, and how long each waited in seconds."""
+    server, waiting, delays = IntentServer(model, threads=threads), list(asked), list[float]()
+    await asyncio.gather(*(server.read(f"warm up {number}") for number in range(concurrent)))
 
     async def caller() -> None:
         while waiting:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 from transformers.utils import logging as transformers_logging
 
+from ml.dialogue.intents.fused import FusedLayer, can_be_fused
 from ml.embeddings import WeightsRefused, weights_folder
 from ml.embeddings.weights import verified_folder
 from ml.panics import panics_as_errors
@@ -25,7 +26,8 @@ from ml.types import ModelUnavailable
 
 # A question to a bank has some dozen tokens; what is longer than this is a letter, and its beginning says what about.
 MAX_TOKENS = 96
-BATCH = 64
+# What lies between two layers of so many texts still fits a processor's second cache.
+BATCH = 32
 
 
 class SentenceEncoder:
@@ -106,6 +108,8 @@ def pooled(hidden: Sequence[Tensor], upper: nn.ModuleList) -> Tensor:
 
 def as_halves(layers: nn.ModuleList) -> nn.ModuleList:
     """The layers in bfloat16, once: autocast would convert all weights anew with every batch."""
+    if all(can_be_fused(layer) for layer in layers):
+        return nn.ModuleList([FusedLayer(layer) for layer in layers])
     return copy.deepcopy(layers).to(torch.bfloat16)
 
 

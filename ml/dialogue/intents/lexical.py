@@ -30,6 +30,7 @@ class Lexicon:
 
     def __init__(self, features: Sequence[str], weights: Sequence[float]) -> None:
         self.features, self.weights = list(features), list(weights)
+        self._rarity = torch.tensor(self.weights, dtype=torch.double)
         self._places = {feature: place for place, feature in enumerate(self.features)}
         self._known = lru_cache(WORDS_KEPT)(self._letters_of)
 
@@ -46,19 +47,25 @@ class Lexicon:
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """A sparse matrix (texts, features), words and letters each of length 1."""
-        starts, columns, values = [0], list[int](), list[float]()
-        for text in texts:
-            by_words = self._row(place for each in words(text) if (place := self._places.get(each)) is not None)
-            by_letters = self._row(place for word in text.lower().split() for place in self._of_word(word))
-            for row in (by_words, by_letters):
-                length = math.sqrt(sum(value * value for value in row.values())) or 1.0
-                columns += row
-                values += (value / length for value in row.values())
-            starts.append(len(columns))
+        # A text has two rows until they are joined: that of its words, and that of its letters.
+        rows, places = list[int](), list[int]()
+        for number, text in enumerate(texts):
+            by_words = [place for each in words(text) if (place := self._places.get(each)) is not None]
+            by_letters = [place for word in text.lower().split() for place in self._of_word(word)]
+            rows += [2 * number] * len(by_words) + [2 * number + 1] * len(by_letters)
+            places += by_words + by_letters
+        width = max(1, len(self))
+        found, counts = torch.unique(
+            torch.tensor(rows, dtype=torch.long) * width + torch.tensor(places, dtype=torch.long), return_counts=True
+        )
+        halves, columns = found // width, found % width
+        values = (1 + counts.double().log()) * self._rarity[columns]
+        lengths = torch.zeros(2 * len(texts), dtype=torch.double).index_add_(0, halves, values.square()).sqrt()
+        ends = torch.bincount(halves // 2, minlength=len(texts)).cumsum(0)
         return torch.sparse_csr_tensor(
-            torch.tensor(starts),
-            torch.tensor(columns, dtype=torch.long),
-            torch.tensor(values),
+            torch.cat([torch.zeros(1, dtype=torch.long), ends]),
+            columns,
+            (values / lengths[halves]).float(),
             (len(texts), len(self)),
             check_invariants=False,
         )
@@ -69,10 +76,6 @@ class Lexicon:
     def _letters_of(self, word: str) -> tuple[int, ...]:
         """The places of the word's runs of letters: most words come again and again."""
         return tuple(place for run in runs(word) if (place := self._places.get(run)) is not None)
-
-    def _row(self, found: Iterator[int]) -> dict[int, float]:
-        counts = Counter(found)
-        return {place: (1 + math.log(count)) * self.weights[place] for place, count in sorted(counts.items())}
 
 
 def features(text: str) -> Iterator[str]:

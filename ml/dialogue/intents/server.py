@@ -12,7 +12,7 @@ from typing import Protocol
 from ml.dialogue.types import Reading
 from ml.types import ModelUnavailable
 
-MOST = 64
+MOST = 32
 # Who was answered together asks again together. So long is waited for the next of them, which is nothing beside the
 # time that a batch takes, and saves reading the first of them by themselves.
 TOGETHER_SECONDS = 0.001
@@ -25,18 +25,23 @@ class Reader(Protocol):
 
 
 class IntentServer:
-    """One thread with the model. A batch is what came while the last one was read, and what comes with it.
+    """Threads that share the model. A batch is what came while the last one was read, and what comes with it.
 
+    As many `threads` as cores, each of which multiplies alone (`torch.set_num_threads(1)`), read more than one whose
+    products are parted among the cores: while it takes texts apart and gives answers out, the others would wait.
     A batch that fails is read again one by one, so that a text that cannot be read fails alone.
     """
 
-    def __init__(self, model: Reader, most: int = MOST) -> None:
+    def __init__(self, model: Reader, most: int = MOST, threads: int = 1) -> None:
         self._model, self._most = model, most
         self._waiting: queue.SimpleQueue[tuple[str, Future[Reading]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="intents", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"intents-{number}", daemon=True) for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, text: str) -> Future[Reading]:
         """What the text means, later; a cancelled question is not read. Raises ModelUnavailable when closed."""
@@ -55,8 +60,10 @@ class IntentServer:
         """Reads what waits already, and ends."""
         with self._lock:
             self._closed = True
-            self._waiting.put(None)
-        self._thread.join()
+            for _ in self._threads:
+                self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         while (first := self._waiting.get()) is not None:

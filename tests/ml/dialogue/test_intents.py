@@ -3,8 +3,10 @@
 import asyncio
 import csv
 import json
+import math
 import string
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,10 @@ from transformers import BertConfig, BertModel
 from bench.intents import main as bench_intents
 from ml.dialogue.intents.calibration import calibration_error, temperature_of, threshold_curve
 from ml.dialogue.intents.data import few, parted, read_csv
+from ml.dialogue.intents.encoder import SentenceEncoder, multiplies_halves
+from ml.dialogue.intents.fused import can_be_fused
 from ml.dialogue.intents.labels import label_errors, out_of_fold
+from ml.dialogue.intents.lexical import Lexicon, letters, words
 from ml.dialogue.intents.linear import fit
 from ml.dialogue.intents.model import IntentModel
 from ml.dialogue.intents.outside import groups_of
@@ -157,6 +162,36 @@ def test_the_shipped_encoder_knows_words_that_it_was_not_taught() -> None:
         assert [reading.best.intent for reading in readings] == list(asked.values())
 
 
+def test_fused_layers_compute_what_the_layers_do(folder: Path) -> None:
+    """Where this processor or build cannot fuse them, they are halved and called as they are."""
+    encoder = SentenceEncoder(folder, 1)
+    assert can_be_fused(encoder.upper[0]) >= multiplies_halves()
+    texts = ["I lost my card", "pin", "how do I close my account and what happens to the money then?"]
+    halved = encoder.halved()
+    (exact,) = encoder.sentences(encoder.lower(texts), encoder.upper)
+    (close,) = halved.sentences(halved.lower(texts), halved.upper)
+    assert float((exact * close).sum(1).min()) > 0.999
+    assert [len(each) for each in halved.lower(texts)] == [len(each) for each in encoder.tokens(texts)]
+
+
+def test_words_and_letters_weigh_alike_whatever_their_number() -> None:
+    """A feature's weight is its rarity by one and the logarithm of its count; words and letters have length 1 each."""
+    lexicon = Lexicon.learn([example.text for example in EXAMPLES])
+    texts = ["card card card and my card", "", "卡丢了", "lost my card, lost my pin"]
+    rows = lexicon.encode(texts).to_dense()
+    places = {feature: place for place, feature in enumerate(lexicon.features)}
+    for text, row in zip(texts, rows, strict=True):
+        for found in (list(words(text)), list(letters(text))):
+            counts = Counter(places[each] for each in found if each in places)
+            wanted = {place: (1 + math.log(count)) * lexicon.weights[place] for place, count in counts.items()}
+            length = math.sqrt(sum(value * value for value in wanted.values()))
+            for place, value in wanted.items():
+                assert float(row[place]) == pytest.approx(value / length, abs=1e-6)
+        known = {places[each] for each in (*words(text), *letters(text)) if each in places}
+        assert set(row.nonzero().flatten().tolist()) == known
+    assert lexicon.encode([]).shape == (0, len(lexicon))
+
+
 def test_temperature_makes_confidence_mean_what_it_says() -> None:
     torch.manual_seed(0)
     labels = torch.randint(0, 5, (4000,))
@@ -263,6 +298,26 @@ def test_what_waits_is_read_together_and_a_bad_text_fails_alone() -> None:
     assert len(slow.batches) < 30
     reading = asyncio.run(server.read("four"))
     assert reading.best.intent == "4"
+    server.close()
+    with pytest.raises(ModelUnavailable):
+        server.ask("late")
+
+
+class Meeting:
+    """Answers once two batches are being read at the same time."""
+
+    def __init__(self) -> None:
+        self.both = threading.Barrier(2)
+
+    def read(self, texts: Sequence[str]) -> Sequence[Reading]:
+        self.both.wait(60)
+        return [Reading((Ranked(text, 1.0),)) for text in texts]
+
+
+def test_several_threads_read_batches_of_their_own() -> None:
+    server = IntentServer(Meeting(), most=1, threads=2)
+    asked = [server.ask(str(number)) for number in range(6)]
+    assert [future.result(60).best.intent for future in asked] == [str(number) for number in range(6)]
     server.close()
     with pytest.raises(ModelUnavailable):
         server.ask("late")
