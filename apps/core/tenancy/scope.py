@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -47,14 +48,38 @@ def current() -> UUID | Across | None:
     return _current.get()
 
 
-def _tell_postgres(value: UUID | Across | None) -> None:
+def _told(value: UUID | Across | None) -> str:
     """Transaction-local settings, so that nothing leaks to the next user of a pooled connection."""
-    organization = str(value) if isinstance(value, UUID) else ""
+    organization = value if isinstance(value, UUID) else ""
     across = "on" if isinstance(value, Across) else "off"
+    return f"SELECT set_config('app.org', '{organization}', true), set_config('app.across', '{across}', true)"
+
+
+def _tell_postgres(value: UUID | Across | None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('app.org', %s, true), set_config('app.across', %s, true)", [organization, across]
-        )
+        cursor.execute(_told(value))
+
+
+@contextmanager
+def _beginning_with(value: UUID | Across) -> Iterator[None]:
+    """A transaction that begins with telling PostgreSQL of the scope: one way to the database for both.
+
+    psycopg would send its own BEGIN by itself; where a transaction is open already it has only to end it.
+    """
+    with transaction.atomic():
+        cast(Any, connection.connection).autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; {_told(value)}")
+        yield
+
+
+@contextmanager
+def _told_within(value: UUID | Across, again: bool) -> Iterator[None]:
+    """A savepoint of the transaction that is open; `again` if that was told of this scope already."""
+    with transaction.atomic():
+        if not again:
+            _tell_postgres(value)
+        yield
 
 
 @contextmanager
@@ -62,9 +87,7 @@ def _enter(value: UUID | Across) -> Iterator[None]:
     before = _current.get()
     # In a transaction that was told already; should it not have been, PostgreSQL shows no rows rather than others'.
     again = before == value and connection.in_atomic_block
-    with transaction.atomic():
-        if not again:
-            _tell_postgres(value)
+    with _told_within(value, again) if connection.in_atomic_block else _beginning_with(value):
         token = _current.set(value)
         try:
             yield
