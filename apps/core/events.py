@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.db.backends.postgresql.psycopg_any import Jsonb
 
 from apps.core.ids import uuid7
 from apps.core.models import Event
+from apps.core.statements import rows_of
 from apps.core.tenancy import current_organization
 
 _RECORD = """
@@ -24,5 +25,5 @@ SELECT %(id)s, %(organization)s, last, %(type)s, %(object)s, %(data)s FROM count
 def record(type: str, object_id: UUID, data: dict[str, Any]) -> Event:
     """Writes one event of the organization in scope; call it last, its counter row stays locked until commit."""
     ids = {"id": uuid7(), "counter": uuid7(), "organization": current_organization(), "object": object_id}
-    [event] = Event.objects.raw(_RECORD, ids | {"type": type, "data": Jsonb(data)})
-    return cast(Event, event)
+    [event] = rows_of(Event, _RECORD, ids | {"type": type, "data": Jsonb(data)})
+    return event

@@ -131,23 +131,23 @@ def claim(model: type[J], worker: str, limit: int, only: dict[str, Sequence[Any]
     if limit <= 0 or not all(held.values()):
         return []
     before = time.monotonic()
-    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        if not claims.begin(cursor, model.source(), LEASE_SECONDS):
+    with across_tenants(Across.CLAIM_WORK, claims.settings(LEASE_SECONDS)), connection.cursor() as cursor:
+        if not claims.begin(cursor, model.source()):
             return []
-        claimed = _take_fairest(cursor, model, worker, limit, held)
+        claimed = _take_fairest(model, worker, limit, held)
     for row in claimed:
         row.note_deadline(before)
     return claimed
 
 
-def _take_fairest(cursor: Any, model: type[J], worker: str, limit: int, only: dict[str, list[Any]]) -> list[J]:
+def _take_fairest(model: type[J], worker: str, limit: int, only: dict[str, list[Any]]) -> list[J]:
     """Chooses and takes until the limit, or until nothing is left; rows that are being ended are passed over."""
     source = model.source()
     taken: list[J] = []
     passed_over: list[UUID] = []
     while len(taken) < limit:
         picks = claims.choose(source, limit - len(taken), only, passed_over)
-        started = claims.take(cursor, source, picks, worker, LEASE_SECONDS, model.objects.raw) if picks else {}
+        started = claims.take(model, source, picks, worker, LEASE_SECONDS) if picks else {}
         taken += started.values()
         if len(started) == len(picks):
             break
@@ -158,8 +158,7 @@ def _take_fairest(cursor: Any, model: type[J], worker: str, limit: int, only: di
 def repay(job: Job, unused: int) -> None:
     """Gives an organization back the turn that a job was expected to cost and did not; call it in its scope, last."""
     if job.attempt and unused:
-        with connection.cursor() as cursor:
-            claims.repay(cursor, type(job).source(), job.organization_id, unused)
+        claims.repay(type(job).source(), job.organization_id, unused)
 
 
 def _clock() -> RawSQL:

@@ -6,20 +6,25 @@ times as long as its answer. Only questions that are asked all the time are wort
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db.models.expressions import DatabaseDefault, RawSQL
 from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg import Cursor
+from psycopg.types.numeric import Int8
 
-from apps.core.tenancy import Across, ScopeMissing
-from apps.core.tenancy.scope import current
+from apps.core.tenancy import Across, ScopeMissing, TenantModel, current_organization
+from apps.core.tenancy.scope import current, pretending
 
 M = TypeVar("M", bound=models.Model)
 
@@ -44,6 +49,101 @@ def prepared_cursor() -> Iterator[Any]:
     plain: Any = _PreparedCursor(connection.connection)
     with connection.make_cursor(plain) as cursor:
         yield cursor
+
+
+def rows_of(model: type[M], question: str, values: Mapping[str, Any]) -> list[M]:
+    """Instances from a statement of SQL that tells all columns of the model's table and is prepared.
+
+    As with `raw` of a manager, but what that finds out about the columns is found out once.
+    """
+    if issubclass(model, TenantModel) and current() is None:
+        raise ScopeMissing(f"{model.__name__} was read outside a tenant scope.")
+    with prepared_cursor() as cursor:
+        cursor.execute(question, {name: as_one_type(value) for name, value in values.items()})
+        columns = _columns(model, tuple(column.name for column in cursor.description))
+        names = [field.attname for field in model._meta.concrete_fields]
+        return [
+            model.from_db(DEFAULT_DB_ALIAS, names, [column.read(row) for column in columns])
+            for row in cursor.fetchall()
+        ]
+
+
+def as_one_type(value: Any) -> Any:
+    """Whole numbers as one type: psycopg's depends on how large they are, and each would be a statement of its own."""
+    return Int8(value) if type(value) is int else value
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where a field's value stands in a row, and what makes of it what the field has."""
+
+    place: int
+    converters: list[Callable[..., Any]]
+    expression: Any
+
+    def read(self, row: tuple[Any, ...]) -> Any:
+        value = row[self.place]
+        for convert in self.converters:
+            value = convert(value, self.expression, connection)
+        return value
+
+
+@cache
+def _columns(model: type[models.Model], told: tuple[str, ...]) -> list[_Column]:
+    """The columns of an answer in the order of the model's fields, which is not the table's."""
+    return [
+        _Column(told.index(field.column), field.get_db_converters(connection), field.get_col(model._meta.db_table))
+        for field in model._meta.concrete_fields
+    ]
+
+
+def insert(row: models.Model, told: str) -> Any:
+    """Writes a new row by a statement whose text is put together once, and returns what the SQL of `told` finds.
+
+    That sees the table without the new row. What has a value in the database only, as its clock's, is read back.
+    """
+    fields = row._meta.concrete_fields
+    given = [field.pre_save(row, add=True) for field in fields]
+    parts, values = [], []
+    for field, value in zip(fields, given, strict=True):
+        sql, inner = _written(field, value)
+        parts.append(sql)
+        values += inner
+    asked = [field for field, part in zip(fields, parts, strict=True) if part != "%s"]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert(type(row), tuple(parts), tuple(field.column for field in asked), told), values)
+        *found, answer = cursor.fetchone()
+    for field, value in zip(asked, found, strict=True):
+        setattr(row, field.attname, value)
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return answer
+
+
+def _written(field: Any, value: Any) -> tuple[str, list[Any]]:
+    if isinstance(value, DatabaseDefault):
+        return "DEFAULT", []
+    if isinstance(value, RawSQL):
+        return value.sql, list(value.params)
+    return "%s", [field.get_db_prep_save(value, connection)]
+
+
+def update(row: models.Model, changes: Mapping[str, Any]) -> None:
+    """Writes these values of a row that the caller holds, by a statement whose text is put together once."""
+    fields = [row._meta.get_field(name) for name in changes]
+    parts, values = [], []
+    for field, value in zip(fields, changes.values(), strict=True):
+        sql, inner = _written(field, value)
+        parts.append(f"{field.column} = {sql}")  # type: ignore[union-attr]
+        values += inner
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {row._meta.db_table} SET {', '.join(parts)} WHERE id = %s", [*values, row.pk])
+
+
+@lru_cache(maxsize=256)
+def _insert(model: type[models.Model], parts: tuple[str, ...], asked: tuple[str, ...], told: str) -> str:
+    columns = ", ".join(field.column for field in model._meta.concrete_fields)
+    back = "".join(f"{column}, " for column in asked)
+    return f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({', '.join(parts)}) RETURNING {back}({told})"
 
 
 class _Compiled(SQLCompiler):
@@ -76,12 +176,7 @@ class Statement(Generic[M]):
         compiler.connection = connection
         sql, parameters = compiler.ready
         compiler.ready = sql, tuple(text if value == _STAND_IN else value for value in parameters)
-        asked = SimpleNamespace(
-            db=DEFAULT_DB_ALIAS,
-            query=SimpleNamespace(get_compiler=lambda using: compiler),
-            _known_related_objects={},
-        )
-        return list(ModelIterable(cast("models.QuerySet[M]", asked)))
+        return _read(compiler)
 
     def _compile(self) -> _Compiled:
         with self._lock:
@@ -95,3 +190,46 @@ class Statement(Generic[M]):
 
 
 _STAND_IN = "\0the text of the question"
+_SOME_ORGANIZATION, _SOME_VALUE = UUID(int=1), UUID(int=2)
+
+
+class OwnStatement(Generic[M]):
+    """The same within the organization in scope: a query that differs in one value and in whose rows it finds.
+
+    `build` is called once, with a stand-in for the value, an id or what `extra` takes, which it must pass on as a
+    parameter; the organization that managers put into the query has a stand-in as well.
+    """
+
+    def __init__(self, build: Callable[[UUID], models.QuerySet[M]]) -> None:
+        self._build = build
+        self._compiled: _Compiled | None = None
+        self._lock = Lock()
+
+    def ask(self, value: Any) -> list[M]:
+        organization = current_organization()
+        compiler = copy(self._compile())
+        compiler.connection = connection
+        given = {_SOME_ORGANIZATION: organization, _SOME_VALUE: value}
+        sql, parameters = compiler.ready
+        compiler.ready = sql, tuple(given[each] if isinstance(each, UUID) else each for each in parameters)
+        return _read(compiler)
+
+    def _compile(self) -> _Compiled:
+        with self._lock:
+            if self._compiled is None:
+                with pretending(_SOME_ORGANIZATION):
+                    compiler = _Compiled(self._build(_SOME_VALUE).query, connection, DEFAULT_DB_ALIAS)
+                    compiler.ready = compiler.as_sql()
+                if _SOME_VALUE not in compiler.ready[1] or _SOME_ORGANIZATION not in compiler.ready[1]:
+                    raise ValueError("the value and the organization of a statement must be among its parameters")
+                self._compiled = compiler
+            return self._compiled
+
+
+def _read(compiler: _Compiled) -> list[Any]:
+    asked = SimpleNamespace(
+        db=DEFAULT_DB_ALIAS,
+        query=SimpleNamespace(get_compiler=lambda using: compiler),
+        _known_related_objects={},
+    )
+    return list(ModelIterable(cast("models.QuerySet[Any]", asked)))

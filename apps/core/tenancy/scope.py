@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
@@ -48,20 +49,25 @@ def current() -> UUID | Across | None:
     return _current.get()
 
 
-def _told(value: UUID | Across | None) -> str:
+Settings = Mapping[str, str]
+
+
+def _told(value: UUID | Across | None, besides: Settings) -> str:
     """Transaction-local settings, so that nothing leaks to the next user of a pooled connection."""
-    organization = value if isinstance(value, UUID) else ""
-    across = "on" if isinstance(value, Across) else "off"
-    return f"SELECT set_config('app.org', '{organization}', true), set_config('app.across', '{across}', true)"
+    told = {
+        "app.org": str(value) if isinstance(value, UUID) else "",
+        "app.across": "on" if isinstance(value, Across) else "off",
+    }
+    return "SELECT " + ", ".join(f"set_config('{name}', '{to}', true)" for name, to in {**told, **besides}.items())
 
 
-def _tell_postgres(value: UUID | Across | None) -> None:
+def _tell_postgres(value: UUID | Across | None, besides: Settings = MappingProxyType({})) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_told(value))
+        cursor.execute(_told(value, besides))
 
 
 @contextmanager
-def _beginning_with(value: UUID | Across) -> Iterator[None]:
+def _beginning_with(value: UUID | Across, besides: Settings) -> Iterator[None]:
     """A transaction that begins with telling PostgreSQL of the scope: one way to the database for both.
 
     psycopg would send its own BEGIN by itself; where a transaction is open already it has only to end it.
@@ -69,25 +75,27 @@ def _beginning_with(value: UUID | Across) -> Iterator[None]:
     with transaction.atomic():
         cast(Any, connection.connection).autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f"BEGIN; {_told(value)}")
+            cursor.execute(f"BEGIN; {_told(value, besides)}")
         yield
 
 
 @contextmanager
-def _told_within(value: UUID | Across, again: bool) -> Iterator[None]:
+def _told_within(value: UUID | Across, besides: Settings, again: bool) -> Iterator[None]:
     """A savepoint of the transaction that is open; `again` if that was told of this scope already."""
     with transaction.atomic():
-        if not again:
+        if besides:
+            _tell_postgres(value, besides)
+        elif not again:
             _tell_postgres(value)
         yield
 
 
 @contextmanager
-def _enter(value: UUID | Across) -> Iterator[None]:
+def _enter(value: UUID | Across, besides: Settings = MappingProxyType({})) -> Iterator[None]:
     before = _current.get()
     # In a transaction that was told already; should it not have been, PostgreSQL shows no rows rather than others'.
     again = before == value and connection.in_atomic_block
-    with _told_within(value, again) if connection.in_atomic_block else _beginning_with(value):
+    with _told_within(value, besides, again) if connection.in_atomic_block else _beginning_with(value, besides):
         token = _current.set(value)
         try:
             yield
@@ -96,6 +104,16 @@ def _enter(value: UUID | Across) -> Iterator[None]:
     # A rolled-back savepoint restores the settings by itself; a released one keeps ours.
     if connection.in_atomic_block and not again:
         _tell_postgres(before)
+
+
+@contextmanager
+def pretending(organization_id: UUID) -> Iterator[None]:
+    """As if in the scope of an organization, to put a question together and not to ask it."""
+    token = _current.set(organization_id)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 @contextmanager
@@ -123,7 +141,10 @@ def reading(organization_id: UUID) -> Iterator[None]:
 
 
 @contextmanager
-def across_tenants(reason: Across) -> Iterator[None]:
-    """The one way to see rows of all organizations; `reason` is greppable and listed by a test."""
-    with _enter(reason):
+def across_tenants(reason: Across, besides: Settings = MappingProxyType({})) -> Iterator[None]:
+    """The one way to see rows of all organizations; `reason` is greppable and listed by a test.
+
+    `besides` are settings of the code's own that shall hold for the rest of the transaction.
+    """
+    with _enter(reason, besides):
         yield

@@ -24,7 +24,7 @@ from apps.core.rest import CreatedCursorPagination
 from apps.core.schema import IDEMPOTENCY_KEY, READ, WRITE, event_stream, problems
 from apps.core.shutdown import Leaving
 from apps.studio import services as studio
-from apps.studio.api.admission import Accepted, AdmittingView
+from apps.studio.api.admission import AdmittingView
 from apps.studio.api.serializers import CreateGeneration, GenerationBody
 from apps.studio.body import generation_body
 from apps.studio.models import Generation
