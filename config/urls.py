@@ -10,6 +10,8 @@ from apps.core.metrics import web as metrics
 from apps.staff import urls as staff
 
 urlpatterns = [
+    # First, since Django tries one after the other, and there are hundreds: what programs ask for all the time.
+    path("", include("apps.studio.api.urls")),
     path("robots.txt", core.robots, name="robots"),
     path("healthz", core.healthz, name="healthz"),
     path("readyz", core.readyz, name="readyz"),
@@ -21,7 +23,6 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.sso.urls")),
     path("", include("apps.studio.urls")),
-    path("", include("apps.studio.api.urls")),
     path("", include("apps.registry.urls")),
     path("", include("apps.billing.urls")),
     path("", include("apps.licensing.urls")),

@@ -29,13 +29,8 @@ MAX_CRASHES = 2
 # A job that gets a little further with each worker that it loses ends all the same.
 MAX_ATTEMPTS = 10
 BELL_EXPIRY_SECONDS = 3600
-# As often as workers look anyway.
-BELL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
-
-# By task: until when this process, in `time.monotonic()`, leaves the broker in peace.
-_quiet_until: dict[str, float] = {}
 
 
 class Status(models.TextChoices):
@@ -250,18 +245,16 @@ def ring(task: str) -> None:
     """Sounds a worker's doorbell once the transaction has committed.
 
     A broker that is down loses only the bell: workers look for waiting rows by themselves every second. So where some
-    have heard the channel, the broker is given no more than one message in that time: each costs as much as a query.
+    have heard the channel, which all of a queue's workers do or none, nothing is left for the broker to tell; and its
+    message would take the processor from the very work that it is about.
     """
 
     def send() -> None:
         try:
-            # Heard a few milliseconds before the broker's message by workers that listen.
-            heard = quick_redis_client().publish(bell_channel(task), "")
-            if heard and time.monotonic() < _quiet_until.get(task, 0.0):
+            if quick_redis_client().publish(bell_channel(task), ""):
                 return
             # Expiry is by the clocks of two machines, which may differ by more than a bell is worth.
             celery.current_app.send_task(task, expires=BELL_EXPIRY_SECONDS, retry=False)
-            _quiet_until[task] = time.monotonic() + BELL_SECONDS
         except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
             log.warning("doorbell not delivered", extra={"task": task, "reason": str(error)})
 

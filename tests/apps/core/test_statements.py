@@ -1,16 +1,21 @@
 """Questions that are put together once give what Django's own query gives, whoever asks and wherever."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, models, transaction
+from django.db.models.expressions import RawSQL
 
 from apps.accounts.models import ApiKey, Membership, User
 from apps.accounts.services.keys import admissible, digest, find_api_key
 from apps.core import tenancy
-from apps.core.statements import Statement, prepared_cursor
+from apps.core.statements import OwnStatement, Statement, insert, prepared_cursor, rows_of, update
 from apps.core.tenancy import Across, ScopeMissing, across_tenants
+from apps.registry.models import ModelVersion
+from apps.studio.models import Generation
 from tests.helpers.people import Tenant
+from tests.helpers.studio import row
 from tests.helpers.threads import together
 
 
@@ -94,3 +99,67 @@ def test_asking_within_one_organization_or_none_is_refused(org_a: Tenant) -> Non
         by_digest.ask("anything")
     with tenancy.scope(org_a.id), pytest.raises(ScopeMissing):
         by_digest.ask("anything")
+
+
+# ---------------------------------------------------------------- within an organization
+KEYS = "accounts_apikey WHERE id = %(id)s"
+
+
+def reversed_columns() -> str:
+    return ", ".join(field.column for field in reversed(ApiKey._meta.concrete_fields))
+
+
+def test_an_organizations_own_statement_finds_its_rows_alone(org_a: Tenant, org_b: Tenant) -> None:
+    by_id: OwnStatement[ApiKey] = OwnStatement(lambda id: ApiKey.objects.select_related("member").filter(pk=id))
+    for tenant, other in ((org_a, org_b), (org_b, org_a)):
+        with tenancy.scope(tenant.id):
+            [found] = by_id.ask(tenant.api_key.pk)
+            assert columns(found) == columns(ApiKey.objects.get(pk=tenant.api_key.pk))
+            assert found._state.fields_cache["member"] == found.member
+            assert by_id.ask(other.api_key.pk) == []
+    with pytest.raises(ScopeMissing):
+        by_id.ask(org_a.api_key.pk)
+
+
+def test_an_own_statement_must_pass_its_value_on(org_a: Tenant) -> None:
+    everything: OwnStatement[ApiKey] = OwnStatement(lambda _: ApiKey.objects.all())
+    with tenancy.scope(org_a.id), pytest.raises(ValueError, match="among its parameters"):
+        everything.ask(org_a.api_key.pk)
+    # What was pretended while it was put together is over.
+    with pytest.raises(ScopeMissing):
+        ApiKey.objects.count()
+
+
+def test_rows_of_a_statement_are_those_of_the_table(org_a: Tenant) -> None:
+    """Whatever the order of its columns, and with what fields make of their values."""
+    for question in ("SELECT * FROM accounts_apikey WHERE id = %(id)s", f"SELECT {reversed_columns()} FROM {KEYS}"):
+        with tenancy.scope(org_a.id):
+            [found] = rows_of(ApiKey, question, {"id": org_a.api_key.pk})
+            assert columns(found) == columns(ApiKey.objects.get(pk=org_a.api_key.pk))
+    with pytest.raises(ScopeMissing):
+        rows_of(ApiKey, "SELECT * FROM accounts_apikey WHERE id = %(id)s", {"id": org_a.api_key.pk})
+
+
+def test_a_row_is_written_as_the_model_writes_it(org_a: Tenant, model: ModelVersion) -> None:
+    ends = RawSQL("clock_timestamp() + %s", [timedelta(seconds=9)], output_field=models.DateTimeField())
+    written = row(org_a, model, deadline_at=ends, brief={"product": "Tea"}, stop=["."], passages=[org_a.id])
+    usual = row(org_a, model, deadline_at=None, brief={"product": "Tea"}, stop=["."], passages=[org_a.id])
+    with tenancy.scope(org_a.id):
+        usual.save(force_insert=True)
+        before = insert(written, "SELECT count(*) FROM studio_generation")
+        assert before == 1
+        stored = Generation.objects.get(pk=written.pk)
+        assert columns(stored) == columns(written)
+        differ = {"id", "created_at", "deadline_at"}
+        same = columns(Generation.objects.get(pk=usual.pk))
+        assert {name: value for name, value in columns(stored).items() if name not in differ} == {
+            name: value for name, value in same.items() if name not in differ
+        }
+        update(stored, {"text": "Tea, at last.", "findings": {"prompt": []}, "finished_at": RawSQL("now()", [])})
+        changed = Generation.objects.get(pk=written.pk)
+        assert (changed.text, changed.findings, changed.finished_at is not None) == (
+            "Tea, at last.",
+            {"prompt": []},
+            True,
+        )
+        assert Generation.objects.get(pk=usual.pk).text == ""
