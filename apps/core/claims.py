@@ -89,7 +89,7 @@ _TAKE = """
 UPDATE {table} SET status = 'running', attempt = attempt + 1, worker = %(worker)s, claimed_at = clock_timestamp(),
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id IN (SELECT id FROM {table} WHERE id = ANY(%(chosen)s) AND status = 'queued' FOR UPDATE SKIP LOCKED)
-RETURNING *
+RETURNING :columns
 """
 _MOVE_TURNS = """
 INSERT INTO core_turn (id, organization_id, queue, weight, start, turn)

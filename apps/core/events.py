@@ -18,7 +18,7 @@ WITH counter AS (
     ON CONFLICT (organization_id) DO UPDATE SET last = core_eventcounter.last + 1 RETURNING last
 )
 INSERT INTO core_event (id, organization_id, position, type, object_id, data)
-SELECT %(id)s, %(organization)s, last, %(type)s, %(object)s, %(data)s FROM counter RETURNING *
+SELECT %(id)s, %(organization)s, last, %(type)s, %(object)s, %(data)s FROM counter RETURNING :columns
 """
 
 

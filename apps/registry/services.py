@@ -24,7 +24,7 @@ HOUSE_MODEL = "house-text-1"
 HOUSE_FOLDER = "ml/house/text"
 # Asked with every request, in one step; to put such a query together anew takes Django longer than its answer.
 _RESOLVE = """
-SELECT * FROM registry_modelversion WHERE enabled AND (
+SELECT :columns FROM registry_modelversion WHERE enabled AND (
     name = %(name)s OR id = (SELECT version_id FROM registry_modelalias WHERE name = %(name)s)
 ) ORDER BY name = %(name)s LIMIT 1
 """

@@ -104,7 +104,7 @@ def prepare(
     """
     actor.require("generations:write")
     actor.require_open()
-    spec, guard = safety.guard_prompt(actor, checked(spec), standing and (standing.rules,))
+    spec, guard = safety.guard_prompt(actor, checked(spec), (standing.rules,) if standing else None)
     model = registry.resolve(spec.model)
     prompt_tokens, exact = _prompt_tokens(model, spec)
     max_tokens = _max_tokens(model, spec, prompt_tokens, exact)
