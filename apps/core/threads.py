@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 T = TypeVar("T")
 
@@ -88,20 +88,29 @@ class _RequestThread(Executor):
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
         self._last: Future[Any] | None = None
+        self._is_in_transaction = False
 
     def submit(self, work: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         if self._thread is None:
             self._thread = _taken(self._waiting) or ThreadPoolExecutor(1, thread_name_prefix="request")
-        last = self._last = self._thread.submit(work, *args, **kwargs)
+        last = self._last = self._thread.submit(self._noting, partial(work, *args, **kwargs))
         return last
+
+    def _noting(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            opened = connections.all(initialized_only=True)
+            self._is_in_transaction = any(each.in_atomic_block for each in opened)
 
     def hand_on(self) -> None:
         """Work that comes later gets a thread again."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        # Whoever has left may have left work behind that nobody else shall wait for.
-        if len(self._waiting) < KEPT and (self._last is None or self._last.done()):
+        # Whoever has left may have left work behind, or a transaction open, in which nobody else shall find themselves.
+        is_free = self._last is not None and self._last.done() and not self._is_in_transaction
+        if is_free and len(self._waiting) < KEPT:
             self._waiting.append(thread)
         else:
             thread.shutdown(wait=False)

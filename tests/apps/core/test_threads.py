@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection, transaction
 
 from apps.core import threads
 from apps.core.threads import KeptThreads, _RequestThread, release_thread
@@ -101,5 +102,39 @@ async def test_work_after_handing_on_gets_a_thread_again() -> None:
     thread.hand_on()
     thread.hand_on()
     assert thread.submit(lambda: 7).result() == 7
+    thread.hand_on()
+    assert len(_RequestThread._waiting) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_in_whose_transaction_somebody_was_left_is_not_used_again() -> None:
+    thread, left = _RequestThread(), transaction.atomic()
+
+    def leave_open() -> None:
+        left.__enter__()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    thread.submit(leave_open).result()
+    thread.submit(int).result()
+    # A thread that is not handed on ends, and with it its connection.
+    worker = thread._thread
+    thread.hand_on()
+    assert _RequestThread._waiting == []
+    assert worker is not None
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        worker.submit(int)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_whose_transactions_have_ended_is_used_again() -> None:
+    thread = _RequestThread()
+
+    def ask() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.close()
+
+    thread.submit(ask).result()
     thread.hand_on()
     assert len(_RequestThread._waiting) == 1
