@@ -141,6 +141,7 @@ def test_a_column_that_is_added_meanwhile_fails_nothing(org_a: Tenant) -> None:
     with tenancy.scope(org_a.id):
         assert rows_of(ApiKey, question, wanted)
         with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET LOCAL ROLE NONE")
             cursor.execute("ALTER TABLE accounts_apikey ADD COLUMN another int")
             cursor.execute(f"SET LOCAL ROLE {APPLICATION_ROLE}")
