@@ -11,6 +11,8 @@ from apps.core.routing import Addresses, Pattern
 from apps.staff import urls as staff
 
 everything: list[Pattern] = [
+    # First, since programs ask for these all the time.
+    path("", include("apps.studio.api.urls")),
     path("robots.txt", core.robots, name="robots"),
     path("healthz", core.healthz, name="healthz"),
     path("readyz", core.readyz, name="readyz"),
@@ -22,7 +24,6 @@ everything: list[Pattern] = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.sso.urls")),
     path("", include("apps.studio.urls")),
-    path("", include("apps.studio.api.urls")),
     path("", include("apps.registry.urls")),
     path("", include("apps.billing.urls")),
     path("", include("apps.licensing.urls")),

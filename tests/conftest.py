@@ -132,12 +132,10 @@ def _no_real_doorbell(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     Hints are sent where they are given, and not by their thread, so that a test sees them at once.
     """
-    from apps.core import bells, jobs
+    from apps.core import bells
     from workers.celery import app
 
     rung: list[str] = []
-    # What the test before has rung keeps no bell of this one quiet.
-    monkeypatch.setattr(jobs, "_quiet_until", {})
     monkeypatch.setattr(bells, "send", lambda name, hint: hint())
     monkeypatch.setattr(app, "send_task", lambda name, *args, **options: rung.append(name))
     return rung

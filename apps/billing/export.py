@@ -17,7 +17,7 @@ from apps.accounts.audit.export import safe
 from apps.billing.models import UsageHour
 from apps.billing.usage import TEXT, Filters
 from apps.core import tenancy
-from apps.core.sse import release_thread
+from apps.core.threads import release_thread
 
 PIECE_ROWS = 1000
 COLUMNS = (

@@ -130,7 +130,7 @@ WITH period AS (
 )
 {ENTRY} VALUES (%(id)s, %(organization)s, %(job)s, 'hold', %(month)s, %(day)s, %(at)s, %(prompt)s, %(completion)s,
     %(tokens)s, %(meter)s, %(quantity)s, 0, 'USD', 0, %(currency)s, %(terms)s, %(spender)s, %(key)s, %(model)s,
-    %(teams)s) RETURNING *
+    %(teams)s) RETURNING :columns
 """
 # Hours are in UTC; whoever writes them has locked the month.
 ADD_TO_HOUR = """ON CONFLICT
@@ -189,5 +189,5 @@ WITH held AS (
 {ENTRY} SELECT %(id)s, %(organization)s, %(job)s, %(kind)s, held.month, held.day, held.occurred_at, %(prompt)s,
     %(completion)s, %(tokens)s, held.meter, %(quantity)s, %(amount)s, %(currency)s, charged.micros,
     held.charge_currency, charged.terms, spender_id, api_key_id, model_name, team_ids
-FROM held, period, charged RETURNING *
+FROM held, period, charged RETURNING :columns
 """

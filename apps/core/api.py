@@ -93,14 +93,24 @@ class AsyncAPIView(APIView):
     async def _answered(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         _measure(request._request)
         await self.turn.take()
-        await sync_to_async(self.initial)(request, *args, **kwargs)
-        queries.check(self, request)
         name = (request.method or "").lower()
         # Where there is no handler, this raises MethodNotAllowed.
         handler: Any = getattr(self, name, None) if name in self.http_method_names else None
         handler = handler or self.http_method_not_allowed
+        if written := getattr(handler, "in_thread", None):
+            return await sync_to_async(self._in_one_go)(written, request, *args, **kwargs)
+        await sync_to_async(self._begin)(request, *args, **kwargs)
         response: Response = await handler(request, *args, **kwargs)
         return response
+
+    def _begin(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.initial(request, *args, **kwargs)
+        queries.check(self, request)
+
+    def _in_one_go(self, handler: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Both together, since every change of threads is a wait for the interpreter where many requests are served."""
+        self._begin(request, *args, **kwargs)
+        return handler(self, request, *args, **kwargs)
 
     async def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         return Response({"methods": self.allowed_methods})
@@ -113,6 +123,7 @@ def in_thread(handler: Handler) -> Callable[..., Awaitable[Response]]:
     async def answer(*args: Any, **kwargs: Any) -> Response:
         return await sync_to_async(handler)(*args, **kwargs)
 
+    answer.in_thread = handler  # type: ignore[attr-defined]
     return answer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,17 +11,23 @@ from django.db.models import Model
 
 from apps.core.fairness import SCALE, Pick
 from apps.core.ids import uuid7
-from apps.core.statements import prepared_cursor
+from apps.core.statements import as_one_type, prepared_cursor, rows_of
 
 J = TypeVar("J", bound=Model)
+
 
 # Held for the transaction, so that all who claim from one table see what the one before has done. A worker that freezes
 # here loses its session, and not everybody else their claims. The statistics of a queue are of another hour, and with
 # them the planner would sort the whole queue; the order of an index needs none.
-_BEGIN = """
-SELECT set_config('idle_in_transaction_session_timeout', %(patience)s, true),
-    set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)
-"""
+def settings(patience_seconds: int) -> dict[str, str]:
+    """What holds for the transaction of a claim."""
+    return {
+        "idle_in_transaction_session_timeout": f"{patience_seconds}s",
+        "enable_bitmapscan": "off",
+        "enable_seqscan": "off",
+    }
+
+
 _LOCK = """
 SELECT pg_advisory_xact_lock(hashtext(%s))::text WHERE EXISTS (SELECT 1 FROM {table} WHERE status = 'queued')
 """
@@ -83,7 +89,7 @@ _TAKE = """
 UPDATE {table} SET status = 'running', attempt = attempt + 1, worker = %(worker)s, claimed_at = clock_timestamp(),
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id IN (SELECT id FROM {table} WHERE id = ANY(%(chosen)s) AND status = 'queued' FOR UPDATE SKIP LOCKED)
-RETURNING *
+RETURNING :columns
 """
 _MOVE_TURNS = """
 INSERT INTO core_turn (id, organization_id, queue, weight, start, turn)
@@ -119,12 +125,11 @@ class Source:
         )
 
 
-def begin(cursor: Any, source: Source, patience_seconds: int) -> bool:
-    """Waits until nobody else claims from the table; the rest of the transaction is this claim's alone.
+def begin(cursor: Any, source: Source) -> bool:
+    """Waits until nobody else claims from the table; the rest of the transaction, with `settings`, is this claim's.
 
     False, without waiting, when nothing is queued: most claims are tries, and the choice is dear to plan.
     """
-    cursor.execute(_BEGIN, {"patience": f"{patience_seconds}s"})
     cursor.execute(_LOCK.format(table=source.table), [f"claim:{source.table}"])
     return cursor.fetchone() is not None
 
@@ -136,22 +141,20 @@ def choose(source: Source, limit: int, only: dict[str, list[Any]], skip: Sequenc
         return [Pick(*row) for row in cursor.fetchall()]
 
 
-def take(
-    cursor: Any, source: Source, picks: Sequence[Pick], worker: str, lease_seconds: int, raw: Callable[..., Iterable[J]]
-) -> dict[UUID, J]:
+def take(model: type[J], source: Source, picks: Sequence[Pick], worker: str, lease_seconds: int) -> dict[UUID, J]:
     """Starts what was chosen, but for rows that somebody else has locked to end them; moves the turns on.
 
-    `raw` reads rows by a statement, as managers do. What was started is returned in the order in which it runs.
+    What was started is returned in the order in which it runs.
     """
     parameters = {"worker": worker, "lease": lease_seconds, "chosen": [pick.job for pick in picks]}
-    taken = {row.pk: row for row in raw(_TAKE.format(table=source.table), parameters)}
+    taken = {row.pk: row for row in rows_of(model, _TAKE.format(table=source.table), parameters)}
     started = [pick for pick in picks if pick.job in taken]
     if started:
-        _move_turns(cursor, source, started)
+        _move_turns(source, started)
     return {pick.job: taken[pick.job] for pick in started}
 
 
-def _move_turns(cursor: Any, source: Source, started: Sequence[Pick]) -> None:
+def _move_turns(source: Source, started: Sequence[Pick]) -> None:
     turns: dict[UUID, tuple[int, int, int]] = {}
     for pick in started:
         # A job of the same organization that was passed over has not moved the turn.
@@ -159,9 +162,14 @@ def _move_turns(cursor: Any, source: Source, started: Sequence[Pick]) -> None:
         turns[pick.organization] = (pick.weight, start, start + pick.step)
     weights, starts, ends = zip(*turns.values(), strict=True)
     ids = [uuid7() for _ in turns]
-    cursor.execute(_MOVE_TURNS, [ids, list(turns), [source.table] * len(ids), list(weights), list(starts), list(ends)])
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            _MOVE_TURNS, [ids, list(turns), [source.table] * len(ids), list(weights), list(starts), list(ends)]
+        )
 
 
-def repay(cursor: Any, source: Source, organization: UUID, unused: int) -> None:
+def repay(source: Source, organization: UUID, unused: int) -> None:
     """Gives back the part of a job's expected cost that it did not use; more than expected counts as well."""
-    cursor.execute(_REPAY.format(table=source.table, scale=SCALE), {"unused": unused, "organization": organization})
+    with prepared_cursor() as cursor:
+        asked = {"unused": as_one_type(unused), "organization": organization}
+        cursor.execute(_REPAY.format(table=source.table, scale=SCALE), asked)

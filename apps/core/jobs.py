@@ -29,13 +29,8 @@ MAX_CRASHES = 2
 # A job that gets a little further with each worker that it loses ends all the same.
 MAX_ATTEMPTS = 10
 BELL_EXPIRY_SECONDS = 3600
-# As often as workers look anyway.
-BELL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
-
-# By task: until when this process, in `time.monotonic()`, leaves the broker in peace.
-_quiet_until: dict[str, float] = {}
 
 
 class Status(models.TextChoices):
@@ -131,23 +126,23 @@ def claim(model: type[J], worker: str, limit: int, only: dict[str, Sequence[Any]
     if limit <= 0 or not all(held.values()):
         return []
     before = time.monotonic()
-    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        if not claims.begin(cursor, model.source(), LEASE_SECONDS):
+    with across_tenants(Across.CLAIM_WORK, claims.settings(LEASE_SECONDS)), connection.cursor() as cursor:
+        if not claims.begin(cursor, model.source()):
             return []
-        claimed = _take_fairest(cursor, model, worker, limit, held)
+        claimed = _take_fairest(model, worker, limit, held)
     for row in claimed:
         row.note_deadline(before)
     return claimed
 
 
-def _take_fairest(cursor: Any, model: type[J], worker: str, limit: int, only: dict[str, list[Any]]) -> list[J]:
+def _take_fairest(model: type[J], worker: str, limit: int, only: dict[str, list[Any]]) -> list[J]:
     """Chooses and takes until the limit, or until nothing is left; rows that are being ended are passed over."""
     source = model.source()
     taken: list[J] = []
     passed_over: list[UUID] = []
     while len(taken) < limit:
         picks = claims.choose(source, limit - len(taken), only, passed_over)
-        started = claims.take(cursor, source, picks, worker, LEASE_SECONDS, model.objects.raw) if picks else {}
+        started = claims.take(model, source, picks, worker, LEASE_SECONDS) if picks else {}
         taken += started.values()
         if len(started) == len(picks):
             break
@@ -158,8 +153,7 @@ def _take_fairest(cursor: Any, model: type[J], worker: str, limit: int, only: di
 def repay(job: Job, unused: int) -> None:
     """Gives an organization back the turn that a job was expected to cost and did not; call it in its scope, last."""
     if job.attempt and unused:
-        with connection.cursor() as cursor:
-            claims.repay(cursor, type(job).source(), job.organization_id, unused)
+        claims.repay(type(job).source(), job.organization_id, unused)
 
 
 def _clock() -> RawSQL:
@@ -251,18 +245,16 @@ def ring(task: str) -> None:
     """Sounds a worker's doorbell once the transaction has committed.
 
     A broker that is down loses only the bell: workers look for waiting rows by themselves every second. So where some
-    have heard the channel, the broker is given no more than one message in that time: each costs as much as a query.
+    have heard the channel, which all of a queue's workers do or none, nothing is left for the broker to tell; and its
+    message would take the processor from the very work that it is about.
     """
 
     def send() -> None:
         try:
-            # Heard a few milliseconds before the broker's message by workers that listen.
-            heard = quick_redis_client().publish(bell_channel(task), "")
-            if heard and time.monotonic() < _quiet_until.get(task, 0.0):
+            if quick_redis_client().publish(bell_channel(task), ""):
                 return
             # Expiry is by the clocks of two machines, which may differ by more than a bell is worth.
             celery.current_app.send_task(task, expires=BELL_EXPIRY_SECONDS, retry=False)
-            _quiet_until[task] = time.monotonic() + BELL_SECONDS
         except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
             log.warning("doorbell not delivered", extra={"task": task, "reason": str(error)})
 

@@ -8,12 +8,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 from apps.core import metrics
 from apps.core.errors import MillraceError
+from apps.core.threads import release_thread
 from apps.core.views import InternalError
 
 log = logging.getLogger(__name__)
@@ -42,19 +41,6 @@ def failure(exception: Exception) -> MillraceError:
         return exception
     log.error("a stream broke off", exc_info=exception)
     return InternalError("Something went wrong on our side. It has been logged.")
-
-
-async def release_thread() -> None:
-    """Ends the thread that this request's synchronous code has run in, and gives back its database connection.
-
-    Django keeps it until the answer has ended, and a stream may last for minutes; work that comes later gets a new one.
-    """
-    context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = SyncToAsync.context_to_thread_executor.get(context) if context else None
-    if context and executor:
-        await sync_to_async(close_old_connections)()
-        SyncToAsync.context_to_thread_executor.pop(context, None)
-        executor.shutdown(wait=False)
 
 
 class EventStream(StreamingHttpResponse):

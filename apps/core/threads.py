@@ -1,4 +1,7 @@
-"""A few threads for the database work of streams: a thousand open streams must not mean a thousand threads."""
+"""Threads for what waits for the database: a few for all streams, and kept ones for requests, each one's at a time.
+
+A thousand open streams must not mean a thousand threads, nor a thousand requests that many begun and ended.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 T = TypeVar("T")
 
@@ -19,6 +23,8 @@ T = TypeVar("T")
 THREADS = 4
 # Who comes right after a failed attempt is told the same, instead of holding a thread for another one.
 QUICK_FAILURE_SECONDS = 0.5
+# Threads that wait for the next request; more requests than these at a time have threads that end with them.
+KEPT = 8
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
 
@@ -52,3 +58,78 @@ def _with_connection(work: Callable[[], T]) -> T:
         close_old_connections()
     _Breaker.error = None
     return found
+
+
+# ---------------------------------------------------------------- of requests
+class KeptThreads:
+    """Runs an ASGI application's synchronous code in threads that are used again.
+
+    Django begins two threads for each request, one to work in and one to wait for its end, and all that a thread has
+    of its own, such as the state of a database connection, is made anew with it.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        thread = _RequestThread()
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                await self.application(scope, receive, send)
+        finally:
+            thread.hand_on()
+
+
+class _RequestThread(Executor):
+    """The thread of one request: taken when it is first needed, and handed on to another request afterwards."""
+
+    _waiting: list[ThreadPoolExecutor] = []
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+        self._last: Future[Any] | None = None
+        self._is_in_transaction = False
+
+    def submit(self, work: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        if self._thread is None:
+            self._thread = _taken(self._waiting) or ThreadPoolExecutor(1, thread_name_prefix="request")
+        last = self._last = self._thread.submit(self._noting, partial(work, *args, **kwargs))
+        return last
+
+    def _noting(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            opened = connections.all(initialized_only=True)
+            self._is_in_transaction = any(each.in_atomic_block for each in opened)
+
+    def hand_on(self) -> None:
+        """Work that comes later gets a thread again."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        # Whoever has left may have left work behind, or a transaction open, in which nobody else shall find themselves.
+        is_free = self._last is not None and self._last.done() and not self._is_in_transaction
+        if is_free and len(self._waiting) < KEPT:
+            self._waiting.append(thread)
+        else:
+            thread.shutdown(wait=False)
+
+
+def _taken(waiting: list[ThreadPoolExecutor]) -> ThreadPoolExecutor | None:
+    try:
+        return waiting.pop()
+    except IndexError:
+        return None
+
+
+async def release_thread() -> None:
+    """Hands on the thread in which this request's synchronous code has run, and gives back its database connection.
+
+    It would be kept until the answer has ended, and a stream may last for minutes; work that comes later gets another.
+    """
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    thread = SyncToAsync.context_to_thread_executor.get(context) if context else None
+    if isinstance(thread, _RequestThread):
+        await sync_to_async(close_old_connections)()
+        thread.hand_on()

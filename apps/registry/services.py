@@ -16,6 +16,7 @@ from django.db.models import OuterRef
 from django.utils import timezone
 
 from apps.core.errors import InvalidRequest, ModelNotFound
+from apps.core.statements import rows_of
 from apps.registry.models import Backend, ModelAlias, ModelVersion
 
 DEFAULT_ALIAS = "default"
@@ -23,7 +24,7 @@ HOUSE_MODEL = "house-text-1"
 HOUSE_FOLDER = "ml/house/text"
 # Asked with every request, in one step; to put such a query together anew takes Django longer than its answer.
 _RESOLVE = """
-SELECT * FROM registry_modelversion WHERE enabled AND (
+SELECT :columns FROM registry_modelversion WHERE enabled AND (
     name = %(name)s OR id = (SELECT version_id FROM registry_modelalias WHERE name = %(name)s)
 ) ORDER BY name = %(name)s LIMIT 1
 """
@@ -51,7 +52,7 @@ class ModelDefinition:
 def resolve(name: str) -> ModelVersion:
     """The enabled version that an alias or a version name means; raises ModelNotFound."""
     # What cannot be a name is not asked of the database, which refuses some characters.
-    version = next(iter(ModelVersion.objects.raw(_RESOLVE, {"name": name})), None) if NAME.fullmatch(name) else None
+    version = next(iter(rows_of(ModelVersion, _RESOLVE, {"name": name})), None) if NAME.fullmatch(name) else None
     if not version:
         raise ModelNotFound("There is no model named %(name)r.", values={"name": name[:120]}, param="model")
     return version

@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 
 from apps.core import tenancy
 from apps.core.sheets import safe
-from apps.core.sse import release_thread
+from apps.core.threads import release_thread
 from apps.core.workbooks import Workbook
 from apps.studio.models import BulkRow, BulkRun, RowState
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,9 @@ from uuid import UUID
 
 from apps.core import jobs, tenancy
 from apps.core.batching import Batcher
-from apps.core.jobs import Status
+from apps.core.statements import TenantStatement, prepared_cursor
 from apps.studio.body import generation_body
-from apps.studio.models import Generation, Origin
+from apps.studio.models import Generation
 
 # How often a reader's row is looked at while it waits: one question for all of them.
 LOOK_SECONDS = 1.0
@@ -56,33 +55,39 @@ class Snapshot:
         return self.body["status"] in jobs.TERMINAL
 
 
+# With the places of those that wait, counted up to the newest of them only.
+_GLANCES = """
+SELECT asked.id, asked.status, place.place, asked.attempt, asked.held_back, asked.origin = 'support'
+FROM studio_generation asked LEFT JOIN (
+    SELECT id, rank() OVER (ORDER BY created_at) AS place FROM studio_generation
+    WHERE organization_id = %(organization)s AND status = 'queued' AND created_at <= (
+        SELECT max(created_at) FROM studio_generation
+        WHERE organization_id = %(organization)s AND id = ANY(%(ids)s) AND status = 'queued'
+    )
+) place ON place.id = asked.id
+WHERE asked.organization_id = %(organization)s AND asked.id = ANY(%(ids)s)
+"""
+
+
 def load_glances(organization_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Glance]:
-    """In two queries at most, whatever the number of ids."""
-    with tenancy.scope(organization_id):
-        rows = list(
-            Generation.objects.filter(pk__in=ids).values_list(
-                "pk", "status", "attempt", "created_at", "held_back", "origin"
-            )
-        )
-        newest = max((created for _, status, _, created, _, _ in rows if status == Status.QUEUED), default=None)
-        ahead: list[Any] = []
-        if newest is not None:
-            queued = Generation.objects.filter(status=Status.QUEUED, created_at__lte=newest)
-            ahead = list(queued.order_by("created_at").values_list("created_at", flat=True))
+    """In one question, whatever the number of ids."""
+    with tenancy.scope(organization_id), prepared_cursor() as cursor:
+        cursor.execute(_GLANCES, {"organization": organization_id, "ids": list(ids)})
+        return {id: Glance(*facts) for id, *facts in cursor.fetchall()}
 
-    def position(status: str, created: Any) -> int | None:
-        return bisect_left(ahead, created) + 1 if status == Status.QUEUED else None
 
-    return {
-        pk: Glance(status, position(status, created), attempt, held_back, origin == Origin.SUPPORT)
-        for pk, status, attempt, created, held_back, origin in rows
-    }
+_WITH_MODEL: TenantStatement[Generation] = TenantStatement(
+    # The ids come as one array.
+    lambda ids: Generation.objects.select_related("model").extra(
+        where=["studio_generation.id = ANY(%s)"], params=[ids]
+    ),
+    UUID,
+)
 
 
 def load_snapshots(organization_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Snapshot]:
     with tenancy.scope(organization_id):
-        rows = Generation.objects.select_related("model").filter(pk__in=ids)
-        return {row.pk: Snapshot(generation_body(row), row.attempt) for row in rows}
+        return {row.pk: Snapshot(generation_body(row), row.attempt) for row in _WITH_MODEL.ask(list(ids))}
 
 
 def _at_once() -> float:

@@ -15,7 +15,7 @@ from apps.accounts.audit.presentation import as_json
 from apps.accounts.audit.search import Filters, page_of
 from apps.core import tenancy
 from apps.core.sheets import safe
-from apps.core.sse import release_thread
+from apps.core.threads import release_thread
 
 PIECE_ROWS = 1000
 COLUMNS = (

@@ -46,7 +46,7 @@ from apps.billing.statements import (
 )
 from apps.core.errors import BudgetExceeded, CapReached, InsufficientQuota, SubscriptionPastDue
 from apps.core.ids import uuid7
-from apps.core.statements import prepared_cursor
+from apps.core.statements import prepared_cursor, rows_of
 from apps.core.tenancy import current_organization
 
 Quantities = Mapping[str, int]
@@ -170,8 +170,8 @@ def hold(
         "key": purpose.api_key_id,
         "model": purpose.model,
     }
-    [entry] = LedgerEntry.objects.raw(HOLD, _this(job_id) | held)
-    return cast(LedgerEntry, entry)
+    [entry] = rows_of(LedgerEntry, HOLD, _this(job_id) | held)
+    return entry
 
 
 def has_room(asked: Quantities, limits: Limits) -> bool:
@@ -284,8 +284,8 @@ def _close(job_id: UUID, kind: EntryKind, charge: Charge) -> LedgerEntry:
     used = {"prompt": charge.prompt_tokens, "completion": charge.completion_tokens, "tokens": charge.tokens}
     used["quantity"] = charge.quantity
     money = {"amount": charge.amount_micros, "currency": charge.currency}
-    for entry in LedgerEntry.objects.raw(CLOSE, _this(job_id) | used | money | {"kind": kind.value}):
-        return cast(LedgerEntry, entry)
+    for entry in rows_of(LedgerEntry, CLOSE, _this(job_id) | used | money | {"kind": kind.value}):
+        return entry
     raise LedgerEntry.DoesNotExist(f"Nothing is held for {job_id}.")
 
 

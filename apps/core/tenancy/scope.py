@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -47,24 +49,53 @@ def current() -> UUID | Across | None:
     return _current.get()
 
 
-def _tell_postgres(value: UUID | Across | None) -> None:
+Settings = Mapping[str, str]
+
+
+def _told(value: UUID | Across | None, besides: Settings) -> str:
     """Transaction-local settings, so that nothing leaks to the next user of a pooled connection."""
-    organization = str(value) if isinstance(value, UUID) else ""
-    across = "on" if isinstance(value, Across) else "off"
+    told = {
+        "app.org": str(value) if isinstance(value, UUID) else "",
+        "app.across": "on" if isinstance(value, Across) else "off",
+    }
+    return "SELECT " + ", ".join(f"set_config('{name}', '{to}', true)" for name, to in {**told, **besides}.items())
+
+
+def _tell_postgres(value: UUID | Across | None, besides: Settings = MappingProxyType({})) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('app.org', %s, true), set_config('app.across', %s, true)", [organization, across]
-        )
+        cursor.execute(_told(value, besides))
 
 
 @contextmanager
-def _enter(value: UUID | Across) -> Iterator[None]:
+def _beginning_with(value: UUID | Across, besides: Settings) -> Iterator[None]:
+    """A transaction that begins with telling PostgreSQL of the scope: one way to the database for both.
+
+    psycopg would send its own BEGIN by itself; where a transaction is open already it has only to end it.
+    """
+    with transaction.atomic():
+        cast(Any, connection.connection).autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; {_told(value, besides)}")
+        yield
+
+
+@contextmanager
+def _told_within(value: UUID | Across, besides: Settings, again: bool) -> Iterator[None]:
+    """A savepoint of the transaction that is open; `again` if that was told of this scope already."""
+    with transaction.atomic():
+        if besides:
+            _tell_postgres(value, besides)
+        elif not again:
+            _tell_postgres(value)
+        yield
+
+
+@contextmanager
+def _enter(value: UUID | Across, besides: Settings = MappingProxyType({})) -> Iterator[None]:
     before = _current.get()
     # In a transaction that was told already; should it not have been, PostgreSQL shows no rows rather than others'.
     again = before == value and connection.in_atomic_block
-    with transaction.atomic():
-        if not again:
-            _tell_postgres(value)
+    with _told_within(value, besides, again) if connection.in_atomic_block else _beginning_with(value, besides):
         token = _current.set(value)
         try:
             yield
@@ -100,7 +131,10 @@ def reading(organization_id: UUID) -> Iterator[None]:
 
 
 @contextmanager
-def across_tenants(reason: Across) -> Iterator[None]:
-    """The one way to see rows of all organizations; `reason` is greppable and listed by a test."""
-    with _enter(reason):
+def across_tenants(reason: Across, besides: Settings = MappingProxyType({})) -> Iterator[None]:
+    """The one way to see rows of all organizations; `reason` is greppable and listed by a test.
+
+    `besides` are settings of the code's own that shall hold for the rest of the transaction.
+    """
+    with _enter(reason, besides):
         yield

@@ -11,8 +11,6 @@ from rest_framework.request import Request
 
 from apps.accounts.access import Actor
 from apps.accounts.authentication import api_actor
-from apps.billing import services as billing
-from apps.billing.entitlements import Limits
 from apps.core import idempotency, ratelimit, tenancy
 from apps.core.api import AsyncAPIView
 from apps.core.models import IdempotencyKey
@@ -42,16 +40,16 @@ class AdmittingView(AsyncAPIView):
     accepts it; they are given back if that refuses it. A refusal leaves nothing behind.
     """
 
-    limits: Limits
+    standing: studio.Standing
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method == "POST":
             actor = api_actor(request)
             actor.require("generations:write")
-            self.limits = billing.limits_of(actor.organization_id)
+            self.standing = studio.standing_of(actor.organization_id)
             # Tokens are asked for without taking any, so that the answer can tell what is left.
-            levels = throttle.charge(actor, self.limits, requests=1, tokens=0)
+            levels = throttle.charge(actor, self.standing.limits, requests=1, tokens=0)
             self.answer_headers |= ratelimit.headers(levels)
 
     def accept(
@@ -68,7 +66,7 @@ class AdmittingView(AsyncAPIView):
             actor.require("generations:read")
         if replayed := self._replayed(_earlier(actor, request)):
             return replayed
-        prepared = studio.prepare(actor, ask(), self.limits)
+        prepared = studio.prepare(actor, ask(), standing=self.standing)
         accepted, levels = throttle.accept_within(
             prepared, lambda: self._store(request, prepared, callback), lambda accepted: not accepted.replayed
         )
@@ -80,7 +78,7 @@ class AdmittingView(AsyncAPIView):
             record = idempotency.begin(*_identity(request))
             if replayed := self._replayed(record):
                 return replayed
-            generation = studio.accept(prepared)
+            generation = studio.accept_in_scope(prepared)
             if callback:
                 callbacks.register(prepared.actor, generation.pk, callback)
             body = generation_body(generation)

@@ -23,7 +23,7 @@ from apps.core import idempotency, media, tenancy
 from apps.core.api import AsyncAPIView, in_thread
 from apps.core.errors import InvalidRequest, NotFound, PayloadTooLarge
 from apps.core.schema import IDEMPOTENCY_KEY, READ, WRITE, problems
-from apps.core.sse import release_thread
+from apps.core.threads import release_thread
 from apps.studio.api.batch_bodies import (
     BatchBody,
     BatchList,

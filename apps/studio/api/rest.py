@@ -17,14 +17,14 @@ from rest_framework.response import Response
 from apps.accounts.access import Actor
 from apps.accounts.authentication import api_actor
 from apps.core import sse, streams, tenancy
-from apps.core.api import AsyncAPIView
+from apps.core.api import AsyncAPIView, in_thread
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.jobs import Status
 from apps.core.rest import CreatedCursorPagination
 from apps.core.schema import IDEMPOTENCY_KEY, READ, WRITE, event_stream, problems
 from apps.core.shutdown import Leaving
 from apps.studio import services as studio
-from apps.studio.api.admission import Accepted, AdmittingView
+from apps.studio.api.admission import AdmittingView
 from apps.studio.api.serializers import CreateGeneration, GenerationBody
 from apps.studio.body import generation_body
 from apps.studio.models import Generation
@@ -67,8 +67,11 @@ class GenerationsView(AdmittingView):
         responses={202: GenerationBody, **problems(*WRITE, 404, 409, 422)},
         examples=[EXAMPLE],
     )
-    async def post(self, request: Request) -> Response:
-        accepted = await sync_to_async(self._checked_and_accepted)(request)
+    @in_thread
+    def post(self, request: Request) -> Response:
+        body = CreateGeneration(data=request.data)
+        body.is_valid(raise_exception=True)
+        accepted = self.accept(request, lambda: body.spec_for(api_actor(request)), body.validated_data)
         location = f"/api/v1/generations/{accepted.id}"
         return Response(accepted.body, status=202, headers={"location": location})
 
@@ -84,14 +87,9 @@ class GenerationsView(AdmittingView):
         ],
         responses={200: GenerationBody(many=True), **problems(*READ, 400, 404)},
     )
-    async def get(self, request: Request) -> Response:
-        return await sync_to_async(self._page)(request)
-
-    def _checked_and_accepted(self, request: Request) -> Accepted:
-        # Together, since every change of threads is a wait for the interpreter where many requests are served.
-        body = CreateGeneration(data=request.data)
-        body.is_valid(raise_exception=True)
-        return self.accept(request, lambda: body.spec_for(api_actor(request)), body.validated_data)
+    @in_thread
+    def get(self, request: Request) -> Response:
+        return self._page(request)
 
     # drf-spectacular reads it to give the list its paginated shape.
     pagination_class = CreatedCursorPagination
@@ -119,8 +117,9 @@ class GenerationView(AsyncAPIView):
         parameters=[ID],
         responses={200: GenerationBody, **problems(*READ, 404)},
     )
-    async def get(self, request: Request, id: str) -> Response:
-        return Response(await sync_to_async(_body)(api_actor(request), parse_id(id)))
+    @in_thread
+    def get(self, request: Request, id: str) -> Response:
+        return Response(_body(api_actor(request), parse_id(id)))
 
 
 class CancelView(AsyncAPIView):
@@ -136,8 +135,9 @@ class CancelView(AsyncAPIView):
         request=None,
         responses={200: GenerationBody, **problems(*READ, 404)},
     )
-    async def post(self, request: Request, id: str) -> Response:
-        return Response(await sync_to_async(_cancelled)(api_actor(request), parse_id(id)))
+    @in_thread
+    def post(self, request: Request, id: str) -> Response:
+        return Response(_cancelled(api_actor(request), parse_id(id)))
 
 
 class StreamView(AsyncAPIView):

@@ -4,10 +4,13 @@ from apps.studio.services import conversations, feedback, runs, safety, template
 from apps.studio.services.admission import (
     WAKE,
     Prepared,
+    Standing,
     accept,
+    accept_in_scope,
     get_generation,
     prepare,
     request_generation,
+    standing_of,
 )
 from apps.studio.services.endings import (
     Outcome,
@@ -21,7 +24,9 @@ __all__ = [
     "WAKE",
     "Outcome",
     "Prepared",
+    "Standing",
     "accept",
+    "accept_in_scope",
     "cancel_generation",
     "conversations",
     "expire_generation",
@@ -34,6 +39,7 @@ __all__ = [
     "runs",
     "safety",
     "sources_of",
+    "standing_of",
     "templates",
     "voices",
 ]

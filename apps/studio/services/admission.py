@@ -20,7 +20,7 @@ from apps.billing.entitlements import Limits
 from apps.core import backlog, events, jobs, metrics, tenancy
 from apps.core.errors import ContextLengthExceeded, InvalidRequest, NotFound, Overloaded, QueueFull
 from apps.core.ids import uuid7
-from apps.core.jobs import Status
+from apps.core.statements import insert
 from apps.registry import services as registry
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation, Kind
@@ -34,6 +34,21 @@ WAKE = "generation.wake"
 QUEUE = "generation"
 # Bytes bound tokens from above for byte-level tokenizers; a chat template adds a few tokens a turn.
 TEMPLATE_TOKENS_PER_MESSAGE = 16
+
+
+# How many wait beside the one that is being written.
+_WAITING = """
+SELECT count(*) FROM studio_generation other
+WHERE other.organization_id = studio_generation.organization_id AND other.status = 'queued'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an organization's plan gives it at this moment, and its safety rules in force."""
+
+    limits: Limits
+    rules: safety.InForce | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +85,26 @@ def request_generation(actor: Actor, spec: GenerationSpec) -> Generation:
     return accept(prepare(actor, spec))
 
 
+def standing_of(organization_id: UUID) -> Standing:
+    """Both in one transaction, as they are needed for every request."""
+    with tenancy.reading(organization_id):
+        return Standing(billing.limits_of(organization_id), safety.policy_in_force(organization_id))
+
+
 @metrics.counting_refusals(QUEUE)
-def prepare(actor: Actor, spec: GenerationSpec, limits: Limits | None = None) -> Prepared:
-    """Everything that needs no lock: permission, values, model, tokens; `limits` where the caller has read them.
+def prepare(
+    actor: Actor, spec: GenerationSpec, limits: Limits | None = None, *, standing: Standing | None = None
+) -> Prepared:
+    """Everything that needs no lock: permission, values, model, tokens.
+
+    `limits`, or all of the organization's `standing`, where the caller has read them.
 
     What the organization's safety rules mask is masked from here on. Raises ContentRefused where they refuse the
     prompt, and DeletionPending, InvalidRequest, ModelNotFound, ContextLengthExceeded or Overloaded.
     """
     actor.require("generations:write")
     actor.require_open()
-    spec, guard = safety.guard_prompt(actor, checked(spec))
+    spec, guard = safety.guard_prompt(actor, checked(spec), (standing.rules,) if standing else None)
     model = registry.resolve(spec.model)
     prompt_tokens, exact = _prompt_tokens(model, spec)
     max_tokens = _max_tokens(model, spec, prompt_tokens, exact)
@@ -89,37 +114,41 @@ def prepare(actor: Actor, spec: GenerationSpec, limits: Limits | None = None) ->
         actor=actor,
         spec=replace(spec, sampling=sampling),
         model=model,
-        limits=limits or billing.limits_of(actor.organization_id),
+        limits=standing.limits if standing else limits or billing.limits_of(actor.organization_id),
         prompt_tokens=prompt_tokens,
         max_tokens=max_tokens,
         guard=guard,
     )
 
 
-@metrics.counting_refusals(QUEUE)
 def accept(prepared: Prepared) -> Generation:
     """Hold, row, event and doorbell in one transaction; raises QueueFull, InsufficientQuota or BudgetExceeded.
 
     It locks the organization's month, so nothing in here may wait for anything but the database.
     """
+    with tenancy.scope(prepared.actor.organization_id):
+        return accept_in_scope(prepared)
+
+
+@metrics.counting_refusals(QUEUE)
+def accept_in_scope(prepared: Prepared) -> Generation:
+    """The same in a transaction of the caller's, which ends with what this raises."""
     organization_id, limits = prepared.actor.organization_id, prepared.limits
     id = uuid7()
-    with tenancy.scope(organization_id):
-        billing.hold(id, prepared.asked, limits, purpose=prepared.purpose)
-        # Counted after the hold has locked the month's row, so that parallel requests see each other.
-        waiting = Generation.objects.filter(status=Status.QUEUED).count()
-        if waiting >= limits.max_queued:
-            load = backlog.of_organization(Generation, organization_id, waiting, limits.max_queued)
-            raise QueueFull(
-                "%(waiting)s generations are waiting already.",
-                values={"waiting": waiting},
-                retry_after=backlog.retry_after(load),
-            )
-        generation = _create(id, prepared)
-        generation.place = waiting + 1
-        events.record("generation.queued", id, {"model": prepared.model.name, "kind": generation.kind})
-        jobs.ring(WAKE)
-        transaction.on_commit(partial(metrics.count_accepted, QUEUE))
+    billing.hold(id, prepared.asked, limits, purpose=prepared.purpose)
+    generation, waiting = _create(id, prepared)
+    # Counted after the hold has locked the month's row, so that parallel requests see each other.
+    if waiting >= limits.max_queued:
+        load = backlog.of_organization(Generation, organization_id, waiting, limits.max_queued)
+        raise QueueFull(
+            "%(waiting)s generations are waiting already.",
+            values={"waiting": waiting},
+            retry_after=backlog.retry_after(load),
+        )
+    generation.place = waiting + 1
+    events.record("generation.queued", id, {"model": prepared.model.name, "kind": generation.kind})
+    jobs.ring(WAKE)
+    transaction.on_commit(partial(metrics.count_accepted, QUEUE))
     return generation
 
 
@@ -131,7 +160,8 @@ def _refuse_when_overloaded() -> None:
         )
 
 
-def _create(id: UUID, prepared: Prepared) -> Generation:
+def _create(id: UUID, prepared: Prepared) -> tuple[Generation, int]:
+    """The row, written, and how many of the organization's wait beside it."""
     spec, sampling, sources = prepared.spec, prepared.spec.sampling, prepared.spec.sources or Sources()
     generation = Generation(
         id=id,
@@ -164,10 +194,7 @@ def _create(id: UUID, prepared: Prepared) -> Generation:
     )
     if prepared.guard is not None:
         safety.mark_generation(generation, prepared.guard)
-    generation.save(force_insert=True)
-    if spec.deadline_seconds is not None:
-        generation.refresh_from_db(fields=["deadline_at"])
-    return generation
+    return generation, insert(generation, _WAITING)
 
 
 def _after(seconds: float | None) -> RawSQL | None:

@@ -21,11 +21,18 @@ from apps.core import events, jobs, metrics, streams, tenancy
 from apps.core.connections import quick_redis_client
 from apps.core.errors import NotFound
 from apps.core.jobs import Status
+from apps.core.statements import TenantStatement, update
 from apps.core.tenancy import Across, across_tenants
 from apps.studio.models import Generation, Origin
 from apps.studio.services import safety
 
 log = structlog.get_logger(__name__)
+# A row with its model, locked: asked at every end.
+_HELD: TenantStatement[Generation] = TenantStatement(
+    lambda id: Generation.objects.select_for_update(of=("self",)).select_related("model").filter(pk=id),
+    UUID,
+)
+_NOW = RawSQL("statement_timestamp()", [])
 # What of a row of the desk is taken out once the desk has the words.
 EMPTIED: dict[str, Any] = {"messages": [], "text": "", "findings": None, "originals": ""}
 
@@ -144,27 +151,22 @@ def _ending(generation: Generation, recovered: streams.Recovered, status: Status
 def finish_generation(organization_id: UUID, id: UUID, attempt: int, outcome: Outcome) -> bool:
     """Writes the final text and settles the charge in one transaction; False if another attempt took over."""
     with tenancy.scope(organization_id):
-        generation: Generation | None = (
-            Generation.objects.select_for_update(of=("self",))
-            .select_related("model")
-            .filter(pk=id, attempt=attempt, status=Status.RUNNING)
-            .first()
-        )
-        if generation is None:
-            return False
-        _end(generation, outcome)
-    return True
+        for generation in _HELD.ask(id):
+            if generation.attempt == attempt and generation.status == Status.RUNNING:
+                _end(generation, outcome)
+                return True
+    return False
 
 
 def _end(generation: Generation, outcome: Outcome) -> None:
     """The one place where a generation ends; the caller holds its row lock."""
     model = generation.model
     outcome = _checked(generation, outcome)
-    ending = asdict(outcome) | {"lease_until": None, "finished_at": Now(), "attempt": generation.attempt}
+    ending = asdict(outcome) | {"lease_until": None, "finished_at": _NOW, "attempt": generation.attempt}
     ending |= {"findings": generation.findings, "originals": ""}
     for name, value in ending.items():
         setattr(generation, name, value)
-    generation.save(update_fields=ending)
+    update(generation, ending)
     if outcome.completion_tokens or outcome.status == Status.SUCCEEDED:
         charge = billing.Charge(
             prompt_tokens=outcome.prompt_tokens,

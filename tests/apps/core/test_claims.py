@@ -215,8 +215,8 @@ def test_a_long_queue_costs_a_claim_nothing(org_a: Tenant, org_b: Tenant, model:
             cursor.execute(f"SET LOCAL ROLE {APPLICATION_ROLE}")
     add_rows(org_a, model, 3_000)
     add_rows(org_b, model, 1)
-    with across_tenants(Across.CLAIM_WORK), connection.cursor() as cursor:
-        claims.begin(cursor, SOURCE, 15)
+    with across_tenants(Across.CLAIM_WORK, claims.settings(15)), connection.cursor() as cursor:
+        claims.begin(cursor, SOURCE)
         statement = "EXPLAIN (ANALYZE, FORMAT JSON) " + SOURCE.choice(["model_id"])
         cursor.execute(statement, {"model_id": [model.pk], "limit": 4, "skip": []})
         [(found,)] = cursor.fetchall()

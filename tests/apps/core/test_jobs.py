@@ -216,6 +216,23 @@ def test_the_doorbell_rings_on_commit_only(capture_doorbells: list[str]) -> None
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_bell_that_workers_have_heard_is_not_sent_by_the_broker_as_well(
+    capture_doorbells: list[str], redis: Any
+) -> None:
+    with redis.pubsub() as listening:
+        listening.subscribe(jobs.bell_channel("generation.wake"))
+        assert listening.get_message(timeout=60)["type"] == "subscribe"
+        for _ in range(2):
+            with transaction.atomic():
+                jobs.ring("generation.wake")
+            assert listening.get_message(timeout=60)["type"] == "message"
+    assert capture_doorbells == []
+    with transaction.atomic():
+        jobs.ring("generation.wake")
+    assert capture_doorbells == ["generation.wake"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_broker_that_is_down_costs_only_the_bell(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,18 +1,24 @@
 """Questions that are put together once give what Django's own query gives, whoever asks and wherever."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection, models, transaction
+from django.db.models.expressions import RawSQL
 
 from apps.accounts.models import ApiKey, Membership, User
 from apps.accounts.services.keys import admissible, digest, find_api_key
 from apps.core import tenancy
-from apps.core.statements import Statement, TenantStatement, prepared_cursor
+from apps.core.statements import Statement, TenantStatement, insert, prepared_cursor, rows_of, update
 from apps.core.tenancy import Across, ScopeMissing, across_tenants
+from apps.core.tenancy.migrations import APPLICATION_ROLE
+from apps.registry.models import ModelVersion
+from apps.studio.models import Generation
 from apps.support.models import Contact
 from tests.helpers.people import Tenant
+from tests.helpers.studio import row
 from tests.helpers.threads import together
 
 
@@ -175,3 +181,51 @@ def test_a_query_that_leaves_out_a_value_or_the_organization_is_refused(org_a: T
             TenantStatement(lambda name: Contact.objects.all(), str).ask("Ada")
         with pytest.raises(ValueError, match="must name the organization"):
             TenantStatement(lambda id: User.objects.filter(pk=id), UUID).ask(org_a.id)
+
+
+# ---------------------------------------------------------------- rows by a statement of SQL
+def test_rows_of_a_statement_are_those_of_the_model(org_a: Tenant) -> None:
+    question, wanted = "SELECT :columns FROM accounts_apikey WHERE id = %(id)s", {"id": org_a.api_key.pk}
+    with tenancy.scope(org_a.id):
+        [found] = rows_of(ApiKey, question, wanted)
+        assert columns(found) == columns(ApiKey.objects.get(pk=org_a.api_key.pk))
+    with pytest.raises(ScopeMissing):
+        rows_of(ApiKey, question, wanted)
+
+
+def test_a_column_that_is_added_meanwhile_fails_nothing(org_a: Tenant) -> None:
+    """As it would a prepared `*`: "cached plan must not change result type"."""
+    question, wanted = "SELECT :columns FROM accounts_apikey WHERE id = %(id)s", {"id": org_a.api_key.pk}
+    with tenancy.scope(org_a.id):
+        assert rows_of(ApiKey, question, wanted)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET LOCAL ROLE NONE")
+            cursor.execute("ALTER TABLE accounts_apikey ADD COLUMN another int")
+            cursor.execute(f"SET LOCAL ROLE {APPLICATION_ROLE}")
+        assert rows_of(ApiKey, question, wanted)
+
+
+def test_a_row_is_written_as_the_model_writes_it(org_a: Tenant, model: ModelVersion) -> None:
+    ends = RawSQL("clock_timestamp() + %s", [timedelta(seconds=9)], output_field=models.DateTimeField())
+    written = row(org_a, model, deadline_at=ends, brief={"product": "Tea"}, stop=["."], passages=[org_a.id])
+    usual = row(org_a, model, deadline_at=None, brief={"product": "Tea"}, stop=["."], passages=[org_a.id])
+    with tenancy.scope(org_a.id):
+        usual.save(force_insert=True)
+        before = insert(written, "SELECT count(*) FROM studio_generation")
+        assert before == 1
+        stored = Generation.objects.get(pk=written.pk)
+        assert columns(stored) == columns(written)
+        differ = {"id", "created_at", "deadline_at"}
+        same = columns(Generation.objects.get(pk=usual.pk))
+        assert {name: value for name, value in columns(stored).items() if name not in differ} == {
+            name: value for name, value in same.items() if name not in differ
+        }
+        update(stored, {"text": "Tea, at last.", "findings": {"prompt": []}, "finished_at": RawSQL("now()", [])})
+        changed = Generation.objects.get(pk=written.pk)
+        assert (changed.text, changed.findings, changed.finished_at is not None) == (
+            "Tea, at last.",
+            {"prompt": []},
+            True,
+        )
+        assert Generation.objects.get(pk=usual.pk).text == ""

@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 
 from apps.accounts.access import Actor
 from apps.core import tenancy
-from apps.core.sse import release_thread
+from apps.core.threads import release_thread
 from apps.studio.models import Feedback, Generation, RunVote, Verdict
 
 PREFERENCE, RATING = "preference", "rating"

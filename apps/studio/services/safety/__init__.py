@@ -18,7 +18,7 @@ from apps.studio.services.safety.guarding import (
     mark_generation,
     try_text,
 )
-from apps.studio.services.safety.policies import MANAGE, change_policy, current_policy
+from apps.studio.services.safety.policies import MANAGE, InForce, change_policy, current_policy, policy_in_force
 from apps.studio.services.safety.rules import Rules, policy_of
 from apps.studio.services.safety.storing import Masker, unmasked
 
@@ -28,6 +28,7 @@ __all__ = [
     "WITHHELD",
     "Examined",
     "Guard",
+    "InForce",
     "Masker",
     "Rules",
     "carry_out",
@@ -39,6 +40,7 @@ __all__ = [
     "fail",
     "guard_prompt",
     "mark_generation",
+    "policy_in_force",
     "policy_of",
     "read_examples",
     "train_classifier",

@@ -18,7 +18,7 @@ from apps.studio.marks import KINDS, RULES
 from apps.studio.models import Generation, SafetyPolicy
 from apps.studio.requests import GenerationSpec
 from apps.studio.services.safety.classifiers import score
-from apps.studio.services.safety.policies import MANAGE, policy_in_force, policy_with
+from apps.studio.services.safety.policies import MANAGE, InForce, policy_in_force, policy_with
 from ml.safety import Finding, Originals, Policy, Side, check, mask, put_back, strongest
 from ml.text.brief import Brief
 from ml.types import Message
@@ -55,12 +55,16 @@ class Examined:
     is_withheld: bool = False
 
 
-def guard_prompt(actor: Actor, spec: GenerationSpec) -> tuple[GenerationSpec, Guard | None]:
+def guard_prompt(
+    actor: Actor, spec: GenerationSpec, read: tuple[InForce | None] | None = None
+) -> tuple[GenerationSpec, Guard | None]:
     """The request as it may be written down. Raises ContentRefused, naming the rule; and then nothing is kept of it.
+
+    `read` is the policy in force, or that there is none, where the caller has read it.
 
     Everything that was typed is masked together, so that the same datum has the same placeholder everywhere.
     """
-    found = policy_in_force(actor.organization_id)
+    [found] = read or (policy_in_force(actor.organization_id),)
     if found is None:
         return spec, None
     policy_id, policy = found

@@ -22,6 +22,8 @@ from ml.safety import Policy
 # Asked with every prompt.
 _NEWEST = "SELECT id FROM studio_safetypolicy WHERE organization_id = %s ORDER BY number DESC LIMIT 1"
 MANAGE = "safety:manage"
+# A version's id and what it checks.
+InForce = tuple[UUID, Policy]
 NO_CLASSIFIER = gettext_noop("There is no trained classifier with this id.")
 
 
@@ -31,9 +33,9 @@ def current_policy() -> SafetyPolicy | None:
     return found
 
 
-def policy_in_force(organization_id: UUID) -> tuple[UUID, Policy] | None:
+def policy_in_force(organization_id: UUID) -> InForce | None:
     """The newest version's id and what it checks; read once, since no version changes."""
-    with tenancy.scope(organization_id), prepared_cursor() as cursor:
+    with tenancy.reading(organization_id), prepared_cursor() as cursor:
         cursor.execute(_NEWEST, [organization_id])
         found = cursor.fetchone()
         return (found[0], policy_with(found[0])) if found else None
