@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -77,6 +77,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "header", "name": "api_access_token", "description": about}
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string", "maxLength": 40}, {"type": "null"}]})
 class Ref(serializers.Field[Any, Any, Any, Any]):
     """An id in a body: a whole number, also as a text, or the desk's own."""
 
