@@ -26,7 +26,7 @@ PLACES = {
     "a kind of support setting": "label",
     "an act of a visitor": "update_last_seen",
     "an act of an agent bot": "renew",
-    "an act of a bot": "update_last_seen",
+    "an act of a bot": "toggle_status",
     "a masked message": 2,
     "an answer by mail": 2,
 }

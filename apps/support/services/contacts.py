@@ -77,6 +77,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Contact:
         made = Contact(organization_id=actor.organization_id)
         fill(made, values)
         save(made)
+        made.refresh_from_db()
         audit.record(actor, "support_contact.created", made)
         created(made)
     return made

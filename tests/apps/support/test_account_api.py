@@ -149,11 +149,23 @@ def test_a_contact_is_made_found_changed_and_erased(desk: Desk) -> None:
     assert left["payload"]["custom_attributes"] == {"plan": "gold"}
     assert program.said("POST", f"{place}/labels", {"labels": ["VIP"]}) == {"payload": ["vip"]}
     assert program.said("GET", f"{place}/labels") == {"payload": ["vip"]}
+    # They are the same in the desk's own API, and are renamed with the label.
+    label = program.said("GET", "/labels")["payload"][0]["id"]
+    program.said("PATCH", f"/labels/{label}", {"title": "best"})
+    assert program.said("GET", f"{place}/labels") == {"payload": ["best"]}
+    program.said("PATCH", f"/labels/{label}", {"title": "vip"})
+    bearer = {"authorization": f"Bearer {program.key}"}
+    with tenancy.scope(desk.tenant.id):
+        own = f"/api/v1/support/contacts/{Contact.objects.get().pk}"
+    assert program.client.get(own, headers=bearer).json()["labels"] == ["vip"]
+    none = program.client.patch(own, {"labels": []}, content_type="application/json", headers=bearer)
+    assert none.json()["labels"] == []
+    assert program.said("POST", f"{place}/labels", {"labels": ["vip"]}) == {"payload": ["vip"]}
     assert program("POST", f"{place}/labels", {"labels": ["unknown"]}).status_code == 400
     assert [each["id"] for each in program.said("GET", "/contacts", {"labels[]": ["vip"]})["payload"]] == [made["id"]]
     assert program.said("PATCH", place, {"blocked": True})["payload"]["blocked"]
     assert program("POST", "/contacts", {"name": "Twin", "identifier": "c-1"}).status_code == 409
-    assert audited(desk, "support_contact.changed") == 4
+    assert (audited(desk, "support_contact.changed"), audited(desk, "support_contact.blocked")) == (5, 1)
     program.said("DELETE", place)
     assert audited(desk, "support_contact.erased") == 1
     assert program.said("GET", "/contacts")["payload"] == []
@@ -249,7 +261,8 @@ def test_two_contacts_that_are_one_are_merged(desk: Desk) -> None:
 
 
 def test_a_conversation_is_begun_said_in_given_out_and_resolved(desk: Desk) -> None:
-    program, ann = Program(desk), desk.agent("ann")
+    program = Program(desk)
+    desk.agent("ann", online=False)
     setup.create(desk.tenant.actor, "label", {"title": "card"})
     with tenancy.scope(desk.tenant.id):
         team = Team.objects.create(organization_id=desk.tenant.id, name="Cards")
@@ -293,12 +306,11 @@ def test_a_conversation_is_begun_said_in_given_out_and_resolved(desk: Desk) -> N
     status = program.said("POST", f"{place}/toggle_status", {"status": "resolved"})["payload"]
     assert (status["success"], status["current_status"], status["conversation_id"]) == (True, "resolved", made["id"])
     assert program.said("POST", f"{place}/toggle_status")["payload"]["current_status"] == "open"
-    assert ann.membership_id is not None
     assert program.said("POST", f"{place}/assignments", {"assignee_id": None}) is None
 
 
 def test_lists_count_what_they_have(desk: Desk) -> None:
-    program, ann = Program(desk), desk.agent("ann")
+    program = Program(desk)
     beside = open_desk(desk.tenant, "Beside")
     one, two, third = desk.begin(text="About apples"), desk.begin(text="About pears"), beside.begin(text="Elsewhere")
     with tenancy.scope(desk.tenant.id):
@@ -309,7 +321,7 @@ def test_lists_count_what_they_have(desk: Desk) -> None:
     def ids(path: str = "/conversations", **query: Any) -> list[int]:
         return [each["id"] for each in program.said("GET", path, query)["data"]["payload"]]
 
-    assert ids() == [third.number, one.number] or sorted(ids()) == [one.number, third.number]
+    assert sorted(ids()) == [one.number, third.number]
     assert sorted(ids(status="all")) == sorted([one.number, two.number, third.number])
     assert ids(status="resolved") == [two.number]
     assert ids(assignee_type="unassigned") == [third.number]
@@ -328,7 +340,6 @@ def test_lists_count_what_they_have(desk: Desk) -> None:
     assert found["meta"]["all_count"] == 2
     of_contact = program.said("GET", f"/contacts/{one.contact_id}/conversations")["payload"]
     assert [each["id"] for each in of_contact] == [one.number]
-    assert ann.organization_id == desk.tenant.id
 
 
 def test_messages_are_read_from_any_of_them_on_and_looking_is_audited(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http import JsonResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -65,7 +66,7 @@ class AccountActView(AccountView):
         responses={200: bodies.OBJECT, **problems(*WRITE_PROBLEMS, 404, 409)},
     )
     @in_thread
-    def post(self, request: Request, account: str, number: str, act: str) -> Response:
+    def post(self, request: Request, account: str, number: str, act: str) -> Any:
         caller = self.caller(request, account, WRITE)
         if act not in ACTS:
             raise InvalidRequest("There is no such act.", param="act")
@@ -75,7 +76,9 @@ class AccountActView(AccountView):
             # Told before the body is looked at: of others nothing is said about what is wrong with a request.
             _ = speaking.find(caller, id) if isinstance(caller, Caller) else reading.find(id)
             values = self.taken(body, request) if body is not None else {}
-            return Response(_DONE[act](caller, id, values))
+            told = _DONE[act](caller, id, values)
+        # Whoever was taken off is answered with null, as JSON.
+        return Response(told) if told is not None else JsonResponse(None, safe=False)
 
 
 def _status(caller: Actor | Caller, id: UUID, values: dict[str, Any]) -> Any:

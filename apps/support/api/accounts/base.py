@@ -19,7 +19,7 @@ from apps.accounts.access import Actor
 from apps.accounts.authentication import ApiKeyAuthentication, MemberSessionAuthentication, Program, actor_of_header
 from apps.accounts.models import Membership
 from apps.core import callers, tenancy
-from apps.core.api import AsyncAPIView
+from apps.core.api import AsyncAPIView, parse_id
 from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
 from apps.core.fields import Text
 from apps.support.models import Conversation, Numbered
@@ -138,7 +138,7 @@ def conversation_of(text: str) -> UUID:
     """The id of a conversation in an address, in scope; raises NotFound where there is none with this number."""
     number = number_in(text)
     if number is None:
-        return row_of(Numbered.ACCOUNT, text, NO_CONVERSATION)
+        return parse_id(text, NO_CONVERSATION)
     found: UUID | None = Conversation.objects.filter(number=number).values_list("pk", flat=True).first()
     if found is None:
         raise NotFound(NO_CONVERSATION)

@@ -122,7 +122,6 @@ class AccountContactsView(AccountView):
         with tenancy.scope(actor.organization_id):
             inbox = named("inbox_id", values, inbox_of)
             row = contacts.create(actor, values_of(values))
-            row.refresh_from_db()
             numbers, way = Numbers(actor.organization_id), None
             if inbox is not None:
                 way = sessions.connect(actor, row.pk, inbox, values.get("source_id") or "")

@@ -219,7 +219,8 @@ class AccountConversationView(AccountView):
     )
     @in_thread
     def patch(self, request: Request, account: str, number: str) -> Response:
-        actor = self.actor(request, account, WRITE)
+        # The answer has the last message in it.
+        actor = self.actor(request, account, WRITE, READ)
         values = self.taken(bodies.ChangeAccountConversation, request)
         with tenancy.scope(actor.organization_id):
             row = reading.find(conversation_of(number))

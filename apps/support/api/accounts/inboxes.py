@@ -307,7 +307,7 @@ class AccountSetBotView(AccountView):
         values = self.taken(SetAgentBot, request)
         require_fresh(request)
         with tenancy.scope(actor.organization_id):
-            inbox = inboxes.get(actor, inbox_of(id)).pk
+            inbox = inbox_of(id)
             given = values.get("agent_bot")
             bot = row_of(Numbered.BOT, given, NO_BOT) if given not in (None, "", "0") else None
         found = setting.set_of_inbox(actor, inbox, bot)
