@@ -112,7 +112,8 @@ def set_labels(actor: Actor, id: UUID, titles: Sequence[str]) -> Contact:
         row = find(id, lock=True)
         wanted = checked_labels(titles)
         if wanted != row.labels:
-            audit.record(actor, "support_contact.changed", row, before={"labels": row.labels}, after={"labels": wanted})
+            states = {"before": {"labels": row.labels}, "after": {"labels": wanted}}
+            audit.record(actor, "support_contact.changed", row, changed=["labels"], **states)
             row.labels = wanted
             row.save(update_fields=["labels"])
             told_of_change(row, ["labels"])

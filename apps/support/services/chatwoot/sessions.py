@@ -56,7 +56,7 @@ def connect(actor: Actor, contact_id: UUID, inbox_id: UUID, source_id: str = "")
             known = ContactSession.objects.create(
                 organization_id=actor.organization_id, inbox=inbox, contact=contact, digest=digest
             )
-            audit.record(actor, "support_contact.connected", contact, inbox=str(inbox.pk))
+            audit.record(actor, "support_contact.changed", contact, changed=["inboxes"], inbox=str(inbox.pk))
         return Way(known, inbox, secret)
 
 
