@@ -108,8 +108,8 @@ def set_of_inbox(actor: Actor, inbox_id: UUID, id: UUID | None) -> AgentBot | No
         if before != id:
             inbox.agent_bot_id, inbox.bot_enabled = id, inbox.bot_enabled and id is None
             inbox.save(update_fields=["agent_bot", "bot_enabled"])
-            for each in sorted({before, id} & set(rows)):
-                _record(actor, "support_agent_bot.changed", rows[each], changed=["inboxes"])
+            for row in (each for each in rows.values() if each.pk in (before, id)):
+                _record(actor, "support_agent_bot.changed", row, changed=["inboxes"])
     if before not in (None, id):
         _give_to_people(actor.organization_id, [inbox_id])
     return rows[id] if id is not None else None
