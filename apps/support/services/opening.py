@@ -61,7 +61,7 @@ def note(visitor: Visitor, opened: Opened) -> bool:
         if bot is not None:
             bot_calls.opened(row, bot)
         facts = {"inbox": str(row.inbox_id), "contact": str(row.contact_id), "verified": row.verified}
-        events.record(TYPE, row.pk, facts)
+        events.record("support_widget.opened", row.pk, facts)
     return True
 
 
