@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from apps.core.errors import InvalidRequest, UnknownParameter
 
 # The others follow the originals that they are compatible with, which ignore what they do not know.
-OURS = "/api/v1/"
+OURS, THEIRS = "/api/v1/", ("/api/v1/accounts/", "/api/v1/profile")
 PAGES = frozenset({"cursor", "limit"})
 LONGEST_SHOWN = 60
 
@@ -23,7 +23,7 @@ _known: dict[type, frozenset[str] | None] = {}
 
 def check(view: APIView, request: Request) -> None:
     """Raises for a parameter that a reading operation does not know, or that is given twice."""
-    if request.method != "GET" or not request.query_params or not request.path.startswith(OURS):
+    if request.method != "GET" or not request.query_params or not is_ours(request.path):
         return
     known = _known_to(view)
     if known is None:
@@ -43,6 +43,11 @@ def check(view: APIView, request: Request) -> None:
                 values={"name": shown, "times": len(values), "known": words},
                 param=shown,
             )
+
+
+def is_ours(path: str) -> bool:
+    """Whether an address is of our own API, and not of one that it is compatible with."""
+    return path.startswith(OURS) and not path.startswith(THEIRS)
 
 
 def is_strict(operation_id: str, names: Any) -> bool:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from apps.core import errors
 from apps.core.fields import StrictSerializer
-from apps.core.queries import OURS, is_strict
+from apps.core.queries import is_ours, is_strict
 
 # What a failure says to people, as an example of the schema.
 _MESSAGES: dict[type[errors.MillraceError], str] = {
@@ -152,7 +152,7 @@ def tighten(result: dict[str, Any], generator: Any, request: Any, public: bool) 
 
 def _refuse_queries(paths: dict[str, Any]) -> None:
     """Whatever checks its query (`apps.core.queries`) may answer that it is wrong."""
-    reading = {path: each["get"] for path, each in paths.items() if "get" in each and path.startswith(OURS)}
+    reading = {path: each["get"] for path, each in paths.items() if "get" in each and is_ours(path)}
     refused = next((each["responses"]["400"] for each in reading.values() if "400" in each["responses"]), None)
     for operation in reading.values():
         names = [each for each in operation.get("parameters", ()) if each["in"] == "query"]

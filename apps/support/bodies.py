@@ -123,6 +123,7 @@ def contact_body(row: Contact) -> dict[str, Any]:
         "identifier": row.identifier,
         "language": row.language,
         "attributes": row.attributes,
+        "labels": list(row.labels),
         "verified": row.verified_at is not None,
         "blocked": row.blocked_at is not None,
         "last_seen_at": _time(row.last_seen_at),

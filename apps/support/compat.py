@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.support.models import Author, Contact, Conversation, Inbox, Message, MessageKind
+from apps.support.models import Author, Contact, Conversation, Inbox, Message, MessageKind, Numbered
 from apps.support.services import files
 from apps.support.services.messages import author_name
+from apps.support.services.numbers import Numbers
 from apps.support.services.visitors import Visitor
 
 TYPES = {MessageKind.INCOMING: 0, MessageKind.OUTGOING: 1}
@@ -35,12 +36,12 @@ def inbox_body(inbox: Inbox, *, is_open: bool, next_opening: str | None) -> dict
     }
 
 
-def contact_body(visitor: Visitor, secret: str) -> dict[str, Any]:
+def contact_body(visitor: Visitor, secret: str, numbers: Numbers) -> dict[str, Any]:
     contact = visitor.contact
     return {
         "source_id": secret,
         "pubsub_token": secret,
-        "id": str(contact.pk),
+        "id": numbers(Numbered.CONTACT, contact.pk),
         "name": contact.name,
         "email": contact.email,
         "phone_number": contact.phone,
@@ -49,12 +50,14 @@ def contact_body(visitor: Visitor, secret: str) -> dict[str, Any]:
     }
 
 
-def conversation_body(row: Conversation, messages: list[Message], contact: Contact, place: str) -> dict[str, Any]:
+def conversation_body(
+    row: Conversation, messages: list[Message], contact: Contact, place: str, numbers: Numbers
+) -> dict[str, Any]:
     """`place` is where the visitor has come to for all of their conversations."""
     return {
         "id": row.number,
         "uuid": str(row.pk),
-        "inbox_id": str(row.inbox_id),
+        "inbox_id": numbers(Numbered.INBOX, row.inbox_id),
         "status": str(row.status),
         "custom_attributes": row.attributes,
         "last_sequence": row.last_sequence,

@@ -35,6 +35,7 @@ EVENT_TYPES = (
     *types_of(_CONTACT, "support_contact.changed", {"changed": TEXTS}),
     *types_of(_CONTACT, "support_contact.merged", {"merged": ID}),
     *types_of(_CONTACT, "support_contact.erased", {"conversations": WHOLE}),
+    *types_of(_("the browser"), "support_widget.opened", {"inbox": ID, "contact": ID, "verified": YES_OR_NO}),
     *types_of(
         _("the bot"),
         "support_agent_bot.created support_agent_bot.changed support_agent_bot.deleted support_agent_bot.failed",

@@ -67,6 +67,13 @@ _SETTINGS = (
         _("They hold for every conversation."),
     ),
     _kind(
+        "support_numbers",
+        "RowNumber",
+        _("Numbers of the desk's things"),
+        _("A whole number for an inbox, a contact, a member or the like, where a program was told of it."),
+        _("Programs that know no other ids name things by them; none is given twice, also after an erasure."),
+    ),
+    _kind(
         "support_agents",
         "Agent",
         _("Agents of the desk"),
@@ -120,7 +127,7 @@ _CONVERSATIONS = (
         "support_sessions",
         "ContactSession",
         _("Browsers of contacts"),
-        _("Through which browser or program a contact writes, as a digest of what it holds."),
+        _("Through which browser or program a contact writes, as a digest of what it holds, and where they opened it."),
         _("A contact finds their conversations again."),
         secret=("digest",),
         retention=Retention(days=400, least=30, most=800, since="seen_at"),

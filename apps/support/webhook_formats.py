@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+from apps.accounts.models import Membership
 from apps.core.models import Event
 from apps.support import chatwoot
-from apps.support.models import Contact, Conversation, Message, MessageKind
+from apps.support.models import Contact, ContactSession, Conversation, Message, MessageKind, Numbered
+from apps.support.services.numbers import Numbers
 from apps.webhooks.writers import Writer
 
 NAMES = {
@@ -18,6 +21,7 @@ NAMES = {
     "support_message.changed": "message_updated",
     "support_contact.created": "contact_created",
     "support_contact.changed": "contact_updated",
+    "support_widget.opened": "webwidget_triggered",
 }
 
 
@@ -27,38 +31,47 @@ def takes(event: Event) -> bool:
 
 
 def write(event: Event, thin: bool) -> dict[str, Any]:
-    account = chatwoot.account_body(event.organization_id)
-    told = {"event": NAMES[event.type], "account": account}
+    numbers = Numbers(event.organization_id)
+    told = {"event": NAMES[event.type], "account": chatwoot.account_body(numbers)}
     group = event.type.partition(".")[0]
-    return told | _OF[group](event, thin)
+    return told | _OF[group](event, thin, numbers)
 
 
-def _message(event: Event, thin: bool) -> dict[str, Any]:
-    row = Message.objects.select_related("conversation", "user", "contact").filter(pk=event.object_id).first()
+def _message(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
+    rows = Message.objects.select_related("conversation__inbox__agent_bot", "user", "contact")
+    row = rows.filter(pk=event.object_id).first()
     if row is None or thin:
-        number = event.data["number"]
-        id = number * chatwoot.APART + event.data["sequence"]
-        return {"id": id, "conversation": {"id": number}, "inbox": {"id": event.data["inbox"]}}
-    return chatwoot.message_event(row, row.conversation)
+        number, inbox = event.data["number"], numbers(Numbered.INBOX, UUID(event.data["inbox"]))
+        id = chatwoot.message_id(number, event.data["sequence"])
+        return {"id": id, "conversation": {"id": number}, "inbox": {"id": inbox}}
+    return chatwoot.message_event(row, row.conversation, numbers)
 
 
-def _conversation(event: Event, thin: bool) -> dict[str, Any]:
+def _conversation(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
     row = Conversation.objects.filter(pk=event.object_id).first()
     if row is None or thin:
-        return {"id": event.data["number"], "inbox_id": event.data["inbox"]}
-    body = chatwoot.conversation_body(row)
+        return {"id": event.data["number"], "inbox_id": numbers(Numbered.INBOX, UUID(event.data["inbox"]))}
+    body = chatwoot.conversation_body(row, numbers)
     if event.type == "support_conversation.created":
         return body
     told = Message.objects.filter(conversation=row, sequence=event.data.get("sequence"), kind=MessageKind.ACTIVITY)
     details = told.values_list("details", flat=True).first() or {}
-    return body | {"changed_attributes": chatwoot.changes_of(details.get("changes", {}))}
+    changes = details.get("changes", {})
+    return body | {"changed_attributes": chatwoot.changes_of(changes, numbers, _people(changes))}
 
 
-def _contact(event: Event, thin: bool) -> dict[str, Any]:
+def _people(changes: Mapping[str, Any]) -> dict[str, UUID]:
+    """The persons behind the members that an activity names; of who has left nothing is told."""
+    named = [each for each in changes.get("assignee", ()) if each]
+    rows = Membership.objects.filter(pk__in=named).values_list("pk", "user_id") if named else ()
+    return {str(id): user for id, user in rows}
+
+
+def _contact(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
     row: Contact | None = Contact.objects.filter(pk=event.object_id).first()
     if row is None or thin:
-        return {"id": str(event.object_id)}
-    body = chatwoot.contact_body(row)
+        return {"id": numbers(Numbered.CONTACT, event.object_id)}
+    body = chatwoot.contact_event(row, numbers)
     if event.type == "support_contact.created":
         return body
     names = [chatwoot.CONTACT_FIELDS.get(name, name) for name in event.data["changed"]]
@@ -66,11 +79,29 @@ def _contact(event: Event, thin: bool) -> dict[str, Any]:
     return body | {"changed_attributes": [{name: {"current_value": body.get(name)}} for name in names]}
 
 
+def _opened(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
+    rows = ContactSession.objects.select_related("contact", "inbox")
+    row: ContactSession | None = rows.filter(pk=event.object_id).first()
+    if row is None or thin:
+        inbox, contact = UUID(event.data["inbox"]), UUID(event.data["contact"])
+        return {
+            "id": numbers(Numbered.SESSION, event.object_id),
+            "contact": {"id": numbers(Numbered.CONTACT, contact)},
+            "inbox": {"id": numbers(Numbered.INBOX, inbox)},
+        }
+    return chatwoot.opened_event(row, numbers)
+
+
 def other(type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """A test, or what is told of an event that is kept no more."""
-    account = {"id": data["organization_id"], "name": ""}
+    account = {"id": Numbers(UUID(data["organization_id"])).account, "name": ""}
     return {"event": NAMES.get(type, type.replace(".", "_")), "account": account, "id": data.get("object_id", "")}
 
 
-_OF = {"support_message": _message, "support_conversation": _conversation, "support_contact": _contact}
+_OF = {
+    "support_message": _message,
+    "support_conversation": _conversation,
+    "support_contact": _contact,
+    "support_widget": _opened,
+}
 WRITERS = {"chatwoot": Writer(takes, write, other)}

@@ -57,7 +57,8 @@
   function toggle(state) {
     open = state === "open" ? true : state === "close" ? false : !open;
     place();
-    send({ type: open ? "opened" : "closed" });
+    // Without what stands behind the path: it may be about the visitor.
+    send({ type: open ? "opened" : "closed", page: location.origin + location.pathname });
     tell(open ? "opened" : "closed");
     if (open) frame.focus();
     else bubble.focus();

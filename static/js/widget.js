@@ -15,6 +15,7 @@ const form = part("form");
 const state = part("state");
 
 let secret = recall();
+let coming = null;
 let number = null;
 let line = null;
 let last = 0;
@@ -65,10 +66,26 @@ async function call(method, path, body) {
 }
 
 /** Who is known goes on; who was signed out elsewhere, or is new, comes in anew. */
-async function comeIn(more = {}) {
+async function comeIn() {
   if (secret) return;
-  const made = await call("POST", "/contacts", { ...profile, ...more });
-  keep(made.source_id);
+  // Once, whoever asks for it meanwhile: two would be two contacts.
+  coming ??= call("POST", "/contacts", profile).then((made) => keep(made.source_id)).finally(() => {
+    coming = null;
+  });
+  await coming;
+}
+
+/** Programs of the desk that ask for it are told that a visitor has opened the window; otherwise nobody is. */
+async function tellOpening(page) {
+  if (!facts.tellsOpening) return;
+  try {
+    await comeIn();
+    const languages = { widget_language: document.documentElement.lang, browser_language: navigator.language };
+    const body = { name: "webwidget.triggered", event_info: { referer: page ?? "", ...languages } };
+    await call("POST", "/contacts/me/events", body);
+  } catch (error) {
+    complain(error);
+  }
 }
 
 function complain(error) {
@@ -364,6 +381,8 @@ async function setUser(identifier, user) {
   const names = ["name", "email", "phone_number", "identifier_hash", "token", "avatar_url", "language"];
   const said = Object.fromEntries(names.filter((name) => user[name]).map((name) => [name, String(user[name])]));
   profile = { ...said, identifier };
+  // Whoever is just coming in without a name says it then.
+  await coming?.catch(() => {});
   try {
     if (secret) await call("PATCH", "/contacts/me", profile);
     else await comeIn();
@@ -399,6 +418,7 @@ window.addEventListener("message", (event) => {
     unread = 0;
     tellPage({ type: "unread", count: 0 });
     (number || !talk.hidden ? form.elements.text : part("new")).focus();
+    tellOpening(event.data.page);
   } else if (type === "closed") shown = false;
 });
 

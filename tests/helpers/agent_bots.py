@@ -12,6 +12,7 @@ from apps.core import tenancy
 from apps.support.models import BotCall, Conversation
 from apps.support.services.agent_bots import setting, telling
 from apps.support.services.agent_bots.setting import Shown
+from apps.support.services.numbers import Numbers
 from tests.helpers.desk import Desk
 
 
@@ -29,6 +30,11 @@ class Bot:
         if body is None:
             return self.client.get(place, headers=headers)
         return self.client.post(place, body, content_type="application/json", headers=headers)
+
+
+def account_number(desk: Desk) -> int:
+    with tenancy.scope(desk.tenant.id):
+        return Numbers(desk.tenant.id).account
 
 
 def connect(desk: Desk, url: str = "https://bot.example/hook", **values: Any) -> Bot:

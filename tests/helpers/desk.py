@@ -16,6 +16,7 @@ from apps.support.services.agent_bots import setting as agent_bots
 from apps.support.services.mail import accounts
 from apps.support.services.storing import Draft, by_contact
 from apps.support.services.visitors import Visitor
+from apps.webhooks import services as webhooks
 from tests.helpers.people import Tenant, acting, add_person, member_of
 
 # What may stand in the desk's addresses and belongs to no organization.
@@ -151,6 +152,8 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
             generation=uuid4(), writer="writes", text=f"A summary of {mark}",
         )  # fmt: skip
         inboxes.set_agents(actor, named.pk, [member_of(tenant, tenant.owner).pk])
+    canned = setup.create(actor, "canned", {"code": mark, "content": f"Words of {mark}"})
+    hook, _secret = webhooks.create_endpoint(actor, f"https://{mark}.example/chatwoot".lower(), format="chatwoot")
     bot = agent_bots.create(actor, {"name": mark, "url": f"https://{mark}.example/bot".lower()}).bot
     mail_inbox, answered, aside = mail(tenant, mark, visitor)
     return {
@@ -158,6 +161,9 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
         "support mail inbox": mail_inbox.pk,
         "support mail conversation": answered.pk,
         "support mail": aside.pk,
+        "organization": tenant.id,
+        "support canned reply": canned.pk,
+        "support webhook": hook.pk,
         "support label": label.pk,
         "support macro": macro.pk,
         "support inbox": desk.inbox.pk,

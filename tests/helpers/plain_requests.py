@@ -222,6 +222,9 @@ _REQUESTS |= {
     "PATCH api-webhook-endpoint": lambda side: {"payload": "thin"},
     "POST api-webhook-replay": lambda side: {"since": (timezone.now() - timedelta(days=1)).isoformat()},
 }
+_CONDITIONS = {
+    "payload": [{"attribute_key": "created_at", "filter_operator": "is_less_than", "values": ["2000-01-01"]}]
+}
 _REQUESTS |= {
     "POST desk-inboxes": lambda side: {"name": "New inbox", "kind": "api"},
     "POST desk-inbox": lambda side: {"name": "New name", "colour": "#112233"},
@@ -257,6 +260,37 @@ _REQUESTS |= {
     "POST api-support-contacts": lambda side: {"name": "New"},
     "PATCH api-support-contact": lambda side: {"name": "New"},
     "POST api-support-contact-merge": lambda side: {"into": str(side.ids["other support contact"])},
+    "POST account-inboxes": lambda side: {"name": "New inbox", "channel": {"type": "api"}},
+    "PATCH account-inbox": lambda side: {"greeting_message": "Good day"},
+    "POST account-labels": lambda side: {"title": "New label", "color": "#1f93ff"},
+    "PATCH account-label": lambda side: {"description": "About it"},
+    "POST account-canned-responses": lambda side: {"short_code": "new", "content": "New words"},
+    "PATCH account-canned-response": lambda side: {"content": "New words"},
+    "POST account-webhooks": lambda side: {
+        "url": "https://new.example/hook",
+        "subscriptions": ["message_created", "conversation_typing_on"],
+    },
+    "PATCH account-webhook": lambda side: {"name": "New name"},
+    "POST account-contacts": lambda side: {"name": "New"},
+    "POST account-contact-filter": lambda side: _CONDITIONS,
+    "POST account-contact-merge": lambda side: {
+        "base_contact_id": str(side.ids["support contact"]),
+        "mergee_contact_id": str(side.ids["other support contact"]),
+    },
+    "PUT account-contact": lambda side: {"name": "New"},
+    "PATCH account-contact": lambda side: {"name": "New"},
+    "POST account-contact-labels": lambda side: {"labels": []},
+    "POST account-contact-inboxes": lambda side: {"inbox_id": str(side.ids["support inbox"])},
+    "POST account-contact-attributes": lambda side: {"custom_attributes": ["one"]},
+    "POST account-conversations": lambda side: {
+        "inbox_id": str(side.ids["support inbox"]),
+        "contact_id": str(side.ids["support contact"]),
+    },
+    "POST account-conversations-filter": lambda side: _CONDITIONS,
+    "PATCH account-conversation": lambda side: {"priority": "high"},
+    "POST account-messages": lambda side: {"content": "Tea."},
+    "POST account-conversation-labels": lambda side: {"labels": []},
+    "POST public-events": lambda side: {"name": "webwidget.triggered"},
     "POST api-support-inboxes": lambda side: {"name": "New inbox"},
     "PATCH api-support-inbox": lambda side: {"name": "New name"},
     "PUT api-support-inbox-agents": lambda side: {"agents": []},
@@ -293,6 +327,7 @@ _REQUESTS |= {
     "POST api-voice-measurements": lambda side: {"texts": ["Tea."]},
 }
 _QUERIES: dict[str, Callable[[Side], str]] = {
+    "GET account-contact-search": lambda side: "?q=new",
     "GET api-privacy-preview": lambda side: f"?person={side.target.pk}",
     "GET api-privacy-term": lambda side: "?days=30",
 }

@@ -346,7 +346,7 @@ def fill(side: Side) -> None:
 
 def _insert(side: Side, model: type[models.Model]) -> None:
     """By SQL, which knows no service: what a table needs so that there is something to steal in it."""
-    needed = {"support.Cursor": "membership"}.get(model._meta.label)
+    needed = {"support.Cursor": "membership", "support.BotCall": "conversation"}.get(model._meta.label)
     fields = [f for f in model._meta.concrete_fields if f.name == needed or not (f.null or f.generated)]
     fields = [f for f in fields if f.db_default is models.NOT_PROVIDED]
     values = {f.column: f.get_db_prep_save(_value(side, f), connection) for f in fields}

@@ -97,6 +97,7 @@ class SupportContactBody(serializers.Serializer[Any]):
     identifier = serializers.CharField(allow_blank=True, help_text="Your own id for them.")
     language = serializers.CharField(allow_blank=True)
     attributes = serializers.DictField()
+    labels = serializers.ListField(child=serializers.CharField())
     verified = serializers.BooleanField(help_text="A signature of yours has proved the identifier.")
     blocked = serializers.BooleanField()
     last_seen_at = serializers.DateTimeField(allow_null=True)
@@ -220,6 +221,9 @@ class WriteSupportContact(StrictSerializer):
 
 class ChangeSupportContact(WriteSupportContact):
     blocked = Flag(required=False)
+    labels = serializers.ListField(
+        child=Text(max_length=40), required=False, max_length=20, help_text="All that there shall be."
+    )
 
 
 class SupportErasedBody(serializers.Serializer[Any]):

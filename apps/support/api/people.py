@@ -86,9 +86,11 @@ class SupportContactView(AsyncAPIView):
     def patch(self, request: Request, id: str) -> Response:
         place = contact_id(request, id, WRITE)
         values = checked(bodies.ChangeSupportContact, request, WRITE)
-        actor, blocked = api_actor(request), values.pop("blocked", None)
+        actor, blocked, labels = api_actor(request), values.pop("blocked", None), values.pop("labels", None)
         with tenancy.scope(actor.organization_id):
             row = contacts.change(actor, place, values)
+            if labels is not None:
+                row = contacts.set_labels(actor, place, labels)
             if blocked is not None:
                 row = contacts.set_blocked(actor, place, blocked)
         return Response(contact_body(row))

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from apps.core import callers, tenancy
 from apps.core.api import AsyncAPIView, in_thread
-from apps.core.errors import InvalidRequest, NotFound, PayloadTooLarge
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.media import Media, served
 from apps.core.rest import StrictJSONParser
 from apps.core.schema import WRITE, problems
@@ -32,14 +32,16 @@ from apps.support.api.public_bodies import (
     PublicConversationBody,
     PublicInboxBody,
     PublicMessageBody,
+    TellEvent,
     VisitorBody,
     WritePublicConversation,
     WritePublicFiles,
     WritePublicMessage,
     WriteVisitor,
 )
-from apps.support.services import inboxes, visiting, visitors
-from apps.support.services.files import MOST_BYTES, MOST_FILES, Upload
+from apps.support.api.uploads import form_of, uploads_of
+from apps.support.services import inboxes, opening, visiting, visitors
+from apps.support.services.numbers import Numbers
 from apps.support.services.storing import NO_CONVERSATION, Draft
 from apps.support.services.visitors import Proof, Visitor
 
@@ -50,9 +52,6 @@ SECRET = OpenApiParameter("X-Visitor-Secret", str, OpenApiParameter.HEADER, desc
 NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH, description="The conversation's `id`.")
 FAILURES = (400, 401, 403, 404, 405, 429, 503)
 ME = "me"
-FILES = ("attachments[]", "attachments")
-# What a form has besides its files.
-MORE_BYTES = 1_000_000
 
 
 class _PublicView(AsyncAPIView):
@@ -69,6 +68,11 @@ class _PublicView(AsyncAPIView):
         body.is_valid(raise_exception=True)
         values: dict[str, Any] = body.validated_data
         return values
+
+
+def _whoever(visitor: Visitor, secret: str) -> Response:
+    with tenancy.scope(visitor.organization_id):
+        return Response(compat.contact_body(visitor, secret, Numbers(visitor.organization_id)))
 
 
 def _profile(values: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +131,7 @@ class PublicContactsView(_PublicView):
         values = self.taken(WriteVisitor, request)
         address = callers.address_of(request._request.META)
         visitor, secret = visitors.arrive(token, address, _profile(values), _proof(values))
-        return Response(compat.contact_body(visitor, secret))
+        return _whoever(visitor, secret)
 
 
 class PublicContactView(_PublicView):
@@ -143,7 +147,7 @@ class PublicContactView(_PublicView):
     )
     @in_thread
     def get(self, request: Request, token: str, contact: str) -> Response:
-        return Response(compat.contact_body(*self.visitor(request, token, contact)))
+        return _whoever(*self.visitor(request, token, contact))
 
     @extend_schema(
         operation_id="change_public_contact",
@@ -158,7 +162,7 @@ class PublicContactView(_PublicView):
     def patch(self, request: Request, token: str, contact: str) -> Response:
         visitor, secret = self.visitor(request, token, contact)
         values = self.taken(WriteVisitor, request)
-        return Response(compat.contact_body(visitors.identify(visitor, _proof(values), _profile(values)), secret))
+        return _whoever(visitors.identify(visitor, _proof(values), _profile(values)), secret)
 
     @extend_schema(
         operation_id="sign_out_public_contact",
@@ -171,6 +175,28 @@ class PublicContactView(_PublicView):
     @in_thread
     def delete(self, request: Request, token: str, contact: str) -> Response:
         visitors.sign_out(self.visitor(request, token, contact)[0])
+        return Response(status=204)
+
+
+class PublicEventsView(_PublicView):
+    """What happens in the contact's window."""
+
+    @extend_schema(
+        operation_id="tell_public_event",
+        summary="Say that the window was opened",
+        description="`webwidget.triggered` is told to the bot of the inbox and to webhooks, at most twice a minute.",
+        tags=TAGS,
+        auth=[],
+        parameters=[TOKEN, CONTACT, SECRET],
+        request=TellEvent,
+        responses={204: None, **problems(*WRITE, 404)},
+    )
+    @in_thread
+    def post(self, request: Request, token: str, contact: str) -> Response:
+        visitor, _secret = self.visitor(request, token, contact)
+        info = self.taken(TellEvent, request).get("event_info", {})
+        languages = info.get("widget_language", ""), info.get("browser_language", "")
+        opening.note(visitor, opening.Opened(info.get("referer", ""), *languages))
         return Response(status=204)
 
 
@@ -190,9 +216,12 @@ class PublicConversationsView(_PublicView):
     @in_thread
     def get(self, request: Request, token: str, contact: str) -> Response:
         visitor, _secret = self.visitor(request, token, contact)
-        rows = visiting.listed(visitor)
-        place = _place(token, contact)
-        return Response([compat.conversation_body(row, said, visitor.contact, place) for row, said in rows])
+        with tenancy.scope(visitor.organization_id):
+            rows, place = visiting.listed(visitor), _place(token, contact)
+            numbers = Numbers(visitor.organization_id)
+            return Response(
+                [compat.conversation_body(row, said, visitor.contact, place, numbers) for row, said in rows]
+            )
 
     @extend_schema(
         operation_id="create_public_conversation",
@@ -208,7 +237,9 @@ class PublicConversationsView(_PublicView):
         visitor, _secret = self.visitor(request, token, contact)
         values = self.taken(WritePublicConversation, request)
         made = visiting.begin(visitor, values.get("custom_attributes", {}))
-        return Response(compat.conversation_body(made, [], visitor.contact, _place(token, contact)))
+        with tenancy.scope(visitor.organization_id):
+            numbers = Numbers(visitor.organization_id)
+            return Response(compat.conversation_body(made, [], visitor.contact, _place(token, contact), numbers))
 
 
 class PublicMessagesView(_PublicView):
@@ -252,18 +283,10 @@ class PublicMessagesView(_PublicView):
         return Response(compat.message_body(made, row, f"{_place(token, contact)}/{_number(number)}"))
 
     def _draft(self, request: Request) -> Draft:
-        if request.content_type.startswith("multipart/"):
-            if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_FILES * MOST_BYTES + MORE_BYTES:
-                raise PayloadTooLarge("A file has at most %(most)s bytes.", values={"most": MOST_BYTES}, param="files")
-            form: Any = request.data
-            body = WritePublicMessage(data={name: form[name] for name in form if name not in FILES})
-            body.is_valid(raise_exception=True)
-            values = body.validated_data
-            given = [each for name in FILES for each in request.FILES.getlist(name)]
-            uploads = tuple(Upload(str(each.name), each.read(MOST_BYTES + 1)) for each in given[: MOST_FILES + 1])
-            return Draft(values["content"], values.get("echo_id"), files=uploads)
-        values = self.taken(WritePublicMessage, request)
-        return Draft(values["content"], values.get("echo_id"))
+        uploads = uploads_of(request)
+        body = WritePublicMessage(data=form_of(request))
+        body.is_valid(raise_exception=True)
+        return Draft(body.validated_data["content"], body.validated_data.get("echo_id"), files=uploads)
 
 
 class PublicAttachmentView(_PublicView):

@@ -27,7 +27,7 @@ class WriteVisitor(StrictSerializer):
 class VisitorBody(serializers.Serializer[Any]):
     source_id = serializers.CharField(help_text="Opens the contact's conversations; keep it as you keep a password.")
     pubsub_token = serializers.CharField()
-    id = serializers.UUIDField()
+    id = serializers.IntegerField()
     name = serializers.CharField(allow_blank=True)
     email = serializers.CharField(allow_blank=True)
     phone_number = serializers.CharField(allow_blank=True)
@@ -64,7 +64,7 @@ class PublicMessageBody(serializers.Serializer[Any]):
 class PublicConversationBody(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     uuid = serializers.UUIDField()
-    inbox_id = serializers.UUIDField()
+    inbox_id = serializers.IntegerField()
     status = serializers.CharField()
     custom_attributes = serializers.DictField()
     last_sequence = serializers.IntegerField()
@@ -86,6 +86,19 @@ class WritePublicFiles(WritePublicMessage):
     """As a form: with up to 5 files, of 10 MB each."""
 
     attachments = serializers.ListField(child=serializers.FileField(), help_text="Named `attachments[]`.")
+
+
+class EventInfo(serializers.Serializer[Any]):
+    """Where and how; of what else clients of Chatwoot send nothing is kept."""
+
+    referer = Text(required=False, allow_blank=True, max_length=2_000, help_text="Kept up to its `?`.")
+    widget_language = Text(required=False, allow_blank=True, max_length=20)
+    browser_language = Text(required=False, allow_blank=True, max_length=20)
+
+
+class TellEvent(serializers.Serializer[Any]):
+    name = OneOf(["webwidget.triggered"])
+    event_info = EventInfo(required=False)
 
 
 class RateConversation(StrictSerializer):

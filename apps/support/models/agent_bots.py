@@ -11,6 +11,7 @@ from apps.accounts.models import User
 from apps.core.crypto import SealedText
 from apps.core.tenancy import TenantForeignKey, TenantModel
 from apps.support.models.conversations import Conversation, Message
+from apps.support.models.people import ContactSession
 
 LONGEST_BOT_URL = 1_000
 
@@ -51,13 +52,15 @@ class CallState(models.TextChoices):
 
 class BotCall(TenantModel):
     """Something that a bot is told of a conversation; `position` is its place there, and one comes after the other.
+    Of a window that was opened it is told by itself: then there is a `session`, and no conversation.
 
     What it says is read from the rows when it is sent. `attempt` counts claims and fences workers,
     `crashes` counts workers that were lost with it.
     """
 
     bot = TenantForeignKey(AgentBot, on_delete=models.CASCADE, related_name="calls")
-    conversation = TenantForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
+    conversation = TenantForeignKey(Conversation, on_delete=models.CASCADE, null=True, related_name="+")
+    session = TenantForeignKey(ContactSession, on_delete=models.CASCADE, null=True, related_name="+")
     message = TenantForeignKey(Message, on_delete=models.CASCADE, null=True, related_name="+")
     position = models.PositiveIntegerField()
     event = models.CharField(max_length=40)
@@ -79,13 +82,22 @@ class BotCall(TenantModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "conversation", "position"], name="support_bot_call_in_order"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(conversation=None, session__isnull=False) | Q(conversation__isnull=False, session=None),
+                name="support_bot_call_of_one",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["conversation", "position"],
                 condition=Q(state__in=("waiting", "running")),
                 name="support_bot_call_due",
+            ),
+            models.Index(
+                fields=["next_at"],
+                condition=Q(state__in=("waiting", "running"), conversation=None),
+                name="support_bot_call_alone",
             ),
         ]
 

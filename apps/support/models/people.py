@@ -17,7 +17,7 @@ class Contact(TenantModel):  # type: ignore[django-manager-missing]
     """Somebody who writes to the desk. `identifier` is the customer's own id for them.
 
     `verified_at` is when a signature of the customer's server last proved the identifier; `merged_into` the contact
-    that this one turned out to be.
+    that this one turned out to be. `labels` are titles of the desk's labels.
     """
 
     name = models.CharField(max_length=120, blank=True)
@@ -26,6 +26,7 @@ class Contact(TenantModel):  # type: ignore[django-manager-missing]
     identifier = models.CharField(max_length=200, blank=True)
     language = models.CharField(max_length=10, blank=True)
     attributes = models.JSONField(default=dict)
+    labels = ArrayField(models.CharField(max_length=40), default=list, db_default=[])
     verified_at = models.DateTimeField(null=True)
     blocked_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
@@ -52,13 +53,15 @@ class Contact(TenantModel):  # type: ignore[django-manager-missing]
 class ContactSession(TenantModel):
     """One browser or program through which a contact writes to one inbox.
 
-    `digest` is the SHA-256 of what the browser holds (Chatwoot's `source_id`); `ended_at` when somebody signed out.
+    `digest` is the SHA-256 of what the browser holds (Chatwoot's `source_id`); `ended_at` when somebody signed out;
+    `opened` says when and where its window was opened last, in which language.
     """
 
     inbox = TenantForeignKey(Inbox, on_delete=models.CASCADE, related_name="sessions")
     contact = TenantForeignKey(Contact, on_delete=models.CASCADE, related_name="sessions")
     digest = models.CharField(max_length=64)
     verified = models.BooleanField(default=False)
+    opened = models.JSONField(null=True)
     ended_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())

@@ -9,7 +9,15 @@ from uuid import UUID
 from django.db.models import Max
 
 from apps.core.jobs import ring
-from apps.support.models import BotCall, Conversation, ConversationStatus, Inbox, Message, MessageKind
+from apps.support.models import (
+    BotCall,
+    ContactSession,
+    Conversation,
+    ConversationStatus,
+    Inbox,
+    Message,
+    MessageKind,
+)
 
 # The bell of those who send it.
 BELL = "support.tell_bots"
@@ -67,6 +75,14 @@ def status_changed(conversation: Conversation, changes: Mapping[str, Any]) -> No
         return
     if (bot := bot_of(conversation)) is not None:
         _tell(bot, conversation, event, None, {"changes": {"status": list(changes["status"])}})
+
+
+def opened(session: ContactSession, bot: UUID) -> None:
+    """That a visitor has opened the window of an inbox where a program answers; told by itself, behind nothing else."""
+    BotCall.objects.create(
+        organization_id=session.organization_id, bot_id=bot, session=session, position=1, event="webwidget_triggered"
+    )
+    ring(BELL)
 
 
 def _tell(

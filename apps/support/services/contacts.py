@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from apps.support.models import (
     Rating,
 )
 from apps.support.services import files, learning, resolutions
-from apps.support.services.conversations import checked_attributes
+from apps.support.services.conversations import checked_attributes, checked_labels
 from apps.support.services.desk import settings_of
 from apps.support.services.indexing import index_contact
 from apps.support.services.mail import accounts
@@ -77,6 +77,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Contact:
         made = Contact(organization_id=actor.organization_id)
         fill(made, values)
         save(made)
+        made.refresh_from_db()
         audit.record(actor, "support_contact.created", made)
         created(made)
     return made
@@ -101,6 +102,21 @@ def change(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Contact:
             save(row)
             audit.record(actor, "support_contact.changed", row, changed=changed)
             told_of_change(row, changed)
+    return row
+
+
+def set_labels(actor: Actor, id: UUID, titles: Sequence[str]) -> Contact:
+    """All that a contact shall have, of those that the desk has."""
+    actor.require(WRITE)
+    with tenancy.scope(actor.organization_id):
+        row = find(id, lock=True)
+        wanted = checked_labels(titles)
+        if wanted != row.labels:
+            states = {"before": {"labels": row.labels}, "after": {"labels": wanted}}
+            audit.record(actor, "support_contact.changed", row, changed=["labels"], **states)
+            row.labels = wanted
+            row.save(update_fields=["labels"])
+            told_of_change(row, ["labels"])
     return row
 
 
@@ -152,6 +168,7 @@ def absorb(one: Contact, other: Contact) -> None:
     if not other.identifier:
         other.identifier, other.verified_at = identifier, one.verified_at
     other.attributes = {**one.attributes, **other.attributes}
+    other.labels = sorted({*one.labels, *other.labels})
     other.blocked_at = other.blocked_at or one.blocked_at
     other.save()
     Conversation.objects.filter(contact=one).update(contact=other)

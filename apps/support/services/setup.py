@@ -19,7 +19,16 @@ from apps.support.access import MANAGE, READ, WRITE
 from apps.support.automation import RuleInvalid
 from apps.support.canned import unknown_names
 from apps.support.hours import HoursInvalid
-from apps.support.models import AutomationRule, BusinessHours, CannedReply, Conversation, Label, Macro, SlaPolicy
+from apps.support.models import (
+    AutomationRule,
+    BusinessHours,
+    CannedReply,
+    Contact,
+    Conversation,
+    Label,
+    Macro,
+    SlaPolicy,
+)
 from apps.support.services.assignment import membership_of
 
 MISSING = gettext_noop("There is nothing with this id.")
@@ -145,9 +154,10 @@ def _record(actor: Actor, act: str, what: Kind, row: Any, **more: Any) -> None:
 
 
 def _rename_label(before: str, after: str) -> None:
-    for row in Conversation.objects.filter(labels__contains=[before]).select_for_update():
-        row.labels = sorted(after if each == before else each for each in row.labels)
-        row.save(update_fields=["labels"])
+    for marked in (Conversation, Contact):
+        for row in marked.objects.filter(labels__contains=[before]).select_for_update():
+            row.labels = sorted(after if each == before else each for each in row.labels)
+            row.save(update_fields=["labels"])
 
 
 # ---------------------------------------------------------------- what values must be like

@@ -84,7 +84,7 @@ def arrive(
             organization_id=inbox.organization_id,
             inbox=inbox,
             contact=contact,
-            digest=_digest(secret),
+            digest=digest_of(secret),
             verified=bool(verified),
         )
     return Visitor(inbox.organization_id, inbox, session, contact), secret
@@ -92,7 +92,7 @@ def arrive(
 
 def admit(inbox_token: str, secret: str) -> Visitor:
     """Whoever holds a secret of this inbox; raises VisitorUnknown once it was signed out."""
-    digest = _digest(secret)
+    digest = digest_of(secret)
     ratelimit.charge(f"support:visitor:{digest[:32]}", [Bucket("requests", CALLS_A_MINUTE, 1)])
     with across_tenants(Across.SIGN_IN):
         session = next((each for each in _BY_DIGEST.ask(digest) if each.inbox.token == inbox_token), None)
@@ -270,5 +270,5 @@ def _bounded(identifier: str) -> str:
     return identifier
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -3,15 +3,15 @@
 from django.urls import path
 
 from apps.support import views
-from apps.support.api import accounts, agent_bots, conversations, drafts, mail, messages, people, public, setting
+from apps.support.api import agent_bots, conversations, drafts, mail, messages, people, public, setting
 from apps.support.consumers import ConversationConsumer, ListConsumer, WidgetConsumer
+from apps.support.urls import accounts
 
 AT = "api/v1/support"
 ONE = f"{AT}/conversations/<str:id>"
 # Chatwoot's addresses of what visitors call.
 PUBLIC = "public/api/v1/inboxes/<str:token>"
 VISITOR = f"{PUBLIC}/contacts/<str:contact>"
-BOTS = "api/v1/accounts/<str:account>/conversations/<str:number>"
 TALK = f"{VISITOR}/conversations/<str:number>"
 
 urlpatterns = [
@@ -89,16 +89,13 @@ urlpatterns = [
     path(f"{AT}/reports", setting.SupportReportView.as_view(), name="api-support-reports"),
     path(f"{AT}/settings/<str:kind>", setting.SupportSettingsView.as_view(), name="api-support-settings"),
     path(f"{AT}/settings/<str:kind>/<str:id>", setting.SupportSettingView.as_view(), name="api-support-setting"),
-    path(BOTS, accounts.BotConversationView.as_view(), name="bot-conversation"),
-    path(f"{BOTS}/messages", accounts.BotMessagesView.as_view(), name="bot-messages"),
-    path(f"{BOTS}/labels", accounts.BotLabelsView.as_view(), name="bot-labels"),
-    path(f"{BOTS}/<str:act>", accounts.BotActView.as_view(), name="bot-act"),
     path("packs/js/sdk.js", views.sdk, name="widget-sdk"),
     path("widget/<str:token>/", views.widget, name="widget"),
     path(PUBLIC, public.PublicInboxView.as_view(), name="public-inbox"),
     path(f"{PUBLIC}/contacts", public.PublicContactsView.as_view(), name="public-contacts"),
     path(VISITOR, public.PublicContactView.as_view(), name="public-contact"),
     path(f"{VISITOR}/conversations", public.PublicConversationsView.as_view(), name="public-conversations"),
+    path(f"{VISITOR}/events", public.PublicEventsView.as_view(), name="public-events"),
     path(f"{TALK}/messages", public.PublicMessagesView.as_view(), name="public-messages"),
     path(
         f"{TALK}/messages/<str:sequence>/attachments/<str:position>",
@@ -106,6 +103,7 @@ urlpatterns = [
         name="public-attachment",
     ),
     path(f"{TALK}/<str:act>", public.PublicActView.as_view(), name="public-act"),
+    *accounts.urlpatterns,
 ]
 websocket_urlpatterns = [
     path("ws/support/conversations/<uuid:id>/", ConversationConsumer.as_asgi()),

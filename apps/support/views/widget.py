@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET
 from apps.core.errors import MillraceError
 from apps.core.views import error_response
 from apps.support.models import InboxKind
-from apps.support.services import files, visiting
+from apps.support.services import files, opening, visiting
 from apps.support.services.inboxes import NO_INBOX, by_token
 
 LOADER = settings.BASE_DIR / "static" / "js" / "sdk.js"
@@ -43,13 +43,14 @@ def widget(request: HttpRequest, token: str) -> HttpResponse:
     wanted = request.GET.get("locale", "").lower().replace("_", "-")
     known = {"en": "en", "zh": "zh-hans", "zh-cn": "zh-hans", "zh-hans": "zh-hans"}
     with translation.override(known.get(wanted) or translation.get_language()):
-        is_open, opening = visiting.opening_of(inbox)
+        is_open, next_opening = visiting.opening_of(inbox)
         look = inbox.settings.get("look", {})
         facts = {
             "token": inbox.token,
             "colour": look.get("colour", ""),
             "isOpen": is_open,
-            "opening": opening,
+            "opening": next_opening,
+            "tellsOpening": opening.is_heard(inbox),
             "texts": _texts(),
             "files": {"most": files.MOST_FILES, "bytes": files.MOST_BYTES, "endings": sorted(files.ENDINGS)},
         }

@@ -18,7 +18,7 @@ from apps.support.models import BotTurn, Inbox, Message
 from apps.support.services import conversations, inboxes, messages
 from apps.support.services.agent_bots import setting
 from apps.support.services.storing import Draft
-from tests.helpers.agent_bots import connect, soon, work
+from tests.helpers.agent_bots import account_number, connect, soon, work
 from tests.helpers.desk import Desk, open_desk
 from tests.helpers.people import Tenant
 from tests.helpers.webhooks import Receiver, answering, receiving
@@ -52,10 +52,11 @@ def test_a_bot_is_told_in_order_and_answers_with_its_token(desk: Desk) -> None:
     ]
     first = there.got[0]
     assert (first.message["message_type"], first.message["conversation"]["status"]) == ("incoming", "pending")
-    assert first.message["account"]["id"] == str(desk.tenant.id)
+    assert first.message["account"]["id"] == answer.json()["account_id"] == account_number(desk)
     assert answer.status_code == 200, answer.content
     assert answer.json()["id"] == again.json()["id"]
-    assert answer.json()["sender"] == {"id": "", "name": "Helper", "type": "agent_bot"}
+    sender = answer.json()["sender"]
+    assert (isinstance(sender["id"], int), sender["name"], sender["type"]) == (True, "Helper", "agent_bot")
     signed = f"{first.headers['x-chatwoot-timestamp']}.".encode() + first.body
     right = hmac.new(bot.shown.secret.encode(), signed, hashlib.sha256).hexdigest()
     assert first.headers["x-chatwoot-signature"] == f"sha256={right}"
@@ -157,9 +158,9 @@ def test_a_bot_reaches_its_inboxes_and_nothing_else(desk: Desk, other_desk: Desk
     assert bot(beside, "/messages", {"content": "Hello"}).status_code == 404
     assert bot(theirs, "", account=str(org_b.id)).status_code == 404
     assert elsewhere(mine, "/messages", {"content": "Hello"}, account=bot.account).status_code == 404
-    for token in ("", "wrong"):
+    for token, code in (("", "not_authenticated"), ("wrong", "invalid_api_key"), ("mrbot_wrong", "not_authenticated")):
         refused = bot(mine, "", token=token)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "not_authenticated")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, code)
     renewed = setting.renew_token(desk.tenant.actor, bot.shown.bot.pk)
     assert bot(mine, "").status_code == 401
     assert bot(mine, "", token=renewed.token).status_code == 200

@@ -15,6 +15,7 @@ from apps.support.services import contacts, conversations, messages
 from apps.support.services.storing import Draft
 from apps.webhooks import services as webhooks
 from apps.webhooks.models import Format
+from tests.helpers.agent_bots import account_number
 from tests.helpers.desk import Desk
 from tests.helpers.people import Tenant
 from tests.helpers.webhooks import Receiver, deliveries, happen, receiving, soon, work
@@ -61,7 +62,7 @@ def test_everything_has_chatwoots_name_and_body(desk: Desk) -> None:
     assert incoming["conversation"]["id"] == talk.number
     assert incoming["conversation"]["channel"] == "Channel::WebWidget"
     assert incoming["conversation"]["meta"]["sender"]["email"] == "ada@visitor.example"
-    assert incoming["account"] == {"id": str(desk.tenant.id), "name": desk.tenant.organization.name}
+    assert incoming["account"] == {"id": account_number(desk), "name": desk.tenant.organization.name}
     assert len({each["id"] for each in said.values()}) == 3
     changed = told["conversation_status_changed"]
     assert {"status": {"previous_value": "open", "current_value": "resolved"}} in changed["changed_attributes"]
@@ -113,7 +114,7 @@ def test_one_organization_is_told_nothing_of_another(desk: Desk, other_desk: Des
         desk.begin(text="Mine alone")
         other_desk.begin(text="Theirs")
         work()
-    assert {each.message["account"]["id"] for each in there.got} == {str(org_b.id)}
+    assert {each.message["account"]["id"] for each in there.got} == {account_number(other_desk)}
 
 
 def test_what_cannot_be_written_now_is_tried_again_and_holds_up_nothing_else(
@@ -121,20 +122,20 @@ def test_what_cannot_be_written_now_is_tried_again_and_holds_up_nothing_else(
 ) -> None:
     from apps.support import chatwoot
 
-    whole = chatwoot.contact_body
+    whole = chatwoot.contact_event
     with receiving() as there:
         webhooks.create_endpoint(
             desk.tenant.actor, there.url, format=Format.CHATWOOT, types=["support_contact.created", "support_inbox.*"]
         )
         desk.visitor(name="Ada")
 
-        def broken(_contact: Any) -> dict[str, Any]:
+        def broken(_contact: Any, _numbers: Any) -> dict[str, Any]:
             raise LookupError
 
-        monkeypatch.setattr(chatwoot, "contact_body", broken)
+        monkeypatch.setattr(chatwoot, "contact_event", broken)
         work(2)
         assert not there.got
-        monkeypatch.setattr(chatwoot, "contact_body", whole)
+        monkeypatch.setattr(chatwoot, "contact_event", whole)
         with tenancy.scope(desk.tenant.id):
             record("support_contact.created", desk.visitor(name="Bea").contact.pk, {"verified": False})
         soon(desk.tenant)

@@ -23,6 +23,7 @@ from apps.support.access import MANAGE, READ
 from apps.support.models import AgentBot, Conversation, Inbox
 from apps.support.models.agent_bots import LONGEST_BOT_URL
 from apps.support.services.conversations import hand_over
+from apps.support.services.inboxes import NO_INBOX
 from apps.webhooks.services.endpoints import origin_of
 
 NO_BOT = gettext_noop("There is no bot with this id.")
@@ -90,6 +91,28 @@ def change(actor: Actor, id: UUID, values: Mapping[str, Any]) -> Shown:
         row.refresh_from_db()
     _give_to_people(actor.organization_id, left)
     return Shown(row, secret=secret)
+
+
+def set_of_inbox(actor: Actor, inbox_id: UUID, id: UUID | None) -> AgentBot | None:
+    """Lets a program answer in an inbox in place of whoever does, or nobody; what the one before has people get."""
+    actor.require(MANAGE)
+    with tenancy.scope(actor.organization_id):
+        # Bots before inboxes, as in a change of one.
+        rows = {row.pk: row for row in AgentBot.objects.select_for_update(of=("self",)).order_by("id")}
+        if id is not None and id not in rows:
+            raise NotFound(NO_BOT)
+        inbox: Inbox | None = Inbox.objects.select_for_update(of=("self",)).filter(pk=inbox_id).first()
+        if inbox is None or inbox.archived_at is not None:
+            raise NotFound(NO_INBOX)
+        before = inbox.agent_bot_id
+        if before != id:
+            inbox.agent_bot_id, inbox.bot_enabled = id, inbox.bot_enabled and id is None
+            inbox.save(update_fields=["agent_bot", "bot_enabled"])
+            for row in (each for each in rows.values() if each.pk in (before, id)):
+                _record(actor, "support_agent_bot.changed", row, changed=["inboxes"])
+    if before not in (None, id):
+        _give_to_people(actor.organization_id, [inbox_id])
+    return rows[id] if id is not None else None
 
 
 def renew_token(actor: Actor, id: UUID) -> Shown:

@@ -5,7 +5,7 @@ From the moment a person acts it is silent, whatever it sends; the row of the co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,13 +31,12 @@ from apps.support.models import (
     MessageKind,
     Priority,
 )
-from apps.support.services import assignment, conversations, presence, reading
+from apps.support.services import assignment, conversations, files, presence, visitors
 from apps.support.services.agent_bots.setting import digest_of
 from apps.support.services.conversations import hand_over
 from apps.support.services.storing import NO_CONVERSATION, By, Draft, append, checked, locked, sent_before
 
 CALLS_A_MINUTE = 600
-NO_ACCOUNT = gettext_noop("There is no account with this id.")
 SILENT = gettext_noop("People have this conversation: what a bot says there is not taken.")
 # What the widget and Chatwoot's own senders know how to show.
 CONTENT_TYPES = frozenset({"text", "input_select", "cards", "form", "article", "input_email", "input_csat"})
@@ -60,15 +59,13 @@ class Caller:
         return Actor(self.organization_id, frozenset(), name=self.bot.name, kind=ActorKind.SERVICE_ACCOUNT)
 
 
-def admit(account: str, token: str) -> Caller:
-    """Whoever holds a bot's token; raises NotAuthenticated, and NotFound for another account than the bot's."""
+def admit(token: str) -> Caller:
+    """Whoever holds a bot's token; raises NotAuthenticated."""
     digest = digest_of(token)
     with across_tenants(Across.SIGN_IN):
         bot: AgentBot | None = AgentBot.objects.filter(digest=digest).first() if token else None
     if bot is None:
         raise NotAuthenticated("Send the bot's token: `api_access_token: TOKEN`.")
-    if str(bot.organization_id) != account.lower():
-        raise NotFound(NO_ACCOUNT)
     ratelimit.charge(f"support:bot:{bot.pk}", [Bucket("requests", CALLS_A_MINUTE, 1)])
     return Caller(bot.organization_id, bot)
 
@@ -76,33 +73,22 @@ def admit(account: str, token: str) -> Caller:
 # ---------------------------------------------------------------- reading
 
 
-def find(caller: Caller, number: int) -> Conversation:
+def find(caller: Caller, id: UUID) -> Conversation:
     """A conversation of the bot's inboxes, in scope."""
-    rows = Conversation.objects.filter(number=number, inbox__agent_bot=caller.bot.pk)
-    found: Conversation | None = rows.first()
+    found: Conversation | None = Conversation.objects.filter(pk=id, inbox__agent_bot=caller.bot.pk).first()
     if found is None:
         raise NotFound(NO_CONVERSATION)
     return found
 
 
-def history(caller: Caller, number: int, before: int | None = None) -> tuple[Conversation, list[Message]]:
-    """The last messages, without activities, or those before a number."""
-    row = find(caller, number)
-    kinds = (MessageKind.INCOMING, MessageKind.OUTGOING, MessageKind.NOTE)
-    said = Message.objects.filter(conversation=row, kind__in=kinds).select_related("user", "contact")
-    if before is not None:
-        said = said.filter(sequence__lt=before)
-    return row, list(said.prefetch_related("files").order_by("-sequence")[: reading.MOST_MESSAGES])[::-1]
-
-
 # ---------------------------------------------------------------- speaking
 
 
-def say(caller: Caller, number: int, draft: Draft, *, private: bool = False) -> tuple[Conversation, Message]:
+def say(caller: Caller, id: UUID, draft: Draft, *, private: bool = False) -> tuple[Conversation, Message]:
     """An answer to the contact, or a note for people; what is sent twice is there once."""
-    if draft.content_type not in CONTENT_TYPES:
-        raise InvalidRequest("There is no such type of content.", param="content_type")
-    held = _held(caller, number)
+    require_known_type(draft)
+    files.inspected(draft.files)
+    held = _held(caller, id)
     kind = MessageKind.NOTE if private else MessageKind.OUTGOING
     known = sent_before(held, draft.client_id, kind, caller.by)
     if known is not None:
@@ -111,11 +97,19 @@ def say(caller: Caller, number: int, draft: Draft, *, private: bool = False) -> 
         _require_quiet(held)
     else:
         _require_own(held)
-    return held, append(held, kind, caller.by, checked(draft))
+    checked(draft)
+    # Of files that go nowhere nothing is charged.
+    visitors.charge_stored(caller.organization_id, sum(len(each.data) for each in draft.files))
+    return held, append(held, kind, caller.by, draft)
 
 
-def typing(caller: Caller, number: int, *, typing: bool) -> None:
-    row = find(caller, number)
+def require_known_type(draft: Draft) -> None:
+    if draft.content_type not in CONTENT_TYPES:
+        raise InvalidRequest("There is no such type of content.", param="content_type")
+
+
+def typing(caller: Caller, id: UUID, *, typing: bool) -> None:
+    row = find(caller, id)
     _require_own(row)
     presence.say_once(row, who=f"bot:{caller.bot.pk}", name=caller.bot.name, typing=typing)
 
@@ -123,9 +117,9 @@ def typing(caller: Caller, number: int, *, typing: bool) -> None:
 # ---------------------------------------------------------------- handing over, and the like
 
 
-def set_status(caller: Caller, number: int, status: str | None, snoozed_until: datetime | None = None) -> Conversation:
+def set_status(caller: Caller, id: UUID, status: str | None, snoozed_until: datetime | None = None) -> Conversation:
     """`open` gives the conversation to people; without a status it is toggled as Chatwoot does."""
-    held = _held(caller, number)
+    held = _held(caller, id)
     before = held.status
     wanted = status or _toggled(held)
     if wanted == ConversationStatus.OPEN:
@@ -150,9 +144,9 @@ def _toggled(held: Conversation) -> str:
     return ConversationStatus.RESOLVED if held.status == ConversationStatus.OPEN else ConversationStatus.OPEN
 
 
-def assign(caller: Caller, number: int, changes: Mapping[str, UUID | None]) -> Conversation:
+def assign(caller: Caller, id: UUID, changes: Mapping[str, UUID | None]) -> Conversation:
     """To a `team`, or to an `agent`, who has it from then on."""
-    held = _held(caller, number)
+    held = _held(caller, id)
     _require_quiet(held)
     before = {"assignee": str(held.assignee_id or ""), "team": str(held.team_id or "")}
     if "team" in changes:
@@ -165,9 +159,9 @@ def assign(caller: Caller, number: int, changes: Mapping[str, UUID | None]) -> C
     return held
 
 
-def mark(caller: Caller, number: int, changes: Mapping[str, Any]) -> Conversation:
+def mark(caller: Caller, id: UUID, changes: Mapping[str, Any]) -> Conversation:
     """Labels, attributes and priority, each as it shall be."""
-    held = _held(caller, number)
+    held = _held(caller, id)
     _require_quiet(held)
     conversations.mark(held, caller.by, changes)
     audit.record(caller.actor, "support_conversation.changed", held, changed=sorted(changes))
@@ -184,11 +178,11 @@ def priority_of(name: str | None) -> int:
 # ---------------------------------------------------------------- what it may
 
 
-def _held(caller: Caller, number: int) -> Conversation:
+def _held(caller: Caller, id: UUID) -> Conversation:
     """The conversation, held; looked at again once it is, since the bot may have lost the inbox."""
     if Organization.objects.filter(pk=caller.organization_id, deletes_at__isnull=False).exists():
         raise DeletionPending("This organization is about to be deleted; it takes on no new work.")
-    held = locked(find(caller, number).pk)
+    held = locked(find(caller, id).pk)
     if not Inbox.objects.filter(pk=held.inbox_id, agent_bot=caller.bot.pk).exists():
         raise NotFound(NO_CONVERSATION)
     return held
@@ -203,8 +197,3 @@ def _require_quiet(held: Conversation) -> None:
     """Its own, or handed over and nobody has acted yet: so long it may leave notes, labels and the like."""
     if not held.bot_owns and (held.status != ConversationStatus.OPEN or held.acted_at is not None):
         raise BotSilent(SILENT)
-
-
-def titles(caller: Caller, number: int) -> Sequence[str]:
-    labels: Sequence[str] = find(caller, number).labels
-    return labels

@@ -25,8 +25,9 @@ from apps.core.crypto import unseal_from
 from apps.core.errors import MillraceError, OutboundFailed, OutboundRefused, SealedValueUnreadable
 from apps.core.tenancy import Across, across_tenants
 from apps.support import chatwoot
-from apps.support.models import AgentBot, BotCall, CallState, Conversation, Message
+from apps.support.models import AgentBot, BotCall, CallState, ContactSession, Conversation, Message
 from apps.support.services.conversations import hand_over
+from apps.support.services.numbers import Numbers
 from apps.support.services.storing import BOT, locked
 from apps.webhooks.requests import chatwoot_headers
 
@@ -46,8 +47,11 @@ MOST_GIVEN_UP = 500
 
 _CLAIM = """
 WITH heads AS (
-    SELECT DISTINCT ON (conversation_id) id, bot_id, organization_id, state, next_at
-    FROM support_botcall WHERE state IN ('waiting', 'running') ORDER BY conversation_id, position
+    (SELECT DISTINCT ON (conversation_id) id, bot_id, organization_id, state, next_at
+    FROM support_botcall WHERE state IN ('waiting', 'running') AND conversation_id IS NOT NULL
+    ORDER BY conversation_id, position)
+    UNION ALL SELECT id, bot_id, organization_id, state, next_at
+    FROM support_botcall WHERE state IN ('waiting', 'running') AND conversation_id IS NULL
 ), busy AS (
     SELECT bot_id, count(*) AS running FROM heads WHERE state = 'running' GROUP BY bot_id
 ), due AS (
@@ -118,13 +122,11 @@ def _ready(row: BotCall) -> Ready | None:
     try:
         with tenancy.scope(row.organization_id):
             bot: AgentBot = AgentBot.objects.get(pk=row.bot_id)
-            conversation: Conversation = Conversation.objects.select_related("inbox").get(pk=row.conversation_id)
-            spoken = row.message_id is not None
-            gone = conversation.inbox.agent_bot_id != bot.pk or conversation.merged_into_id is not None
-            if gone or (spoken and not conversation.bot_owns):
+            told = _told(row, bot)
+            if told is None:
                 _finish(row, CallState.DROPPED)
                 return None
-            body = json.dumps(_body(row, conversation), ensure_ascii=False, separators=(",", ":")).encode()
+            body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
             secret = unseal_from(bot, "secret")
     except ObjectDoesNotExist:
         # Erased between the claim and here, and the call with it; what stays all the same is bounded by `reap`.
@@ -154,13 +156,24 @@ def _note_unsent(row: BotCall, error: str) -> None:
         log.exception("call %s not noted", row.pk)
 
 
-def _body(row: BotCall, conversation: Conversation) -> dict[str, Any]:
-    told = {"event": row.event, "account": chatwoot.account_body(row.organization_id)}
+def _told(row: BotCall, bot: AgentBot) -> dict[str, Any] | None:
+    """What it says now; None where a person has acted, or the bot answers there no longer."""
+    numbers = Numbers(row.organization_id)
+    if row.conversation_id is None:
+        session = ContactSession.objects.select_related("inbox", "contact").get(pk=row.session_id)
+        opened = chatwoot.opened_event(session, numbers)
+        return {"event": row.event} | opened if session.inbox.agent_bot_id == bot.pk else None
+    conversation: Conversation = Conversation.objects.select_related("inbox").get(pk=row.conversation_id)
+    gone = conversation.inbox.agent_bot_id != bot.pk or conversation.merged_into_id is not None
+    if gone or (row.message_id is not None and not conversation.bot_owns):
+        return None
+    told = {"event": row.event, "account": chatwoot.account_body(numbers)}
     if row.message_id is None:
         changes = chatwoot.changes_of(row.details.get("changes", {}))
-        return told | chatwoot.conversation_body(conversation) | {"changed_attributes": changes}
-    message = Message.objects.select_related("user", "contact").get(pk=row.message_id)
-    return told | chatwoot.message_event(message, conversation)
+        return told | chatwoot.conversation_body(conversation, numbers) | {"changed_attributes": changes}
+    rows = Message.objects.select_related("conversation__inbox__agent_bot", "user", "contact")
+    message: Message = rows.get(pk=row.message_id)
+    return told | chatwoot.message_event(message, message.conversation, numbers)
 
 
 def send(ready: Ready) -> Outcome:
@@ -208,7 +221,7 @@ def note(outcome: Outcome) -> bool:
 def _failed(found: BotCall, outcome: Outcome) -> BotCall | None:
     """Tried again for as long as the bot's patience lasts; then people have the conversation. None for a lost claim."""
     try:
-        held = locked(found.conversation_id)
+        held = locked(found.conversation_id) if found.conversation_id else None
     except MillraceError:
         # Merged into another one, or gone.
         return found if _finish(found, CallState.DROPPED) else None
@@ -227,7 +240,7 @@ def _failed(found: BotCall, outcome: Outcome) -> BotCall | None:
         row.state, row.finished_at = CallState.FAILED, now
     row.save()
     AgentBot.objects.filter(pk=bot.pk, failing_since=None).update(failing_since=now)
-    if left <= 0 and held.bot_owns:
+    if left <= 0 and held is not None and held.bot_owns:
         _give_up(held, bot)
     return row
 
@@ -246,6 +259,9 @@ def _give_up_others(organization_id: UUID, bot_id: UUID) -> None:
             return
         limit = timezone.now() - timedelta(seconds=bot.patience_seconds)
         waiting = BotCall.objects.filter(bot=bot, state=CallState.WAITING, created_at__lte=limit)
+        # Nobody waits for what is told of a window.
+        waiting.filter(conversation=None).update(state=CallState.DROPPED, finished_at=Now())
+        waiting = waiting.exclude(conversation=None)
         ids = list(dict.fromkeys(waiting.order_by("created_at", "id").values_list("conversation_id", flat=True)))
     for id in ids[:MOST_GIVEN_UP]:
         try:
@@ -278,14 +294,14 @@ def _end_lost(lost: BotCall) -> None:
     with tenancy.scope(lost.organization_id):
         rows = BotCall.objects.filter(pk=lost.pk, attempt=lost.attempt, state=CallState.RUNNING)
         try:
-            held = locked(lost.conversation_id)
+            held = locked(lost.conversation_id) if lost.conversation_id else None
         except MillraceError:
             rows.update(state=CallState.DROPPED, lease_until=None, worker="", finished_at=Now())
             return
         ended = {"state": CallState.FAILED, "crashes": F("crashes") + 1, "last_error": LOST}
         mine = rows.update(lease_until=None, worker="", finished_at=Now(), **ended)
         bot: AgentBot | None = AgentBot.objects.filter(pk=lost.bot_id).first()
-        if mine and bot is not None and held.bot_owns:
+        if mine and bot is not None and held is not None and held.bot_owns:
             _give_up(held, bot)
 
 

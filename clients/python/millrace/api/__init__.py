@@ -24,7 +24,10 @@ from millrace.api.privacy import Privacy
 from millrace.api.runs import Runs
 from millrace.api.safety import Safety
 from millrace.api.schedules import Schedules
-from millrace.api.support_agent_bots import SupportAgentBots
+from millrace.api.support_chatwoot_part1 import SupportChatwootPart1
+from millrace.api.support_chatwoot_part2 import SupportChatwootPart2
+from millrace.api.support_chatwoot_part3 import SupportChatwootPart3
+from millrace.api.support_chatwoot_part4 import SupportChatwootPart4
 from millrace.api.support_part1 import SupportPart1
 from millrace.api.support_part2 import SupportPart2
 from millrace.api.support_part3 import SupportPart3
@@ -63,7 +66,10 @@ class SyncApi(
     SupportPart1,
     SupportPart2,
     SupportPart3,
-    SupportAgentBots,
+    SupportChatwootPart1,
+    SupportChatwootPart2,
+    SupportChatwootPart3,
+    SupportChatwootPart4,
     SupportVisitors,
     Templates,
     UsageAndBudgets,

@@ -274,3 +274,30 @@ class SupportVisitors(SyncCalls):
             ),
             options,
         )
+
+    def tell_public_event(
+        self,
+        token: str,
+        contact: str,
+        /,
+        *,
+        x_visitor_secret: str | None = None,
+        options: Options | None = None,
+        **body: Unpack[t.TellEventRequest],
+    ) -> None:
+        """Say that the window was opened.
+
+        `webwidget.triggered` is told to the bot of the inbox and to webhooks, at most twice a minute.
+        """
+        return self._send(
+            Call[None](
+                "POST",
+                "/public/api/v1/inboxes/{token}/contacts/{contact}/events",
+                "tell_public_event",
+                path={"token": token, "contact": contact},
+                body=body,
+                returns="nothing",
+                headers={"X-Visitor-Secret": x_visitor_secret},
+            ),
+            options,
+        )

@@ -25,7 +25,8 @@ from millrace.types.runs_types import *  # noqa: F403
 from millrace.types.safety_types import *  # noqa: F403
 from millrace.types.schedules_types import *  # noqa: F403
 from millrace.types.shared_types import *  # noqa: F403
-from millrace.types.support_agent_bots_types import *  # noqa: F403
+from millrace.types.support_chatwoot_types_part1 import *  # noqa: F403
+from millrace.types.support_chatwoot_types_part2 import *  # noqa: F403
 from millrace.types.support_types_part1 import *  # noqa: F403
 from millrace.types.support_types_part2 import *  # noqa: F403
 from millrace.types.support_visitors_types import *  # noqa: F403

@@ -55,6 +55,8 @@ class ChangeSupportContactRequest(TypedDict):
     language: NotRequired[str | None]
     attributes: NotRequired[dict[str, Any] | None]
     blocked: NotRequired[bool | None]
+    labels: NotRequired[list[str] | None]
+    """All that there shall be."""
 
 
 class ChangeSupportConversationRequest(TypedDict):
@@ -176,6 +178,7 @@ class SupportContactBody(TypedDict):
     """Your own id for them."""
     language: str
     attributes: dict[str, Any]
+    labels: list[str]
     verified: bool
     """A signature of yours has proved the identifier."""
     blocked: bool

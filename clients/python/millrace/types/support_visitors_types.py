@@ -17,6 +17,15 @@ class ActInConversationRequest(TypedDict):
     """Values by name, or names to be taken away."""
 
 
+class EventInfoRequest(TypedDict):
+    """Where and how; of what else clients of Chatwoot send nothing is kept."""
+
+    referer: NotRequired[str | None]
+    """Kept up to its `?`."""
+    widget_language: NotRequired[str | None]
+    browser_language: NotRequired[str | None]
+
+
 class PublicMessageBody(TypedDict):
     id: int
     """Its number in the conversation."""
@@ -35,7 +44,7 @@ class PublicMessageBody(TypedDict):
 class PublicConversationBody(TypedDict):
     id: int
     uuid: str
-    inbox_id: str
+    inbox_id: int
     status: str
     custom_attributes: dict[str, Any]
     last_sequence: int
@@ -57,11 +66,16 @@ class PublicInboxBody(TypedDict):
     look: dict[str, Any]
 
 
+class TellEventRequest(TypedDict):
+    name: Literal["webwidget.triggered"]
+    event_info: NotRequired[EventInfoRequest | None]
+
+
 class VisitorBody(TypedDict):
     source_id: str
     """Opens the contact's conversations; keep it as you keep a password."""
     pubsub_token: str
-    id: str
+    id: int
     name: str
     email: str
     phone_number: str

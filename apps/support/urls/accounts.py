@@ -1,0 +1,62 @@
+"""Addresses of Chatwoot's account API."""
+
+from django.urls import path
+
+from apps.support.api.accounts import acts, contacts, conversations, desk, inboxes, messages, settings, webhooks
+
+ACCOUNT = "api/v1/accounts/<str:account>"
+CONTACT = f"{ACCOUNT}/contacts/<str:id>"
+INBOX = f"{ACCOUNT}/inboxes/<str:id>"
+TALK = f"{ACCOUNT}/conversations/<str:number>"
+
+urlpatterns = [
+    path("api/v1/profile", desk.ProfileView.as_view(), name="account-profile"),
+    path(ACCOUNT, desk.AccountShowView.as_view(), name="account"),
+    path(f"{ACCOUNT}/agents", desk.AccountAgentsView.as_view(), name="account-agents"),
+    path(f"{ACCOUNT}/teams", desk.AccountTeamsView.as_view(), name="account-teams"),
+    path(f"{ACCOUNT}/teams/<str:id>", desk.AccountTeamView.as_view(), name="account-team"),
+    path(f"{ACCOUNT}/teams/<str:id>/team_members", desk.AccountTeamMembersView.as_view(), name="account-team-members"),
+    path(f"{ACCOUNT}/inboxes", inboxes.AccountInboxesView.as_view(), name="account-inboxes"),
+    path(INBOX, inboxes.AccountInboxView.as_view(), name="account-inbox"),
+    path(f"{INBOX}/agent_bot", inboxes.AccountInboxBotView.as_view(), name="account-inbox-bot"),
+    path(f"{INBOX}/set_agent_bot", inboxes.AccountSetBotView.as_view(), name="account-inbox-set-bot"),
+    path(f"{ACCOUNT}/inbox_members/<str:id>", inboxes.AccountInboxMembersView.as_view(), name="account-inbox-members"),
+    path(f"{ACCOUNT}/agent_bots", inboxes.AccountBotsView.as_view(), name="account-bots"),
+    path(f"{ACCOUNT}/agent_bots/<str:id>", inboxes.AccountBotView.as_view(), name="account-bot"),
+    path(f"{ACCOUNT}/labels", settings.AccountLabelsListView.as_view(), name="account-labels"),
+    path(f"{ACCOUNT}/labels/<str:id>", settings.AccountLabelView.as_view(), name="account-label"),
+    path(f"{ACCOUNT}/canned_responses", settings.AccountCannedListView.as_view(), name="account-canned-responses"),
+    path(f"{ACCOUNT}/canned_responses/<str:id>", settings.AccountCannedView.as_view(), name="account-canned-response"),
+    path(f"{ACCOUNT}/webhooks", webhooks.AccountWebhooksView.as_view(), name="account-webhooks"),
+    path(f"{ACCOUNT}/webhooks/<str:id>", webhooks.AccountWebhookView.as_view(), name="account-webhook"),
+    path(f"{ACCOUNT}/contacts", contacts.AccountContactsView.as_view(), name="account-contacts"),
+    path(f"{ACCOUNT}/contacts/search", contacts.AccountContactSearchView.as_view(), name="account-contact-search"),
+    path(f"{ACCOUNT}/contacts/filter", contacts.AccountContactFilterView.as_view(), name="account-contact-filter"),
+    path(f"{ACCOUNT}/actions/contact_merge", contacts.AccountContactMergeView.as_view(), name="account-contact-merge"),
+    path(CONTACT, contacts.AccountContactView.as_view(), name="account-contact"),
+    path(
+        f"{CONTACT}/conversations",
+        contacts.AccountContactConversationsView.as_view(),
+        name="account-contact-conversations",
+    ),
+    path(f"{CONTACT}/labels", contacts.AccountContactLabelsView.as_view(), name="account-contact-labels"),
+    path(f"{CONTACT}/contact_inboxes", contacts.AccountContactInboxesView.as_view(), name="account-contact-inboxes"),
+    path(f"{CONTACT}/contactable_inboxes", contacts.AccountContactableView.as_view(), name="account-contactable"),
+    path(
+        f"{CONTACT}/destroy_custom_attributes",
+        contacts.AccountContactAttributesView.as_view(),
+        name="account-contact-attributes",
+    ),
+    path(f"{ACCOUNT}/conversations", conversations.AccountConversationsView.as_view(), name="account-conversations"),
+    path(f"{ACCOUNT}/conversations/meta", conversations.AccountCountsView.as_view(), name="account-conversations-meta"),
+    path(
+        f"{ACCOUNT}/conversations/filter",
+        conversations.AccountConversationFilterView.as_view(),
+        name="account-conversations-filter",
+    ),
+    path(TALK, conversations.AccountConversationView.as_view(), name="account-conversation"),
+    path(f"{TALK}/messages", messages.AccountMessagesView.as_view(), name="account-messages"),
+    path(f"{TALK}/messages/<str:message>", messages.AccountMessageView.as_view(), name="account-message"),
+    path(f"{TALK}/labels", acts.AccountLabelsView.as_view(), name="account-conversation-labels"),
+    path(f"{TALK}/<str:act>", acts.AccountActView.as_view(), name="account-conversation-act"),
+]
