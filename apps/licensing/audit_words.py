@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 _FIELDS: Final[dict[str, Promise]] = {
     "name": gettext_lazy("name"),
-    "days": gettext_lazy("days"),
+    "days": gettext_lazy("number of days"),
     "seats": gettext_lazy("seats"),
     "floating": gettext_lazy("floating seats"),
     "most_machines": gettext_lazy("machines"),

@@ -313,4 +313,4 @@ def test_seats_of_a_downgrade_that_waits_are_raised_at_stripe(
     row = subscription_of(org_a)
     assert (row.plan.code, row.seats, row.next_at) == ("pro", raised, None)
     assert invoices_of(org_a)[-1].subtotal_minor == row.price.of_period(raised)
-    assert reconcile.reconcile() == []
+    assert "subscription" not in {drift.kind for drift in reconcile.reconcile()}

@@ -62,7 +62,7 @@ TOLD: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "licence_policy.changed": (
         {"detail": {"what": ["days", "most_machines"]}},
-        "Ada changed the policy “Thing”: days, machines.",
+        "Ada changed the policy “Thing”: number of days, machines.",
         "天数",
     ),
     "purchase.moved": (
