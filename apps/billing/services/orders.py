@@ -217,8 +217,9 @@ def _deliver(organization_id: UUID, id: UUID, deliverer: str) -> bool:
             app = import_module(deliverer)
             is_gone = order.reversed_minor >= order.amount_minor
             # Disputed before it was delivered and won since, it is delivered as if it had only now been paid.
-            is_due = order.delivered_at is None and not is_gone and not idle_credit.is_going_back(order)
-            if not is_due and order.reversed_minor == order.taken_back_minor:
+            is_due = order.delivered_at is None and not is_gone
+            if is_due and idle_credit.is_going_back(order) and order.taken_back_minor <= order.reversed_minor:
+                # Its money is on its way, and all of it has not gone yet; what the bank sent back to us is delivered.
                 return False
             if is_due:
                 app.deliver(order)

@@ -59,6 +59,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "found": found,
         "measure": measure,
+        "labels": _labels(),
         "meter_names": METER_NAMES,
         "chosen": chosen(filters),
         "chart": _chart(filters, measure, days, {day: getattr(totals, measure) for day, totals in found.days.items()}),
@@ -80,6 +81,19 @@ def _chart(filters: Filters, measure: str, days: Sequence[date], values: Mapping
     ledger = [f"{reverse('usage-ledger')}?{filters.query}&day={day:%Y-%m-%d}" for day in days]
     show = partial(units.figures, filters.meter)
     return draw(Kind.BARS, title, labels, [row], label=_("Day"), show=show, most=most, links=ledger)
+
+
+def _labels() -> dict[str, str]:
+    """What the columns of numbers are called, which narrow pages say in each cell."""
+    return {
+        "lines": _("Lines"),
+        "quantity": _("Quantity"),
+        "prompt": _("Prompt"),
+        "answer": _("Answer"),
+        "tokens": _("Tokens"),
+        "value": _("Value"),
+        "charge": _("Charge"),
+    }
 
 
 def _wants_forecast(filters: Filters) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from django.test import Client
 
 from apps.billing import gateway
 from apps.billing import services as billing
+from apps.billing.entitlements import micros_of
 from apps.billing.models import BillingAccount, Meter, Order, Overage, Plan, PlanAllowance, PlanRate, StripeOperation
 from apps.billing.services import inbox, orders, outbox, reconcile
+from apps.billing.services.accounts import lock_account
 from apps.billing.services.credits import balance
+from apps.billing.services.payments import write_charge
 from apps.core import mail, tenancy
 from apps.core.errors import StripeRefused
 from tests.apps.billing.test_currency_of_credits import draw
@@ -182,6 +186,43 @@ def test_what_stripe_refuses_to_give_back_is_delivered_and_staff_is_told(
         billing.refresh(org_a.id)
     with tenancy.scope(org_a.id):
         assert StripeOperation.objects.filter(kind="give_back").count() == 1
+
+
+def test_what_went_back_in_part_before_is_delivered_where_the_rest_cannot_go_back(
+    payments: Simulator, org_a: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _kept, gone = both_paid(payments, org_a)
+    work(payments)
+    intent = order_of(org_a, gone).intent_id
+    payments.client.v1.refunds.create({"payment_intent": intent, "amount": gone.amount_minor // 2})
+    work(payments)
+    assert (order_of(org_a, gone).state, order_of(org_a, gone).delivered_at) == ("paid", None)
+
+    def refuses(*_: Any, **__: Any) -> None:
+        raise StripeRefused("Too little money is left.")
+
+    monkeypatch.setattr(gateway, "give_back", refuses)
+    settle(payments)
+    assert order_of(org_a, gone).state == "delivered"
+    with tenancy.scope(org_a.id):
+        assert balance("EUR") == int(micros_of(gone.terms["credit_minor"], "EUR")) // 2
+
+
+def test_a_refund_that_the_bank_sends_back_leaves_the_credit(
+    payments: Simulator, org_a: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = both_paid(payments, org_a)
+    settle(payments)
+    check(payments, org_a, kept, gone)
+    [charge] = [one for one in payments.client.v1.charges.list({}).data if one.currency == "eur"]
+    get = gateway.get_charge
+    monkeypatch.setattr(gateway, "get_charge", lambda id: replace(get(id), refunded_minor=0))
+    with tenancy.scope(org_a.id):
+        write_charge(lock_account(org_a.id), gateway.get_charge(charge.id))
+    for _ in range(2):
+        orders.deliver_due(DELIVERERS)
+    assert order_of(org_a, gone).state == "delivered"
+    assert [kind for kind, _ in credits_of(org_a)] == ["purchase", "purchase"]
 
 
 def test_a_pack_in_another_currency_is_told_of_on_its_page(payments: Simulator, org_a: Tenant, client_of: Any) -> None:
