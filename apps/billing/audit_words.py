@@ -62,7 +62,7 @@ def _one_of(words: Mapping[str, str | Promise], code: Any) -> str:
 def _subscription(values: Words) -> dict[str, str]:
     found = {}
     for side in ("before", "after"):
-        if code := values.get(f"{side}_plan"):
+        if code := str(values.get(f"{side}_plan") or ""):
             found[f"{side}_plan"] = texts.shown(_PLANS.get(code, code))
     for name, words in (("after_status", dict(Status.choices)), ("after_when", _WHEN)):
         if values.get(name):

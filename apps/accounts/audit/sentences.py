@@ -240,7 +240,7 @@ def sentence(entry: AuditEntry) -> str:
 @cache
 def _in_words() -> dict[str, Callable[[Mapping[str, Any]], dict[str, str]]]:
     """By action, what its sentence says in place of codes; the domains above this one know the words of theirs."""
-    found = {}
+    found: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {}
     for path in settings.AUDIT_WORDS:
         found |= import_string(path)
     return found

@@ -51,8 +51,8 @@ def tell_when_back(order: Order) -> None:
     given = Payment.objects.filter(order=order).aggregate(minor=Sum("refunded_minor", default=0))["minor"]
     if not given or AuditEntry.objects.filter(action=TOLD, object_id=order.pk).exists():
         return
-    facts = {"amount": figure(micros_of(given, order.currency), order.currency), "currency": order.currency}
-    audit.record(system(order.organization_id), TOLD, order, **facts)
+    amount = figure(int(micros_of(given, order.currency)), order.currency)
+    audit.record(system(order.organization_id), TOLD, order, amount=amount, currency=order.currency)
     people = Membership.objects.filter(role__in=[Role.OWNER, Role.BILLING], user__is_active=True)
     for address in sorted(set(people.values_list("user__email", flat=True))):
         tell(MAIL, address, order.pk, in_turn=True)
