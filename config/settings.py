@@ -247,10 +247,13 @@ MAIL_DELIVERY_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
 MAIL_KINDS = {
     kind: f"apps.accounts.mails.{kind}"
     for kind in ("password_reset", "invitation", "ownership_offer", "organization_deletion")
-} | {kind: f"apps.billing.mails.{kind}" for kind in ("budget_alert", "subscription_notice", "usage_alert")}
+}
+_BILLING_MAILS = ("budget_alert", "credit_given_back", "subscription_notice", "usage_alert")
+MAIL_KINDS |= {kind: f"apps.billing.mails.{kind}" for kind in _BILLING_MAILS}
 MAIL_KINDS |= {kind: f"apps.studio.mails.{kind}" for kind in ("document_mention", "schedule_text")}
 MAIL_KINDS |= {f"support_{it}": f"apps.support.mails.support_{it}" for it in ("mention", "transcript", "unread")}
 MAIL_KINDS["webhook_stopped"] = "apps.webhooks.mails.webhook_stopped"
+AUDIT_WORDS = ("apps.billing.audit_words.SAYS", "apps.licensing.audit_words.SAYS", "apps.market.audit_words.SAYS")
 SEAT_CHECK = "apps.billing.services.seats.require_seat"  # asked before somebody is invited or becomes a member
 DELETION_CHECK = "apps.billing.services.leaving.require_ending"  # asked before a deletion is announced
 DELETION_STEP = "apps.billing.services.leaving.end_for_good"  # done before an organization's rows are removed

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -16,10 +16,13 @@ from apps.billing import units
 from apps.billing.entitlements import next_month
 from apps.billing.models import (
     AlertAbout,
+    BillingAccount,
     Budget,
     BudgetKind,
     BudgetPeriod,
     Meter,
+    Order,
+    Payment,
     Spender,
     SubscriptionNotice,
     UsageAlert,
@@ -109,4 +112,24 @@ def subscription_notice(to: str, organization: str, id: str) -> EmailMessage | N
         }
         subject = " ".join(render_to_string("billing/email/subscription_subject.txt", context).split())
         text = render_to_string("billing/email/subscription_message.txt", context).strip()
+    return EmailMessage(subject, text, settings.DEFAULT_FROM_EMAIL, [to])
+
+
+def credit_given_back(to: str, organization: str, id: str) -> EmailMessage | None:
+    """Which credit was paid for in a currency in which nothing could be used, and what has gone back."""
+    with tenancy.scope(UUID(organization)):
+        order: Order | None = Order.objects.filter(pk=UUID(id)).first()
+        account = BillingAccount.objects.first()
+        if order is None or account is None:
+            return None
+        given = Payment.objects.filter(order=order).aggregate(minor=Sum("refunded_minor", default=0))["minor"]
+        context = {
+            "organization": Organization.objects.get(pk=UUID(organization)),
+            "pack": order.name,
+            "given": minor(given, order.currency),
+            "currency": account.currency,
+            "url": f"{settings.BASE_URL}{reverse('billing-order', args=[order.pk])}",
+        }
+        subject = " ".join(render_to_string("billing/email/credit_subject.txt", context).split())
+        text = render_to_string("billing/email/credit_message.txt", context).strip()
     return EmailMessage(subject, text, settings.DEFAULT_FROM_EMAIL, [to])

@@ -38,6 +38,11 @@ def quantity(meter: str, amount: int) -> str:
     return f"{amount:,}"
 
 
+def figures(meter: str, amount: int) -> str:
+    """So much of a meter that is named beside it: `1,000,000`, and time in hours, minutes and seconds."""
+    return _time(amount) if meter == Meter.TRAINING_SECONDS else f"{amount:,}"
+
+
 def per(meter: str, amount: int) -> str:
     """What a rate is for: `1,000,000 tokens`, or `hour`."""
     one = _ONE.get((meter, amount))

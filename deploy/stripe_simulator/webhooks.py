@@ -39,7 +39,7 @@ def payload_of(store: Store, event: str) -> str | None:
 def take(store: Store, secret: str) -> list[Json]:
     """Everything that waits, signed now and in the order in which it would arrive; it counts as delivered."""
     with store.transaction():
-        rows = store.rows("SELECT seq, event FROM deliveries WHERE state = 'waiting' ORDER BY place, seq")
+        rows = store.rows("SELECT seq, event FROM deliveries WHERE state = 'waiting' ORDER BY place, due, seq")
         store.run("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1 WHERE state = 'waiting'")
         taken = []
         for _, event in rows:

@@ -44,6 +44,7 @@ from apps.billing.gateway.payments import (
     find_made,
     get_charge,
     get_session,
+    give_back,
     list_charges,
 )
 from apps.billing.gateway.reading import (
@@ -105,6 +106,7 @@ __all__ = [
     "get_product",
     "get_session",
     "get_subscription",
+    "give_back",
     "is_live",
     "keep",
     "list_charges",

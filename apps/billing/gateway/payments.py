@@ -90,6 +90,21 @@ def end_second(subscription: str, *, key: str) -> str:
     return subscription
 
 
+def give_back(order: str, intent: str, share_minor: int, price_minor: int, *, key: str) -> str:
+    """Refunds so much of a one-time purchase's price, with the tax on it; what this key has refunded, not again."""
+    with stripe() as client:
+        if made := _refund_of(client, intent, operation_named(key)):
+            return made
+        charge: Any = client.v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
+    amount = min(-(-charge.amount * share_minor // price_minor), charge.amount - charge.amount_refunded)
+    if amount <= 0:
+        return ""
+    named = {"operation": operation_named(key), "order": order}
+    params: Any = {"payment_intent": intent, "amount": amount, "metadata": named}
+    with stripe(keyed=True) as keyed:
+        return keyed.v1.refunds.create(params, {"idempotency_key": f"{key}:refund:{intent}"}).id
+
+
 def find_made(kind: str, parameters: dict[str, Any], key: str) -> str:
     """What an operation of this key has made or done at Stripe, or "": for answers that nobody has seen."""
     with stripe() as client:
@@ -101,6 +116,8 @@ def find_made(kind: str, parameters: dict[str, Any], key: str) -> str:
             of_kind = client.v1.invoices if kind == "create_invoice" else client.v1.invoice_items
             found = of_kind.list({"customer": parameters["customer"], "limit": 100})
             return next((str(one.id) for one in found.auto_paging_iter() if operation_of(one) == key), "")
+        elif kind == "give_back":
+            return _refund_of(client, parameters["intent"], key)
         elif kind in CHANGES:
             # Changes are made one after the other, and each leaves its name; an end leaves none.
             changed = client.v1.subscriptions.retrieve(parameters["subscription"])
@@ -117,6 +134,12 @@ def operation_named(key: str) -> str:
 def operation_of(found: Any) -> str:
     """Which operation of ours has made it."""
     return str(found.metadata.to_dict().get("operation", "")) if found.metadata else ""
+
+
+def _refund_of(client: Any, intent: str, key: str) -> str:
+    """The refund that an operation has made, or ""."""
+    found = client.v1.refunds.list({"payment_intent": intent, "limit": 100})
+    return next((str(one.id) for one in found.auto_paging_iter() if operation_of(one) == key), "")
 
 
 def _give_back(client: Any, invoice: str, key: str) -> None:

@@ -31,7 +31,7 @@ class Meter(models.TextChoices):
     IMAGES = "images", _("Images")
     CAMERA_MINUTES = "camera_minutes", _("Camera minutes")
     BOT_RESOLUTIONS = "bot_resolutions", _("Bot resolutions")
-    TRAINING_SECONDS = "training_seconds", _("Training seconds")
+    TRAINING_SECONDS = "training_seconds", _("Training time")
 
 
 class Interval(models.TextChoices):

@@ -16,7 +16,8 @@ from apps.billing.services.checkouts import settle_checkout, start_checkout
 from apps.billing.services.closing import close_months
 from apps.billing.services.expiry import Credit, credits_left, expire_credits
 from apps.billing.services.figures import Figures, figures_of
-from apps.billing.services.forecasts import Forecast, MeterForecast, forecast_of
+from apps.billing.services.forecasts import Forecast, MeterForecast, forecast_of, window_before
+from apps.billing.services.idle_credit import is_going_back
 from apps.billing.services.ingest import Written, report_usage, write_usage
 from apps.billing.services.ledger import Charge, Purpose, has_room, hold, release, settle, tokens
 from apps.billing.services.mirrors import live_subscription, refresh, refresh_subscription
@@ -70,6 +71,7 @@ __all__ = [
     "get_order",
     "has_room",
     "hold",
+    "is_going_back",
     "keep_subscription",
     "limits_of",
     "live_subscription",
@@ -100,5 +102,6 @@ __all__ = [
     "tell_of_usage",
     "tokens",
     "usage_summary",
+    "window_before",
     "write_usage",
 ]

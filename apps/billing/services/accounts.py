@@ -118,10 +118,12 @@ class _Currencies:
 
 def _currencies(organization_id: UUID) -> _Currencies:
     """With one question; in the scope of the organization."""
-    paid_orders = Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED])
+    agreed = BillingAccount.objects.values("currency")[:1]
+    # What was bought in another currency, a licence perhaps, says nothing of this one.
+    paid_orders = Order.objects.exclude(state__in=[OrderState.OPEN, OrderState.EXPIRED]).filter(currency=agreed)
     found = Organization.objects.filter(pk=organization_id).values(
-        agreed=Subquery(BillingAccount.objects.values("currency")[:1]),
-        has_invoice=Exists(Invoice.objects.filter(paid_minor__gt=0)),
+        agreed=Subquery(agreed),
+        has_invoice=Exists(Invoice.objects.filter(paid_minor__gt=0, currency=agreed)),
         has_order=Exists(paid_orders),
         has_plan=Exists(Subscription.objects.filter(is_live=True, price__isnull=False)),
         given=Subquery(CreditEntry.objects.order_by("-created_at").values("currency")[:1]),

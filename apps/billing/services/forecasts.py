@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -15,6 +14,7 @@ from apps.billing.forecast import WINDOW, Expected, charges, month_end, pace_of,
 from apps.billing.models import Meter
 from apps.billing.services.figures import Figures, figures_of
 from apps.billing.usage.filters import TEXT, by_day, midnight
+from apps.billing.usage.totals import Counted, Totals
 from apps.core import tenancy
 
 
@@ -49,13 +49,22 @@ class Forecast:
     charge: Expected
 
 
-def forecast_of(organization_id: UUID, now: datetime | None = None, figures: Figures | None = None) -> Forecast:
-    """What the organization's month comes to if its days go on as they did; `figures` where they have been read."""
+def forecast_of(
+    organization_id: UUID,
+    now: datetime | None = None,
+    figures: Figures | None = None,
+    counted: Counted | None = None,
+) -> Forecast:
+    """What the organization's month comes to if its days go on as they did.
+
+    `figures` and what was `counted` since `window_before(today)` are given where they have been read already.
+    """
     now = now or timezone.now()
     known = figures or figures_of(organization_id, now)
     limits, state, month = known.limits, known.state, known.month
+    today = now.astimezone(UTC).date()
     with tenancy.reading(organization_id):
-        days = _days(now.astimezone(UTC).date())
+        days = (counted or _counted(today)).between(window_before(today), today)
     found = [
         _of(Meter(name), limits.terms.of(name), state.meters.get(name, Metered()), days[name], now)
         for name in Meter.values
@@ -82,17 +91,16 @@ def _of(meter: Meter, term: Term, metered: Metered, days: dict[date, int], now: 
     return MeterForecast(meter, term, metered.used, quantity, charges(term, metered, quantity), ends)
 
 
-def _days(today: date) -> dict[str, dict[date, int]]:
+def window_before(today: date) -> date:
+    """The first of the days by which this month's end is expected."""
+    return today - timedelta(days=WINDOW)
+
+
+def _counted(today: date) -> Counted:
     """What each meter counted on each of the last days before today."""
-    rows = by_day().filter(hour__gte=midnight(today - timedelta(days=WINDOW)), hour__lt=midnight(today))
-    sums = rows.values("day", "meter").annotate(
-        counted=Sum("quantity"), prompts=Sum("prompt_tokens"), completions=Sum("completion_tokens")
-    )
-    days: dict[str, dict[date, int]] = defaultdict(lambda: defaultdict(int))
-    for row in sums:
-        if row["meter"]:
-            days[row["meter"]][row["day"]] += row["counted"]
-        else:
-            days[Meter.TOKENS_IN][row["day"]] += row["prompts"]
-            days[Meter.TOKENS_OUT][row["day"]] += row["completions"]
-    return days
+    rows = by_day().filter(hour__gte=midnight(window_before(today)), hour__lt=midnight(today))
+    names = ("quantity", "prompt_tokens", "completion_tokens")
+    found = Counted()
+    for row in rows.values("day", "meter").annotate(**{f"sum_{name}": Sum(name) for name in names}):
+        found.add(row["day"], row["meter"], Totals(**{name: row[f"sum_{name}"] for name in names}))
+    return found

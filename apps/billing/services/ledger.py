@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import Team
+from apps.billing import units
 from apps.billing.entitlements import (
     Access,
     Limits,
@@ -221,8 +222,10 @@ def _refuse_beyond_plan(asked: Quantities, limits: Limits, state: State, month: 
         return
     why, meter = found
     term = limits.terms.of(meter)
-    count, name, day = asked[meter], Meter(meter).label, next_month(month)
-    there, whole = left(term, state.meters.get(meter, Metered())), term.included
+    name, day = Meter(meter).label, next_month(month)
+    amounts = asked[meter], left(term, state.meters.get(meter, Metered())), term.included
+    # Beside the name of a meter of time stand hours and minutes, as on pages.
+    count, there, whole = (units.figures(meter, each) if meter == Meter.TRAINING_SECONDS else each for each in amounts)
     if why == Refusal.CAP:
         raise CapReached(
             "This needs up to %(count)s of “%(meter)s”, and could go beyond the spending cap of this month. Raise the"

@@ -29,6 +29,7 @@ from apps.billing.models import (
     Subscription,
 )
 from apps.billing.models.subscriptions import ENDED
+from apps.billing.services import idle_credit
 from apps.billing.services.accounts import lock_account
 from apps.billing.services.catalogue import BASE, find_price
 from apps.billing.services.noting import note_customer
@@ -110,9 +111,12 @@ def write_subscription(
     row.version += 1
     row.save()
     ring("billing.preview_renewals")
-    # Of two in two currencies, the one that ended decides nothing.
-    if account.currency != remote.currency and (row.status not in ENDED or not account.currency):
+    # Of two in two currencies, the one that ended decides nothing, nor does one that nothing was paid for yet.
+    decides = row.status not in (*ENDED, Status.INCOMPLETE)
+    if account.currency != remote.currency and (decides or not account.currency):
         note_customer(account, currency=remote.currency)
+    if decides:
+        idle_credit.give_back_idle(account)
     _tell(account, row, None if row.version == 1 else before)
     return row
 

@@ -40,7 +40,7 @@ LOOK_AFTER_ATTEMPTS = 3
 # So long is asked under one key after the other for what Stripe fails at each time.
 KEYS_FOR = timedelta(days=3)
 # Look at Stripe themselves at what has been done.
-REPEATABLE = frozenset({"end_second"})
+REPEATABLE = frozenset({"end_second", "give_back"})
 # Bill what waits for an invoice, so that the lines of months that were closed must be there before.
 BILLING = frozenset({"pause", "cancel_now"})
 LINES = ("create_invoice_item", "create_invoice")

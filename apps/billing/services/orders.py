@@ -22,7 +22,7 @@ from apps.accounts.access import Actor
 from apps.accounts.audit.recording import system
 from apps.billing import gateway
 from apps.billing.models import BillingAccount, CreditPack, Order, OrderKind, OrderState
-from apps.billing.services import credits
+from apps.billing.services import credits, idle_credit
 from apps.billing.services.accounts import (
     MANAGE,
     OTHER_CURRENCY,
@@ -185,6 +185,8 @@ def settle(order: Order, page: gateway.Page) -> None:
             row.save(update_fields=["state", "paid_at", "intent_id"])
             facts = {"kind": row.kind, "name": row.name, "amount_minor": row.amount_minor, "currency": row.currency}
             events.record("order.paid", row.pk, facts)
+            # Another purchase, paid for while this page was open, may have decided for another currency.
+            idle_credit.give_back_idle(account)
             ring(DELIVER)
         elif row.state == OrderState.OPEN:
             row.state = OrderState.EXPIRED
@@ -215,13 +217,18 @@ def _deliver(organization_id: UUID, id: UUID, deliverer: str) -> bool:
             app = import_module(deliverer)
             is_gone = order.reversed_minor >= order.amount_minor
             # Disputed before it was delivered and won since, it is delivered as if it had only now been paid.
-            if order.delivered_at is None and not is_gone:
+            is_due = order.delivered_at is None and not is_gone
+            if is_due and idle_credit.is_going_back(order) and order.taken_back_minor <= order.reversed_minor:
+                # Its money is on its way, and all of it has not gone yet; what the bank sent back to us is delivered.
+                return False
+            if is_due:
                 app.deliver(order)
                 order.state, order.delivered_at = OrderState.DELIVERED, timezone.now()
                 audit.record(system(organization_id), "order.delivered", order, kind=order.kind)
                 events.record("order.delivered", order.pk, {"kind": order.kind, "name": order.name})
             if order.reversed_minor != order.taken_back_minor:
                 _take_back(app, order, is_gone)
+                idle_credit.tell_when_back(order)
             order.save(update_fields=["state", "delivered_at", "taken_back_minor"])
     except Exception:
         log.exception("order not delivered", order=str(id))

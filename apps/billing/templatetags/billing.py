@@ -39,6 +39,12 @@ def of_meter(amount: int, meter: str) -> str:
 
 
 @register.filter
+def figures_of_meter(amount: int, meter: str) -> str:
+    """So much of a meter that is named beside it."""
+    return units.figures(meter, amount)
+
+
+@register.filter
 def per_meter(amount: int, meter: str) -> str:
     """What a rate of a meter is for."""
     return units.per(meter, amount)

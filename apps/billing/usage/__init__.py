@@ -14,7 +14,7 @@ from apps.billing.usage.filters import (
 )
 from apps.billing.usage.lines import Breakdown, Line, breakdown, chosen, tokens_by_day, total_of
 from apps.billing.usage.terms import Applied, applied_of
-from apps.billing.usage.totals import Totals
+from apps.billing.usage.totals import Counted, Totals
 
 __all__ = [
     "DAY",
@@ -27,6 +27,7 @@ __all__ = [
     "TEXT",
     "Applied",
     "Breakdown",
+    "Counted",
     "Filters",
     "Line",
     "Totals",

@@ -67,9 +67,15 @@ class Filters:
         """Whether all that is meant is counted in one unit other than tokens of texts."""
         return self.meter not in {"", TEXT}
 
-    def rows(self) -> Any:
-        """The hours' sums that are meant, each with its day."""
-        first, last = (self.day, self.day + timedelta(days=1)) if self.day else (self.month, next_month(self.month))
+    @property
+    def first(self) -> date:
+        """The first day that is meant."""
+        return self.day or self.month
+
+    def rows(self, since: date | None = None) -> Any:
+        """The hours' sums that are meant, each with its day; and those of the days from `since` on before them."""
+        last = self.day + timedelta(days=1) if self.day else next_month(self.month)
+        first = min(since or self.first, self.first)
         return self._narrowed(by_day().filter(hour__gte=midnight(first), hour__lt=midnight(last)))
 
     def entries(self) -> Any:

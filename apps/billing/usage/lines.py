@@ -29,11 +29,11 @@ from apps.billing.usage.filters import (
     by_day,
     midnight,
 )
-from apps.billing.usage.totals import MONEY, NUMBERS, Totals, totals_of
+from apps.billing.usage.totals import MONEY, NUMBERS, Counted, Totals, totals_of
 
 # How many lines a table shows; the rest is one line, and whole in the export.
 MOST_LINES = 50
-COLUMNS = {METER: "meter", MODEL: "model_name", SPENDER: "spender_id", KEY: "api_key_id", DAY: "day", TEAM: "each_team"}
+COLUMNS = {MODEL: "model_name", SPENDER: "spender_id", KEY: "api_key_id"}
 SUMS: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*NUMBERS, *(column for column, _ in MONEY.values()))}
 CURRENCIES = ("currency", "charge_currency")
 
@@ -54,49 +54,49 @@ class Line:
     percent: int
     query: str
     note: str | Promise = ""
+    # What its quantity is of, where that is one meter.
+    meter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """A month by one thing: all together, the lines with most, and what is in no line that is shown."""
+    """A month by one thing: all together, the lines with most, and what is in no line that is shown.
+
+    `counted` is what each meter counted by day, also on the days before the month that were asked for.
+    """
 
     total: Totals
     days: dict[date, Totals]
     lines: list[Line]
     rest: Totals
+    counted: Counted
 
 
-def breakdown(filters: Filters, by: str) -> Breakdown:
-    """The month's sums by one thing; teams overlap, so that their lines add up to no total."""
-    if by == METER:
-        return _by_meter(filters)
-    days = _days(filters)
+def breakdown(filters: Filters, by: str, since: date | None = None) -> Breakdown:
+    """The month's sums by one thing; teams overlap, so that their lines add up to no total.
+
+    What is `counted` begins with `since`. An organization may have a hundred thousand rows of a month: they are
+    looked at once for all that is by day or by meter, and once more for the lines of anything else.
+    """
+    days, meters, counted = _look(filters, since)
     total = sum(days.values(), Totals())
     if by == TEAM:
         found = {} if filters.only is not None else _by_team(filters)
-        return Breakdown(total, days, _lines(filters, by, found, total), Totals())
-    found = days if by == DAY else _sums(filters.rows(), by, filters.has_quantity)
+    elif by == METER:
+        most = sorted(meters.items(), key=lambda pair: (pair[1].tokens, pair[1].requests), reverse=True)
+        found = dict(most)
+    else:
+        found = days if by == DAY else _sums(filters, by)
     lines = _lines(filters, by, found, total)
-    rest = total - sum((line.totals for line in lines), Totals())
-    return Breakdown(total, days, lines, rest)
-
-
-def _by_meter(filters: Filters) -> Breakdown:
-    """There are so few meters that days and lines come from one look at the hours."""
-    days, meters = dict[date, Totals](), dict[str, Totals]()
-    found = filters.rows().values("day", "meter", *CURRENCIES).annotate(**SUMS)
-    for row in found.order_by("day"):
-        day, meter, totals = row["day"], row["meter"], totals_of(row)
-        days[day] = days.get(day, Totals()) + totals
-        meters[meter] = meters.get(meter, Totals()) + totals
-    total = sum(days.values(), Totals())
-    most = sorted(meters.items(), key=lambda pair: (pair[1].tokens, pair[1].requests), reverse=True)
-    return Breakdown(total, days, _lines(filters, METER, dict(most), total), Totals())
+    is_whole = by in {TEAM, METER, DAY}
+    rest = Totals() if is_whole else total - sum((line.totals for line in lines), Totals())
+    return Breakdown(total, days, lines, rest, counted)
 
 
 def total_of(filters: Filters) -> Totals:
     """All that is meant, together."""
-    return sum(_days(filters).values(), Totals())
+    days, _meters, _counted = _look(filters)
+    return sum(days.values(), Totals())
 
 
 def tokens_by_day(first: date) -> dict[date, int]:
@@ -123,19 +123,25 @@ def chosen(filters: Filters) -> list[tuple[str | Promise, str | Promise]]:
 # ---------------------------------------------------------------- sums
 
 
-def _days(filters: Filters) -> dict[date, Totals]:
-    """Sums by day, in their order."""
-    return _sums(filters.rows(), DAY)
+def _look(filters: Filters, since: date | None = None) -> tuple[dict[date, Totals], dict[str, Totals], Counted]:
+    """Sums by day, in their order, and by meter, and what each meter counted by day."""
+    days, meters, counted = dict[date, Totals](), dict[str, Totals](), Counted()
+    found = filters.rows(since).values("day", "meter", *CURRENCIES).annotate(**SUMS)
+    for row in found.order_by("day"):
+        day, meter, totals = row["day"], row["meter"], totals_of(row)
+        counted.add(day, meter, totals)
+        if day >= filters.first:
+            days[day] = days.get(day, Totals()) + totals
+            meters[meter] = meters.get(meter, Totals()) + totals
+    return days, meters, counted
 
 
-def _sums(rows: Any, by: str, by_quantity: bool = False) -> dict[Any, Totals]:
-    """Sums of the values with most; days in their order."""
+def _sums(filters: Filters, by: str) -> dict[Any, Totals]:
+    """Sums of the values with most."""
     column = COLUMNS[by]
-    found = rows.values(column, *CURRENCIES).annotate(**SUMS)
-    most = "-sum_quantity" if by_quantity else "-sum_tokens"
-    return _read(
-        found.order_by(column) if by == DAY else found.order_by(most, "-sum_requests", column)[:MOST_LINES], column
-    )
+    found = filters.rows().values(column, *CURRENCIES).annotate(**SUMS)
+    most = "-sum_quantity" if filters.has_quantity else "-sum_tokens"
+    return _read(found.order_by(most, "-sum_requests", column)[:MOST_LINES], column)
 
 
 def _by_team(filters: Filters) -> dict[Any, Totals]:
@@ -164,7 +170,7 @@ def _lines(filters: Filters, by: str, found: dict[Any, Totals], total: Totals) -
     for value, totals in found.items():
         narrowed = replace(filters, day=value) if by == DAY else _narrowed(filters, by, str(value or NOBODY))
         name, note = names.get(value, (str(value or _("None")), ""))
-        lines.append(Line(name, totals, _share(filters, totals, total), narrowed.query, note))
+        lines.append(Line(name, totals, _share(filters, totals, total), narrowed.query, note, narrowed.meter))
     return lines
 
 

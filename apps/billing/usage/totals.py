@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
+
+from apps.billing.models import Meter
 
 # What a sum has of numbers, and of money: each in micros by currency, and which column names the currency.
 NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "tokens", "quantity")
@@ -49,3 +53,25 @@ def totals_of(row: Mapping[str, Any]) -> Totals:
         micros = row[f"sum_{column}"]
         parts[name] = {row[currency]: micros} if micros else {}
     return Totals(**parts)
+
+
+class Counted:
+    """What each meter counted on each day; texts count tokens in and out."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, dict[date, int]] = defaultdict(lambda: defaultdict(int))
+
+    def add(self, day: date, meter: str, totals: Totals) -> None:
+        """One sum of the hours; a text's has no meter of its own."""
+        if meter:
+            self._days[meter][day] += totals.quantity
+        else:
+            self._days[Meter.TOKENS_IN][day] += totals.prompt_tokens
+            self._days[Meter.TOKENS_OUT][day] += totals.completion_tokens
+
+    def between(self, first: date, before: date) -> dict[str, dict[date, int]]:
+        """By meter, the days from the first one on and before the last one; a meter without any has none."""
+        found: dict[str, dict[date, int]] = defaultdict(dict)
+        for meter, days in self._days.items():
+            found[meter] = {day: count for day, count in days.items() if first <= day < before}
+        return found

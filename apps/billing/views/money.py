@@ -124,7 +124,9 @@ def order(request: HttpRequest, id: UUID) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     billing.get_order(actor, id)
     found = billing.settle_order(actor.organization_id, id)
-    return render(request, "billing/order.html", {"order": found})
+    with tenancy.reading(actor.organization_id):
+        going_back = billing.is_going_back(found)
+    return render(request, "billing/order.html", {"order": found, "going_back": going_back})
 
 
 @require_http_methods(["GET", "POST"])

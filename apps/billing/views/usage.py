@@ -5,6 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -17,10 +18,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts import audit
 from apps.accounts.access import organization_page
-from apps.billing import export
+from apps.billing import export, units
 from apps.billing.entitlements import month_of, next_month
 from apps.billing.models import LedgerEntry
-from apps.billing.services import Forecast, forecast_of
+from apps.billing.services import forecast_of, window_before
 from apps.billing.usage import (
     GROUPINGS,
     METER_NAMES,
@@ -35,7 +36,6 @@ from apps.billing.usage import (
 )
 from apps.core.charts import Chart, Kind, Series, draw
 from apps.core.keyset import page_of
-from apps.core.templatetags.ui import grouped
 
 READ = "usage:read"
 
@@ -44,11 +44,12 @@ READ = "usage:read"
 @organization_page
 def usage(request: HttpRequest) -> HttpResponse:
     """A month's usage; whoever may not see members sees their own."""
-    filters = _filters(request)
+    filters, organization = _filters(request), request.organization.pk  # type: ignore[attr-defined]
     groupings = {by: label for by, label in GROUPINGS.items() if filters.only is None or by not in OF_MEMBERS}
     by = request.GET.get("by", "")
     by = by if by in groupings else next(iter(groupings))
-    found = breakdown(filters, by)
+    wants_forecast = _wants_forecast(filters)
+    found = breakdown(filters, by, window_before(timezone.now().date()) if wants_forecast else None)
     days = [filters.month + timedelta(days=n) for n in range(monthrange(filters.month.year, filters.month.month)[1])]
     measure = _measure(filters, found.total)
     context = {
@@ -58,11 +59,12 @@ def usage(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "found": found,
         "measure": measure,
+        "labels": _labels(),
         "meter_names": METER_NAMES,
         "chosen": chosen(filters),
         "chart": _chart(filters, measure, days, {day: getattr(totals, measure) for day, totals in found.days.items()}),
         "months": _months(filters.month),
-        "forecast": _forecast(request, filters),
+        "forecast": forecast_of(organization, counted=found.counted) if wants_forecast else None,
     }
     return render(request, "billing/usage.html", context)
 
@@ -77,15 +79,26 @@ def _chart(filters: Filters, measure: str, days: Sequence[date], values: Mapping
     labels = [date_format(day, "MONTH_DAY_FORMAT") for day in days]
     most = _("Most: {value} ({label})")
     ledger = [f"{reverse('usage-ledger')}?{filters.query}&day={day:%Y-%m-%d}" for day in days]
-    return draw(Kind.BARS, title, labels, [row], label=_("Day"), show=grouped, most=most, links=ledger)
+    show = partial(units.figures, filters.meter)
+    return draw(Kind.BARS, title, labels, [row], label=_("Day"), show=show, most=most, links=ledger)
 
 
-def _forecast(request: HttpRequest, filters: Filters) -> Forecast | None:
-    """What the month that is not over yet will come to, where nothing narrows what is shown."""
-    narrowed = filters.only is not None or chosen(filters) or filters.day
-    if narrowed or filters.month != month_of(timezone.now()):
-        return None
-    return forecast_of(request.organization.pk)  # type: ignore[attr-defined]
+def _labels() -> dict[str, str]:
+    """What the columns of numbers are called, which narrow pages say in each cell."""
+    return {
+        "lines": _("Lines"),
+        "quantity": _("Quantity"),
+        "prompt": _("Prompt"),
+        "answer": _("Answer"),
+        "tokens": _("Tokens"),
+        "value": _("Value"),
+        "charge": _("Charge"),
+    }
+
+
+def _wants_forecast(filters: Filters) -> bool:
+    """Whether it is told what the month will come to: it is not over yet, and nothing narrows what is shown."""
+    return filters.only is None and filters.given.keys() == {"month"} and filters.month == month_of(timezone.now())
 
 
 @require_GET

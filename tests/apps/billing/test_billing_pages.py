@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from apps.billing import services as billing
-from apps.billing.models import PlanCheckout, SpendingCap
+from apps.billing.models import CreditNote, PlanCheckout, SpendingCap
 from apps.core import tenancy
 from tests.helpers.billing import forget_trial, invoices_of, subscribe, subscription_of
 from tests.helpers.people import Tenant
@@ -78,6 +79,14 @@ def test_invoices_are_listed_and_lead_to_a_fresh_file(payments: Simulator, org_a
     shown = text(owner.get(reverse("billing-invoices")))
     assert "Credit notes" in shown
     assert "$5.00" in shown
+    with tenancy.scope(org_a.id):
+        note = CreditNote.objects.get()
+    address = reverse("billing-credit-note-file", args=[note.pk])
+    assert address in shown
+    file = owner.get(address)
+    assert (file.status_code, file["location"].startswith(payments.url)) == (302, True)
+    paper = httpx.get(file["location"], trust_env=False, timeout=60)
+    assert (paper.status_code, paper.content[:5]) == (200, b"%PDF-")
 
 
 def test_a_failed_payment_is_said_with_what_helps(payments: Simulator, org_a: Tenant, client: Client) -> None:

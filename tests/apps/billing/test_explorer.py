@@ -39,7 +39,7 @@ def test_meters_are_shown_apart_and_each_leads_to_its_lines(org_a: Tenant, clien
     assert {name: (line.totals.tokens, line.totals.quantity) for name, line in found.items()} == {
         "Text generation": (42, 0),
         "Images": (0, 12),
-        "Training seconds": (0, 900),
+        "Training time": (0, 900),
     }
     for line in found.values():
         rows = browser.get(f"/settings/usage/ledger/?{line.query}").context["page"].rows
@@ -141,3 +141,43 @@ def test_an_export_has_every_meter_or_the_one_that_is_shown(org_a: Tenant, clien
 def test_a_month_that_cannot_be_is_refused(org_a: Tenant, client_of: Browser, month: str) -> None:
     for path in ("/settings/usage/", "/settings/usage/ledger/"):
         assert client_of(org_a.owner).get(path, {"month": month}).status_code == 400
+
+
+def test_the_hours_are_read_once_for_the_page_and_once_more_for_its_lines(org_a: Tenant, client_of: Browser) -> None:
+    use(org_a, org_a.member, 30, 12)
+    long_ago = timezone.now() - timedelta(days=20)
+    with tenancy.scope(org_a.id):
+        billing.write_usage(
+            [UsageEvent("/farm", f"d{n}", "images", 9, long_ago + timedelta(days=n)) for n in range(20)]
+        )
+    browser = client_of(org_a.owner)
+    for by, times in {"meter": 1, "day": 1, "member": 2, "key": 2, "model": 2}.items():
+        with CaptureQueriesContext(connection) as captured:
+            page = browser.get(f"/settings/usage/?by={by}")
+        reads = [one for one in captured.captured_queries if 'FROM "billing_usagehour"' in one["sql"]]
+        assert (by, len(reads)) == (by, times)
+        assert page.context["forecast"] == billing.forecast_of(org_a.id)
+        assert {each.meter for each in page.context["forecast"].meters} >= {"images"}
+        month = sum(totals.requests for day, totals in page.context["found"].days.items())
+        assert month == page.context["found"].total.requests
+        assert all(day >= timezone.now().date().replace(day=1) for day in page.context["found"].days)
+
+
+def test_time_is_shown_as_time_wherever_its_quantity_stands(org_a: Tenant, client_of: Browser) -> None:
+    reported(org_a, "1", 5_430, "training_seconds", org_a.admin.email)
+    reported(org_a, "2", 1_234, "images", org_a.admin.email)
+    browser = client_of(org_a.owner)
+    for address in (
+        "/settings/usage/",
+        "/settings/usage/?meter=training_seconds&by=member",
+        "/settings/usage/ledger/",
+        "/settings/usage/ledger/?meter=training_seconds",
+    ):
+        shown = text_of(browser.get(address))
+        assert "Training time" in shown
+        assert "1 h 30 min 30 s" in shown, address
+        assert "5,430" not in shown, address
+        assert "Training seconds" not in shown
+    assert "1,234" in text_of(browser.get("/settings/usage/"))
+    [row] = [row for row in csv.DictReader(io.StringIO(export_of(browser))) if row["meter"] == "training_seconds"]
+    assert row["quantity"] == "5430"

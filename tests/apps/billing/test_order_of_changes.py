@@ -12,10 +12,11 @@ from django.utils import timezone
 from apps.billing import gateway
 from apps.billing import services as billing
 from apps.billing.models import OperationState, Plan, StripeOperation, Subscription
-from apps.billing.services import changes, operations, outbox
+from apps.billing.services import changes, operations, outbox, reconcile
+from apps.billing.services.catalogue import prices_at_stripe
 from apps.core import tenancy
 from apps.core.errors import PaymentsUnavailable, PreviewOutdated, StripeRefused
-from tests.helpers.billing import subscribe, subscription_of
+from tests.helpers.billing import invoices_of, subscribe, subscription_of
 from tests.helpers.people import Tenant
 from tests.helpers.stripe_simulator import Simulator
 
@@ -270,3 +271,46 @@ def test_a_downgrade_goes_on_waiting_where_the_plan_includes_more_seats_meanwhil
     billing.refresh(org_a.id)
     row = subscription_of(org_a)
     assert (row.plan.code, row.seats, row.next_at) == ("pro", shown.seats + 1, None)
+
+
+def raise_at_stripe(payments: Simulator, tenant: Tenant, seats: int) -> None:
+    """As somebody does who works in Stripe's own dashboard, past us and without a proration."""
+    row = subscription_of(tenant)
+    at_stripe = payments.client.v1.subscriptions.retrieve(row.stripe_id)
+    further = {item.price.id: item for item in at_stripe["items"].data}[prices_at_stripe(row.next_price).seat]
+    quantity = further.quantity + seats - row.next_seats
+    payments.client.v1.subscription_items.update(further.id, {"quantity": quantity, "proration_behavior": "none"})
+
+
+@pytest.mark.parametrize(
+    ("plan", "after", "raised", "waits"),
+    [
+        ("pro", {"seats": 6}, 8, True),
+        ("pro", {"seats": 6}, 9, False),
+        ("pro", {"seats": 6}, 12, False),
+        ("enterprise", {"plan": "pro", "seats": 4}, 30, True),
+        ("enterprise", {"plan": "pro", "seats": 4}, 100, False),
+    ],
+    ids=["still fewer", "as many as are paid for", "more", "a smaller plan's", "more than is paid for"],
+)
+def test_seats_of_a_downgrade_that_waits_are_raised_at_stripe(
+    payments: Simulator, org_a: Tenant, pass_time: PassTime, plan: str, after: dict[str, Any], raised: int, waits: bool
+) -> None:
+    subscribe(payments, org_a, plan, seats=9 if plan == "pro" else 25)
+    shown = billing.preview_change(org_a.actor, when="period_end", **after)
+    billing.confirm_change(org_a.actor, shown.token)
+    paid = subscription_of(org_a)
+    raise_at_stripe(payments, org_a, raised)
+    billing.refresh(org_a.id)
+    row = subscription_of(org_a)
+    if waits:
+        assert (row.plan_id, row.seats, row.next_at) == (paid.plan_id, paid.seats, paid.period_end), "as it is paid for"
+        assert (row.next_price.plan.code, row.next_seats) == ("pro", raised), "as it is billed from then on"
+    else:
+        assert (row.plan.code, row.seats, row.next_at) == ("pro", raised, None), "more holds at once"
+    pass_time(32)
+    billing.refresh(org_a.id)
+    row = subscription_of(org_a)
+    assert (row.plan.code, row.seats, row.next_at) == ("pro", raised, None)
+    assert invoices_of(org_a)[-1].subtotal_minor == row.price.of_period(raised)
+    assert "subscription" not in {drift.kind for drift in reconcile.reconcile()}

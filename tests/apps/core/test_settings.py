@@ -66,6 +66,9 @@ def test_safe_settings_start_with_every_protection_on(monkeypatch: pytest.Monkey
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN must have"),
         ({"DEBUG": "perhaps"}, "DEBUG"),
         ({"EMAIL_PORT": "many"}, "EMAIL_PORT"),
+        ({"STRIPE_API_BASE": "http://127.0.0.1:12111"}, "STRIPE_API_BASE names a simulator"),
+        ({"STRIPE_API_BASE": "http://127.0.0.1:12111", "STRIPE_SECRET_KEY": "sk_live_x"}, "a live STRIPE_SECRET_KEY"),
+        ({"STRIPE_SECRET_KEY": "sk_test_x"}, "STRIPE_SECRET_KEY needs STRIPE_WEBHOOK_SECRET"),
     ],
     ids=str,
 )
@@ -98,6 +101,17 @@ def test_local_mode_relaxes_transport_only(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings["SECURE_SSL_REDIRECT"] is False
     assert settings["DATABASE_ROLE"] == "millrace_app"
     assert settings["X_FRAME_OPTIONS"] == "DENY"
+
+
+def test_a_live_key_is_never_sent_to_a_simulator_on_a_developers_machine_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    local = {"MILLRACE_LOCAL": "1", "BASE_URL": "http://127.0.0.1:8000", "SECRET_KEY": "local-x"}
+    local["STRIPE_API_BASE"] = "http://127.0.0.1:12111"
+    assert load(monkeypatch, **local)["STRIPE_API_BASE"] == "http://127.0.0.1:12111"
+    for key in ("sk_live_x", "rk_live_x"):
+        with pytest.raises(ImproperlyConfigured, match="is never sent to the simulator"):
+            load(monkeypatch, **local, STRIPE_SECRET_KEY=key)
 
 
 def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

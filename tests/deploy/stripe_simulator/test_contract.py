@@ -200,6 +200,21 @@ def test_webhooks_come_twice_and_out_of_order_on_demand(shop: Shop) -> None:
     assert [identifier for index, identifier in enumerate(taken) if identifier not in taken[:index]] != expected
 
 
+def test_webhooks_come_late_or_never_on_demand(shop: Shop) -> None:
+    v1 = shop.v1
+    shop.simulator.webhooks()
+    shop.simulator.do("knobs", drop=3_600)
+    v1.customers.create({"name": "Lost"})
+    assert shop.simulator.webhooks() == []
+    shop.simulator.do("knobs", drop=0, delay=3_600)
+    v1.customers.create({"name": "Late"})
+    shop.simulator.do("knobs", delay=0)
+    v1.customers.create({"name": "Now"})
+    came = [webhook.event["data"]["object"]["name"] for webhook in shop.simulator.webhooks()]
+    assert came == ["Now", "Late"], "in the order in which they would arrive"
+    assert {item.data.object["name"] for item in v1.events.list({"type": "customer.created"}).data} >= {"Lost", *came}
+
+
 def test_webhooks_are_sent_and_sent_again_until_they_are_taken(tmp_path: Path) -> None:
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 
 import pytest
 from hypothesis import given, settings
@@ -20,17 +19,15 @@ REFUSALS = {Status.MALFORMED, Status.FORGED, Status.UNKNOWN_KEY}
 def test_every_change_of_one_byte_is_refused(vendor):
     good = vendor.licence()
     assert verify(vendor, good).status is Status.VALID
-    chance = random.Random(1)
     tried = 0
     for position, byte in enumerate(good):
-        # Each bit, what editors and mailers do to a file, and some bytes at random.
-        others = {byte ^ 1 << bit for bit in range(8)} | set(b"\n\r\t A=+/-") | set(chance.randbytes(4))
-        for other in others - {byte}:
-            changed = good[:position] + bytes([other]) + good[position + 1 :]
-            verdict = verify(vendor, changed)
-            assert verdict.status in REFUSALS, (position, byte, other, verdict)
-            tried += 1
-    assert tried > len(good) * 15
+        before, after = good[:position], good[position + 1 :]
+        for other in range(256):
+            if other != byte:
+                verdict = verify(vendor, before + bytes([other]) + after)
+                assert verdict.status in REFUSALS, (position, byte, other, verdict)
+                tried += 1
+    assert tried == len(good) * 255
 
 
 def test_every_lost_and_every_added_byte_is_refused(vendor):
