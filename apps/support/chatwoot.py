@@ -187,6 +187,7 @@ def attachments(message: Message) -> list[dict[str, Any]]:
             "name": file.name,
         }
         for file in message.files.all()
+        if file.may_be_fetched
     ]
 
 

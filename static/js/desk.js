@@ -15,6 +15,7 @@ const FIRST_MS = 500;
 const LONGEST_MS = 20000;
 const PRESENCE_MS = 20000;
 const TYPING_MS = 3000;
+const SCAN_MS = 3000;
 
 let last = Number(root.dataset.last ?? 0);
 
@@ -110,6 +111,12 @@ async function renew(numbers) {
   }
 }
 
+/** Files that a virus scanner has not judged yet are looked at again. */
+async function lookAtScans() {
+  const numbers = [...messages.querySelectorAll("[data-scanning]")].map((each) => Number(each.dataset.scanning));
+  if (numbers.length) await renew([...new Set(numbers)]).catch(() => {});
+}
+
 const refreshConversation = once(async () => {
   const page = await fetchPage(`${root.dataset.freshUrl}?after=${last}`);
   const fresh = page.querySelector("[data-fresh]");
@@ -167,6 +174,7 @@ if (root.dataset.socket) {
   });
   messages.scrollTop = messages.scrollHeight;
   noteSeen();
+  setInterval(lookAtScans, SCAN_MS);
   document.addEventListener("visibilitychange", noteSeen);
   let said = 0;
   composer?.querySelector("[data-text]").addEventListener("input", () => {

@@ -202,7 +202,7 @@ function bubble(message) {
     const url = `${at}/contacts/me/conversations/${number}/messages/${message.sequence}/attachments/${file.position}`;
     item.append(attachment(file, url, { secret: () => secret, texts, onError: complain }));
   }
-  if (message.content_type === "input_csat") item.append(ratings());
+  if (message.content_type === "input_csat") item.append(ratings(message.content_attributes.submitted_values?.csat_survey_response?.rating));
   else if (message.content_attributes.items) item.append(choices(message.content_attributes.items));
   return item;
 }
@@ -220,7 +220,7 @@ function choices(items) {
   return box;
 }
 
-function ratings() {
+function ratings(chosen) {
   const box = document.createElement("div");
   box.className = "widget-choices";
   for (let score = 1; score <= 5; score += 1) {
@@ -228,9 +228,11 @@ function ratings() {
     button.type = "button";
     button.textContent = "★".repeat(score);
     button.setAttribute("aria-label", format(texts.rate, { score }));
+    button.setAttribute("aria-pressed", String(score === chosen));
     button.addEventListener("click", async () => {
       try {
         await call("POST", `/contacts/me/conversations/${number}/rating`, { rating: score });
+        for (const each of box.children) each.setAttribute("aria-pressed", String(each === button));
         state.textContent = texts.thanks;
       } catch (error) {
         complain(error);
