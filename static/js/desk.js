@@ -2,6 +2,7 @@
 // look; what is shown is always read from the server, so that a broken line costs a pause and nothing else.
 import { lookAgain, setUpDraft } from "./desk-drafts.js";
 import { csrfToken, format, isTyping, readJson } from "./dom.js";
+import { showDraft } from "./live-draft.js";
 import { keepChosen } from "./desk-bulk.js";
 import "./desk-intents.js";
 
@@ -170,6 +171,7 @@ if (root.dataset.socket) {
     onFrame: (frame) => {
       if (frame.type === "messages" && frame.last > last) refreshConversation();
       else if (frame.type === "people") showPeople(frame.people);
+      else if (frame.type === "draft") showDraft(messages, { text: frame.text, who: root.dataset.writing, className: "desk-message desk-outgoing desk-writing" });
     },
   });
   messages.scrollTop = messages.scrollHeight;

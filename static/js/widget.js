@@ -1,5 +1,6 @@
 // The chat window: a contact's conversations, followed live, with what was not sent kept until it is.
 import { Picked, attachment, format, meter, upload } from "./widget-files.js";
+import { showDraft } from "./live-draft.js";
 import { Line, Watch } from "./widget-line.js";
 import { askFrame, colour } from "./widget-window.js";
 
@@ -148,6 +149,7 @@ function follow(uuid) {
     hello: () => ({ secret }),
     onFrame: take,
     onState: (isUp) => {
+      if (!isUp) showDraft(log, { text: "" });
       state.textContent = isUp ? "" : texts.lost;
     },
     onRefused: () => forget(),
@@ -160,6 +162,9 @@ function take(frame) {
     // While there are more, a line that breaks goes on behind the last that is here.
     last = Math.max(last, frame.has_more ? frame.data.at(-1).sequence : frame.last);
     if (shown && number) call("POST", `/contacts/me/conversations/${number}/update_last_seen`, {}).catch(() => {});
+    if (frame.data.some((each) => each.kind === "outgoing")) showDraft(log, { text: "" });
+  } else if (frame.type === "draft") {
+    showDraft(log, { text: frame.text, who: texts.bot, className: "theirs" });
   } else if (frame.type === "moved") {
     // Merged by the desk: everything stands in the other conversation, under numbers of its own.
     showTalk(frame.number, frame.uuid);
