@@ -162,6 +162,8 @@ SESSION_ENGINE = "apps.accounts.sessions"
 OUTBOUND_ALLOW_PRIVATE = env.flag("OUTBOUND_ALLOW_PRIVATE")
 OUTBOUND_TRUSTED = env.words("OUTBOUND_TRUSTED", [])
 OUTBOUND_PROXY = env.text("OUTBOUND_PROXY")
+# ClamAV's clamd, tcp://host:port or unix:///path; nothing means that files are not scanned.
+CLAMD_URL = env.text("CLAMD_URL")
 
 # ---------------------------------------------------------------- work
 CELERY_BROKER_URL = REDIS_URL

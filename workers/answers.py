@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -164,7 +164,7 @@ def _written(prepared: Prepared, query: str, near: Sequence[Found]) -> Attempt:
         log.warning("answer not written", reason=error.code)
         return Attempt()
     try:
-        written = _awaited(prepared, id)
+        written = _awaited(prepared, id, lambda text: answers.judged_so_far(text, query, passages))
     except (bot.Silenced, bot.Superseded):
         writer().stop(actor, id)
         raise
@@ -206,15 +206,28 @@ def _asked(prepared: Prepared, query: str, passages: Sequence[str]) -> UUID:
     return writer().ask(bot.writing_actor(turn.organization_id), wanted, lambda id: bot.note_asked(turn, id, digest))
 
 
-def _awaited(prepared: Prepared, id: UUID) -> Written | None:
-    """Looks until it has ended, the time is over, or nobody is to be answered any more."""
+def _awaited(prepared: Prepared, id: UUID, so_far: Callable[[str], str]) -> Written | None:
+    """Looks until it has ended, the time is over, or nobody is to be answered any more; what may be said of it so far
+    is shown meanwhile.
+    """
     from apps.core.writing import writer
-    from apps.support.services import bot
+    from apps.support.services import bot, showing
 
-    until = time.monotonic() + prepared.settings.answer_seconds
+    until, shown = time.monotonic() + prepared.settings.answer_seconds, ""
     while True:
         bot.require_silence(prepared)
-        written = writer().look(prepared.turn.organization_id, id)
+        written = writer().look(prepared.turn.organization_id, id, so_far=True)
         if written is None or written.ended or time.monotonic() >= until:
             return written
+        if (text := so_far(written.text)) != shown:
+            showing.show(prepared.conversation, text)
+            shown = text
         time.sleep(LOOK_SECONDS)
+
+
+def hide(prepared: Prepared) -> None:
+    """The turn is over, however it ended: nothing is shown of what a model was writing."""
+    from apps.support.services import showing
+
+    if prepared.settings.writer:
+        showing.hide(prepared.conversation)

@@ -138,6 +138,7 @@ app.conf.update(
         "send-desk-mail": {"task": "support.send_mail", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "fetch-desk-mail": {"task": "support.fetch_mail", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "sweep-desks": {"task": "support.sweep", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        "scan-desk-files": {"task": "support.scan_files", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "settle-desks": {"task": "support.settle", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "clean-up-desks": {"task": "support.clean_up", "schedule": 3600.0},
         "release-embedding-calls": {"task": "knowledge.release_calls", "schedule": 60.0},

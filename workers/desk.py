@@ -13,6 +13,14 @@ def sweep() -> None:
     housekeeping.sweep()
 
 
+@app.task(name="support.scan_files")
+def scan_files() -> None:
+    """Has the virus scanner look at files that wait for it, where one is set."""
+    from apps.support.services import scanning
+
+    scanning.scan_waiting()
+
+
 @app.task(name="support.settle")
 def settle() -> None:
     """Counts what the bot has resolved, and takes over what models have written for agents."""

@@ -243,6 +243,8 @@ def carry_out(turn: BotTurn, prepared: Prepared | None, reading: Reading) -> str
         log.exception("turn failed")
         bot.give_up(turn, "bot_failed")
         return "failed"
+    finally:
+        answers.hide(prepared)
 
 
 def _answer(prepared: Prepared, reading: Reading) -> str:

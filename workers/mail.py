@@ -7,6 +7,7 @@ many dead ones never take the place of one that answers.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,14 @@ import structlog
 from celery.signals import worker_shutdown
 
 from workers.celery import app
+from workers.listening import Listeners
 
 if TYPE_CHECKING:
     from apps.support.services.mail.receiving import Look
 
 READERS, FAILING_READERS, SENDERS = 16, 4, 16
+# So often is looked for mailboxes that nobody listens to.
+LISTEN_EVERY = 15.0
 log = structlog.get_logger(__name__)
 
 
@@ -35,10 +39,12 @@ class Post:
         self._lock = threading.Lock()
         self._busy: dict[str, set[Any]] = {"in": set(), "failing": set(), "out": set()}
         self._stopping = threading.Event()
+        self._listeners, self._listen_at = Listeners(self.read), 0.0
 
     def stop(self) -> None:
         """What is under way ends with its lease; nothing is taken twice."""
         self._stopping.set()
+        self._listeners.stop()
         for pool in (*self._readers.values(), self._senders):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -52,6 +58,12 @@ class Post:
                 room = most - len(self._busy[kind])
             for held in receiving.claim(room, failing=failing):
                 self._begin(self._readers[failing], kind, held.account_id, self._looking(held))
+
+    def listen(self) -> None:
+        """Hears of new mails at once where servers tell of them."""
+        if not self._stopping.is_set() and time.monotonic() >= self._listen_at:
+            self._listen_at = time.monotonic() + LISTEN_EVERY
+            self._listeners.look()
 
     def send(self) -> None:
         """Sends what waits, of each inbox that is not being sent for already."""
@@ -126,8 +138,9 @@ def leave_in_order(**_: Any) -> None:
 
 @app.task(name="support.fetch_mail")
 def fetch_mail() -> None:
-    """Looks into the mailboxes of desks that are due."""
+    """Looks into the mailboxes of desks that are due, and listens to those whose servers tell of new mails."""
     post().read()
+    post().listen()
 
 
 @app.task(name="support.send_mail")

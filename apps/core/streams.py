@@ -181,6 +181,16 @@ def write(client: Any, writes: Sequence[Write]) -> list[str]:
     return [answer.decode() for answer in answers]
 
 
+def text_so_far(work_id: UUID | str, client: Any = None) -> str:
+    """What has been written since the last start; empty where Redis is away, or part of it was lost."""
+    try:
+        found = (client or redis_client()).xrange(key(work_id))
+    except (RedisError, OSError) as error:
+        log.warning("stream not read: %s", error)
+        return ""
+    return progress([_decode(id, fields) for id, fields in found]).text
+
+
 def attempt_of(id: str) -> int:
     """The attempt that wrote an entry."""
     return int(id.partition("-")[0])

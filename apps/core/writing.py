@@ -32,7 +32,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where a text stands, and what has come of it once `ended`; `model` is the exact version that wrote it."""
+    """Where a text stands, and what has come of it once `ended`; `model` is the exact version that wrote it.
+
+    Before that `text` is what there is so far, where that was asked for and may be read before the end.
+    """
 
     status: str
     model: str
@@ -57,7 +60,7 @@ class Writer(Protocol):
         In the one that accepts it, `before` takes the locks that come first, and `then` writes down its id.
         """
 
-    def look(self, organization_id: UUID, id: UUID) -> Written | None: ...
+    def look(self, organization_id: UUID, id: UUID, *, so_far: bool = False) -> Written | None: ...
 
     def stop(self, actor: Any, id: UUID) -> None:
         """Ends it where it has not ended; it costs what it has produced."""

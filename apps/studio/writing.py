@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apps.accounts.access import Actor
 from apps.billing import services as billing
-from apps.core import tenancy
+from apps.core import streams, tenancy
 from apps.core.jobs import TERMINAL
 from apps.core.writing import Wanted, Written
 from apps.studio import services as studio
@@ -49,14 +49,14 @@ class StudioWriter:
 
         return throttle.accept_within(prepared, accept, lambda _: True)[0]
 
-    def look(self, organization_id: UUID, id: UUID) -> Written | None:
+    def look(self, organization_id: UUID, id: UUID, *, so_far: bool = False) -> Written | None:
         with tenancy.scope(organization_id):
             rows = Generation.objects.select_related("model").filter(pk=id, origin=Origin.SUPPORT)
             row: Generation | None = rows.first()
         if row is None:
             return None
         ended = row.status in TERMINAL
-        text = row.text if ended else ""
+        text = row.text if ended else streams.text_so_far(row.pk) if so_far and not row.held_back else ""
         return Written(row.status, row.model.name, ended, text, row.error_code, row.error_message)
 
     def stop(self, actor: Actor, id: UUID) -> None:

@@ -64,7 +64,7 @@ def mail_body(row: OutgoingMail) -> dict[str, Any]:
 
 def _file(file: MessageFile, for_contact: bool) -> dict[str, Any]:
     """People of the desk are given a link; a contact asks for the file by its place, with what they are known by."""
-    facts = {"name": file.name, "media_type": file.media_type, "size": file.size}
+    facts = {"name": file.name, "media_type": file.media_type, "size": file.size, "scan": file.scan}
     return facts | ({"position": file.position} if for_contact else {"url": files.link(file)})
 
 

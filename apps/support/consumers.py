@@ -28,7 +28,7 @@ from apps.privacy.handshakes import SERVICE_RESTART, actor_of_scope, close_code
 from apps.support import glancing
 from apps.support.access import READ
 from apps.support.following import follow, hints_of
-from apps.support.services import presence, reading, visiting, visitors
+from apps.support.services import presence, reading, showing, visiting, visitors
 from apps.support.services.hints import EVERYWHERE
 from apps.support.services.presence import Seat
 from apps.support.services.visitors import Visitor
@@ -124,6 +124,8 @@ class _Socket(AsyncWebsocketConsumer):
         await presence.say(seat, typing=False, news=True)
         said = checked = time.monotonic()
         seen, looked = None, float("-inf")
+        # None until it was first looked for.
+        draft: str | None = None
         try:
             frames = follow(seat.organization_id, seat.conversation_id, after, hints, for_contact=seat.is_contact)
             async with aclosing(frames) as following:
@@ -141,6 +143,9 @@ class _Socket(AsyncWebsocketConsumer):
                     if frame["type"] == "signed_out":
                         await self._recheck(hinted=True)
                         continue
+                    if frame["type"] == showing.DRAFT:
+                        draft = await self._tell_draft(seat, draft)
+                        continue
                     quiet = PEOPLE_SECONDS if seen else NOBODY_SECONDS
                     if frame["type"] == "tick" and time.monotonic() - looked < quiet:
                         continue
@@ -152,12 +157,23 @@ class _Socket(AsyncWebsocketConsumer):
                             await self._send({"type": "people", "people": people})
                         continue
                     await self._send(frame)
+                    if frame["type"] == "messages" and draft != "":
+                        # Whoever has just come sees what is being written, and what was written may be stored by now.
+                        draft = await self._tell_draft(seat, draft)
         finally:
             await asyncio.shield(presence.leave(seat))
 
+    async def _tell_draft(self, seat: Seat, before: str | None) -> str:
+        """Sends what the bot is writing where that is not what was sent before; what it is now."""
+        text = await showing.shown(seat.organization_id, seat.conversation_id)
+        if text != (before or ""):
+            await self._send({"type": showing.DRAFT, "text": text})
+        return text
+
 
 class ConversationConsumer(_Socket):
-    """`/ws/support/conversations/<id>/?after=<sequence>` for the desk: `messages`, `cursors`, `people`, `beat`.
+    """`/ws/support/conversations/<id>/?after=<sequence>` for the desk: `messages`, `cursors`, `people`, `draft`,
+    `beat`. A `draft` replaces the one before; without a text there is none.
 
     Close codes are those of generations: 4401, 4403, 4404, and 4410 where access has ended meanwhile.
     """

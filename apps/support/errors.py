@@ -25,6 +25,12 @@ class AlreadyClaimed(Conflict):
     code = "already_claimed"
 
 
+class FileHeld(Conflict):
+    """A virus scanner has not looked at the file yet, or has found something in it."""
+
+    code = "file_held"
+
+
 class ConversationMerged(Conflict):
     """The conversation has gone into another one, where it goes on."""
 

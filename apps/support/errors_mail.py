@@ -49,6 +49,33 @@ class MailSignInRefused(MailError):
     words = gettext_noop("The mail server refuses the user or the password. Some providers want an app password here.")
 
 
+class MailAccessRefused(MailError):
+    """The server does not take the access token."""
+
+    code = "mail_access_refused"
+    words = gettext_noop(
+        "The mail server does not take the access token. The client needs the right to use IMAP and SMTP, and the "
+        "mailbox must be the user's who has given the consent."
+    )
+
+
+class MailTokenRefused(MailError):
+    """The token address refuses the client or the refresh token."""
+
+    code = "mail_token_refused"
+    words = gettext_noop(
+        "The token address refuses the client or the refresh token. Check both, or have the consent given anew and "
+        "type the new refresh token."
+    )
+
+
+class MailTokenUnreachable(MailError):
+    """The token address does not answer, or not with a token."""
+
+    code = "mail_token_unreachable"
+    words = gettext_noop("The token address does not answer, or answers with something that is no token.")
+
+
 class MailFolderMissing(MailError):
     """The mailbox has no such folder."""
 
@@ -72,6 +99,21 @@ class MailDeferred(MailError):
 
 class MailRecipientDeferred(MailDeferred):
     """The server takes nothing for this recipient at the moment; for others it may."""
+
+
+class MailFilesWaiting(MailRecipientDeferred):
+    """A file of the answer waits for the virus scanner; other mails leave meanwhile."""
+
+    code = "mail_files_waiting"
+    words = gettext_noop("A file of this answer is still being checked for viruses.")
+
+
+class MailFileInfected(MailError):
+    """A virus was found in a file of the answer."""
+
+    code = "mail_file_infected"
+    lasting = True
+    words = gettext_noop("A virus was found in a file of this answer. It does not leave.")
 
 
 class MailSenderRefused(MailError):
@@ -131,8 +173,9 @@ class MailNotSetUp(Unprocessable):
 ERRORS: dict[str, type[MailError]] = {
     each.code: each
     for each in (
-        MailServerUnreachable, MailServerRefused, MailNotEncrypted, MailSignInRefused, MailFolderMissing,
+        MailServerUnreachable, MailServerRefused, MailNotEncrypted, MailSignInRefused, MailAccessRefused,
+        MailTokenRefused, MailTokenUnreachable, MailFolderMissing,
         MailServerConfused, MailDeferred, MailSenderRefused, MailRecipientRefused, MailRefused, MailNotPossible,
-        MailTooMany, MailBounced, MailError,
+        MailTooMany, MailBounced, MailFilesWaiting, MailFileInfected, MailError,
     )
 }  # fmt: skip

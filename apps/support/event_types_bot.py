@@ -24,6 +24,7 @@ BOT_EVENT_TYPES = (
     *types_of(_EXAMPLE, "example.changed example.removed", {"intent": TEXT}),
     *types_of(_EXAMPLE, "example.slots_marked", {"slots": WHOLE}),
     *types_of(_EXAMPLE, "example.marked", {"read": TEXT, "meant": TEXT}),
+    *types_of(_("the data set"), "dataset.shortened", {"number": WHOLE, "rows": WHOLE, "models": WHOLE}),
     *types_of(_RUN, "training.asked", {"dataset": WHOLE, "method": TEXT}),
     *types_of(_RUN, "training.finished", {"number": WHOLE, "accuracy": NUMBER}),
     *types_of(_RUN, "training.failed", {"reason": TEXT}),

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.support.models import Tls
+from apps.support.models import MailAuth, Tls
 from apps.support.models.mail import LONGEST_ADDRESS, LONGEST_HOST, LONGEST_LOGIN
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
@@ -55,9 +55,28 @@ class MailForm(forms.Form):
         widget=forms.PasswordInput(_SECRET, render_value=True),
         help_text=_KEPT,
     )  # fmt: skip
+    auth = forms.ChoiceField(label=_("Both servers let in by"), choices=MailAuth.choices, initial=MailAuth.PASSWORD)
+    oauth_token_url = forms.CharField(
+        label=_("OAuth: token address"), max_length=500, required=False, widget=forms.TextInput(_PLAIN),
+        help_text="https://login.microsoftonline.com/TENANT/oauth2/v2.0/token · https://oauth2.googleapis.com/token",
+    )  # fmt: skip
+    oauth_client_id = forms.CharField(
+        label=_("OAuth: client id"), max_length=LONGEST_LOGIN, required=False, widget=forms.TextInput(_PLAIN)
+    )
+    oauth_client_secret = forms.CharField(
+        label=_("OAuth: client secret"), max_length=8_000, required=False, strip=False,
+        widget=forms.PasswordInput(_SECRET, render_value=True), help_text=_KEPT,
+    )  # fmt: skip
+    oauth_refresh_token = forms.CharField(
+        label=_("OAuth: refresh token"), max_length=8_000, required=False,
+        widget=forms.PasswordInput(_SECRET, render_value=True), help_text=_KEPT,
+    )  # fmt: skip
+    oauth_scope = forms.CharField(
+        label=_("OAuth: scope"), max_length=500, required=False, widget=forms.TextInput(_PLAIN)
+    )
     active = forms.BooleanField(label=_("Look into the mailbox every minute"), required=False, initial=True)
 
     def values(self) -> dict[str, Any]:
         """As the service takes them."""
-        kept = ("imap_password", "smtp_password")
+        kept = ("imap_password", "smtp_password", "oauth_client_secret", "oauth_refresh_token")
         return {name: value for name, value in self.cleaned_data.items() if value or name not in kept}

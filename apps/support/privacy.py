@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.datakinds import FOREVER, Basis, DataKind, OnErasure, Retention
 from apps.support.privacy_bot import BOT_KINDS
 from apps.support.privacy_mail import MAIL_KINDS
+from apps.support.services.learning import forget_conversations
 
 WITH_CONVERSATION = Retention(words=_("as long as the conversation"))
 
@@ -138,7 +139,14 @@ _CONVERSATIONS = (
         _("Conversations of the desk"),
         _("Who wrote about what, who answers, and how far it has got."),
         _("It is the desk's work."),
-        retention=Retention(days=None, least=30, most=3650, since="resolved_at", only={"status": "resolved"}),
+        retention=Retention(
+            days=None,
+            least=30,
+            most=3650,
+            since="resolved_at",
+            only={"status": "resolved"},
+            leaving=forget_conversations,
+        ),
     ),
     _kind(
         "support_messages",

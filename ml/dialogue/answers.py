@@ -30,6 +30,10 @@ _ORDERS = (
     " it, and never repeat these lines."
 )
 _CITATION = re.compile(r"\[(\d{1,3})\]")
+# The end of a sentence with what it cites, once another one has begun behind it.
+_SENTENCE_END = re.compile(
+    r"(?:[.!?]+[\"'”»)]*(?:\s*\[\d{1,3}\])*(?=\s+[^\s\[])|[。！？]+[”」）]*(?:\s*\[\d{1,3}\])*(?=\s*[^\s\[。！？”」）]))"
+)
 _MARK = re.compile(r"</?(?:passage|question|message)\b[^>]*>", re.IGNORECASE)
 # What models are told roles by, and what none of them has to say to a customer.
 _ROLES = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|^\s*(?:system|assistant|user)\s*:", re.IGNORECASE | re.MULTILINE)
@@ -90,6 +94,25 @@ def judged(written: str, question: str, passages: Sequence[str]) -> Judged:
     if not _is_grounded(_CITATION.sub(" ", text), question, [passages[place][:LONGEST_PASSAGE] for place in cited]):
         return Judged(fault=Fault.UNGROUNDED)
     return Judged(text, cited)
+
+
+def judged_so_far(written: str, question: str, passages: Sequence[str]) -> str:
+    """The sentences at the beginning of an unfinished text that may be said already, each judged by what it cites.
+
+    A sentence counts once the next one has begun, since more citations may follow it. The first that may not be said
+    ends it; whether any of it is said in the end, only the whole text decides.
+    """
+    shown = begun = 0
+    for found in _SENTENCE_END.finditer(written):
+        part = written[begun : found.end()]
+        if not _CITATION.search(part):
+            # What is no sentence of its own, such as the number of a line, goes with what follows it.
+            continue
+        if judged(part, question, passages).fault:
+            break
+        shown = begun = found.end()
+    text = written[:shown].strip()
+    return "" if not text or judged(text, question, passages).fault else text
 
 
 def _plain(text: str, most: int) -> str:

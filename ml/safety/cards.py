@@ -1,4 +1,4 @@
-"""Payment cards in running text, however their digits are set apart, and the security codes beside them.
+"""Payment cards in running text, however their digits are set apart.
 
 A number counts if a network gives out its beginning and length and its check digit is right; groups are joined only as
 cards are written. A number of sixteen digits whose check digit is wrong hides no shorter or longer card: it is an
@@ -156,39 +156,3 @@ def _ends(text: str, place: int) -> bool:
 
 def _digits(chain: list[Group]) -> int:
     return sum(end - start for start, end in chain)
-
-
-_CODE_WORDS = (
-    r"(?:\b(?:cvv2?|cvc2?|cvn2?|csc|cid|card verification (?:value|code|number)|card security code|security code"
-    r"|security number|kartenprüfnummer|prüfziffer|code de sécurité|cryptogramme)"
-    r"|安全码|安全碼|校验码|校驗碼|卡背(?:面)?(?:后|後)?三位(?:数|數)?|背面三位(?:数|數)?)"
-)
-# Up to three small words and signs between the word and the number.
-_CODE_AFTER = re.compile(
-    rf"{_CODE_WORDS}(?:[\s:=#.,()/\"'*–-]|\b(?:is|code|no|number|num|the|was|be|digits?|ist|est|on|back)\b|[是为為：:])"
-    r"{0,12}(\d(?: ?\d){2,3})(?![\d-]|[.,]\d)",
-    re.IGNORECASE,
-)
-_CODE_BEFORE = re.compile(
-    rf"(?<![\d.,-])(\d{{3,4}})\s{{0,2}}(?:\(|-|,|=|is|as|is the|is my|是)?\s{{0,2}}(?:the |my )?{_CODE_WORDS}(?!\w)",
-    re.IGNORECASE,
-)
-# Behind a card: its date of expiry, perhaps, and then three digits by themselves; four for American Express.
-_DATE = r"(?:0?[1-9]|1[0-2]) ?[/.-] ?(?:20)?[2-5]\d"
-_BEHIND = re.compile(
-    rf"[\s,;/|-]{{1,4}}(?:(?:exp(?:iry|ires|iration)?(?: date)?|valid(?: (?:thru|until|to))?|有效期)?[\s:.]{{0,3}}"
-    rf"{_DATE}[\s,;/|-]{{1,4}})?(?:and )?(\d{{3,4}})(?![\d%€$£]|[.,:/-]?\d|\s?[A-Za-z%€$£元块])",
-    re.IGNORECASE,
-)
-
-
-def security_codes(text: str, found: list[Group]) -> Iterator[Group]:
-    """Codes that are named, anywhere, and unnamed ones right behind one of the cards in `found`."""
-    for pattern in (_CODE_AFTER, _CODE_BEFORE):
-        for match in pattern.finditer(text):
-            yield match.span(1)
-    for start, end in found:
-        behind = _BEHIND.match(text, end)
-        digits = re.sub(r"\D", "", text[start:end])
-        if behind and len(behind.group(1)) == (4 if digits[:2] in {"34", "37"} else 3):
-            yield behind.span(1)

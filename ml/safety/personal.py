@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ml.safety import numbers
-from ml.safety.cards import cards, security_codes
+from ml.safety.cards import cards
+from ml.safety.codes import security_codes
 from ml.safety.numbers import IBAN_LENGTHS, is_iban
 from ml.safety.plain import plain
 

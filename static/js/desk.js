@@ -2,6 +2,7 @@
 // look; what is shown is always read from the server, so that a broken line costs a pause and nothing else.
 import { lookAgain, setUpDraft } from "./desk-drafts.js";
 import { csrfToken, format, isTyping, readJson } from "./dom.js";
+import { showDraft } from "./live-draft.js";
 import { keepChosen } from "./desk-bulk.js";
 import "./desk-intents.js";
 
@@ -15,6 +16,7 @@ const FIRST_MS = 500;
 const LONGEST_MS = 20000;
 const PRESENCE_MS = 20000;
 const TYPING_MS = 3000;
+const SCAN_MS = 3000;
 
 let last = Number(root.dataset.last ?? 0);
 
@@ -110,6 +112,12 @@ async function renew(numbers) {
   }
 }
 
+/** Files that a virus scanner has not judged yet are looked at again. */
+async function lookAtScans() {
+  const numbers = [...messages.querySelectorAll("[data-scanning]")].map((each) => Number(each.dataset.scanning));
+  if (numbers.length) await renew([...new Set(numbers)]).catch(() => {});
+}
+
 const refreshConversation = once(async () => {
   const page = await fetchPage(`${root.dataset.freshUrl}?after=${last}`);
   const fresh = page.querySelector("[data-fresh]");
@@ -163,10 +171,12 @@ if (root.dataset.socket) {
     onFrame: (frame) => {
       if (frame.type === "messages" && frame.last > last) refreshConversation();
       else if (frame.type === "people") showPeople(frame.people);
+      else if (frame.type === "draft") showDraft(messages, { text: frame.text, who: root.dataset.writing, className: "desk-message desk-outgoing desk-writing" });
     },
   });
   messages.scrollTop = messages.scrollHeight;
   noteSeen();
+  setInterval(lookAtScans, SCAN_MS);
   document.addEventListener("visibilitychange", noteSeen);
   let said = 0;
   composer?.querySelector("[data-text]").addEventListener("input", () => {

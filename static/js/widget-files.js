@@ -141,7 +141,10 @@ export function attachment(file, url, { secret, texts, onError }) {
     }
   });
   const box = element("div", { className: "widget-file" }, save);
-  if (SHOWN.has(file.media_type)) {
+  if (file.scan === "infected") {
+    save.disabled = true;
+    save.textContent = `${file.name}: ${texts.fileInfected}`;
+  } else if (SHOWN.has(file.media_type)) {
     fetched(url, secret())
       .then((blob) => {
         const picture = element("img", { alt: file.name, src: URL.createObjectURL(blob) });

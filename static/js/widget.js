@@ -1,5 +1,6 @@
 // The chat window: a contact's conversations, followed live, with what was not sent kept until it is.
 import { Picked, attachment, format, meter, upload } from "./widget-files.js";
+import { showDraft } from "./live-draft.js";
 import { Line, Watch } from "./widget-line.js";
 import { askFrame, colour } from "./widget-window.js";
 
@@ -165,6 +166,7 @@ function follow(uuid) {
     hello: () => ({ secret }),
     onFrame: take,
     onState: (isUp) => {
+      if (!isUp) showDraft(log, { text: "" });
       state.textContent = isUp ? "" : texts.lost;
     },
     onRefused: () => forget(),
@@ -177,6 +179,9 @@ function take(frame) {
     // While there are more, a line that breaks goes on behind the last that is here.
     last = Math.max(last, frame.has_more ? frame.data.at(-1).sequence : frame.last);
     if (shown && number) call("POST", `/contacts/me/conversations/${number}/update_last_seen`, {}).catch(() => {});
+    if (frame.data.some((each) => each.kind === "outgoing")) showDraft(log, { text: "" });
+  } else if (frame.type === "draft") {
+    showDraft(log, { text: frame.text, who: texts.bot, className: "theirs" });
   } else if (frame.type === "moved") {
     // Merged by the desk: everything stands in the other conversation, under numbers of its own.
     showTalk(frame.number, frame.uuid);
@@ -219,7 +224,7 @@ function bubble(message) {
     const url = `${at}/contacts/me/conversations/${number}/messages/${message.sequence}/attachments/${file.position}`;
     item.append(attachment(file, url, { secret: () => secret, texts, onError: complain }));
   }
-  if (message.content_type === "input_csat") item.append(ratings());
+  if (message.content_type === "input_csat") item.append(ratings(message.content_attributes.submitted_values?.csat_survey_response?.rating));
   else if (message.content_attributes.items) item.append(choices(message.content_attributes.items));
   return item;
 }
@@ -237,7 +242,7 @@ function choices(items) {
   return box;
 }
 
-function ratings() {
+function ratings(chosen) {
   const box = document.createElement("div");
   box.className = "widget-choices";
   for (let score = 1; score <= 5; score += 1) {
@@ -245,9 +250,11 @@ function ratings() {
     button.type = "button";
     button.textContent = "★".repeat(score);
     button.setAttribute("aria-label", format(texts.rate, { score }));
+    button.setAttribute("aria-pressed", String(score === chosen));
     button.addEventListener("click", async () => {
       try {
         await call("POST", `/contacts/me/conversations/${number}/rating`, { rating: score });
+        for (const each of box.children) each.setAttribute("aria-pressed", String(each === button));
         state.textContent = texts.thanks;
       } catch (error) {
         complain(error);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import imaplib
 import socket
 import threading
@@ -16,11 +17,17 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from pymap.backend.dict import DictBackend
+from pymap.backend.dict import DictBackend, Identity
+from pymap.exceptions import InvalidAuth
 from pymap.imap import IMAPService
+from pysasl import SASLAuth
+from pysasl.creds.external import ExternalCredentials
 from pysasl.hashing import BuiltinHash
+from pysasl.mechanism.oauth import OAuth2Mechanism
+from pysasl.mechanism.plain import PlainMechanism
 
 USER, PASSWORD = "desk", "mailbox-password"
+_AUTH = property(lambda _config: SASLAuth([PlainMechanism(), OAuth2Mechanism()]))
 
 
 class Imap:
@@ -28,6 +35,8 @@ class Imap:
 
     def __init__(self) -> None:
         self.port = _free_port()
+        # Access tokens that are taken in place of the password.
+        self.tokens: set[str] = set()
         self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -48,6 +57,8 @@ class Imap:
         backend, config = await DictBackend.init(
             arguments, reject_insecure_auth=False, hash_context=BuiltinHash(rounds=10)
         )
+        config.__class__ = type("Config", (type(config),), {"initial_auth": _AUTH, "tls_auth": _AUTH})
+        self._check_tokens(backend.login)
         config.apply_context()
         self._stopping = asyncio.Event()
         async with AsyncExitStack() as stack:
@@ -60,6 +71,19 @@ class Imap:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+    def _check_tokens(self, login: Any) -> None:
+        """A bearer's token is looked up among those that are taken; passwords are checked as ever."""
+        by_password = login.authenticate
+
+        async def authenticate(credentials: Any) -> Any:
+            if not isinstance(credentials, ExternalCredentials):
+                return await by_password(credentials)
+            if credentials.authzid != USER or credentials._token not in self.tokens:
+                raise InvalidAuth
+            return Identity(USER, login, None, frozenset())
+
+        login.authenticate = authenticate
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -105,6 +129,7 @@ class Smtp:
     answers: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     deferred: set[str] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
     tries: int = 0
 
     def __post_init__(self) -> None:
@@ -122,6 +147,11 @@ class Smtp:
     def _known(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
         right = isinstance(given, LoginPassword) and given.login == b"desk" and given.password == PASSWORD.encode()
         return AuthResult(success=right, handled=False)
+
+    async def auth_XOAUTH2(self, _server: Any, arguments: list[str]) -> AuthResult:
+        said = base64.b64decode(arguments[1])
+        known = {f"user={USER}\x01auth=Bearer {token}\x01\x01".encode() for token in self.tokens}
+        return AuthResult(success=said in known, handled=False)
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         if address in self.refused:

@@ -28,6 +28,10 @@ BOT_SENTENCES: dict[str, Promise] = {
     "example.slots_marked": gettext_lazy("%(actor)s marked %(count)s slots in the example “%(object)s”."),
     "example.removed": gettext_lazy("%(actor)s removed the example “%(object)s” of the intent %(intent)s."),
     "example.marked": gettext_lazy("%(actor)s marked “%(object)s” as %(meant)s, which the bot had read as %(read)s."),
+    "dataset.shortened": gettext_lazy(
+        "%(actor)s took %(rows)s examples of what was erased out of data set %(number)s (SHA-256 before: %(sha256)s)."
+        " Models that had learned from them: %(models)s."
+    ),
     "training.asked": gettext_lazy("%(actor)s had a model trained from data set %(dataset)s (SHA-256 %(sha256)s)."),
     "training.cancelled": gettext_lazy("%(actor)s stopped the training of a model."),
     "dialogue_model.promoted": gettext_lazy(

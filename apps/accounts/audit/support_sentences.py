@@ -56,6 +56,10 @@ SUPPORT_SENTENCES: dict[str, Promise] = {
     "support_message.masked_later": gettext_lazy(
         "%(actor)s masked a number that was spread over messages of the conversation “%(object)s” (%(sequences)s)."
     ),
+    "support_file.infected": gettext_lazy(
+        "%(actor)s found a virus (%(finding)s) in a file of message %(sequence)s of the conversation “%(object)s” and"
+        " removed the file."
+    ),
     "support_message.unmasked": gettext_lazy(
         "%(actor)s looked at what was masked in message %(sequence)s of the conversation “%(object)s” (%(reason)s)."
     ),

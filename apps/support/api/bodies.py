@@ -18,7 +18,12 @@ class SupportFileBody(serializers.Serializer[Any]):
     name = serializers.CharField()
     media_type = serializers.CharField()
     size = serializers.IntegerField()
-    url = serializers.CharField(help_text="Opens the file for a quarter of an hour.")
+    scan = serializers.CharField(
+        allow_blank=True, help_text="waiting, clean or infected; empty where no virus scanner was set."
+    )
+    url = serializers.CharField(
+        allow_blank=True, help_text="Opens the file for a quarter of an hour; empty until it was found clean."
+    )
 
 
 class MailErrorBody(serializers.Serializer[Any]):

@@ -7,10 +7,10 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.fields import Flag, OneOf, StrictSerializer, Text, WholeNumber
-from apps.support.models import Tls
+from apps.support.models import MailAuth, Tls
 from apps.support.models.mail import LONGEST_ADDRESS, LONGEST_HOST, LONGEST_LOGIN
 
-LONGEST_PASSWORD = 1_000
+LONGEST_PASSWORD, LONGEST_SECRET = 1_000, 8_000
 
 
 class WriteSupportMail(StrictSerializer):
@@ -28,6 +28,12 @@ class WriteSupportMail(StrictSerializer):
     smtp_tls = OneOf(Tls.values, required=False)
     smtp_user = Text(required=False, allow_blank=True, max_length=LONGEST_LOGIN, help_text="Empty signs nobody in.")
     smtp_password = Text(required=False, max_length=LONGEST_PASSWORD, help_text="Stays where it is not named.")
+    auth = OneOf(MailAuth.values, required=False, help_text="How one signs in to both servers.")
+    oauth_token_url = Text(required=False, allow_blank=True, max_length=500, help_text="Where tokens come from.")
+    oauth_client_id = Text(required=False, allow_blank=True, max_length=LONGEST_LOGIN)
+    oauth_client_secret = Text(required=False, max_length=LONGEST_SECRET, help_text="Stays where it is not named.")
+    oauth_refresh_token = Text(required=False, max_length=LONGEST_SECRET, help_text="Stays where it is not named.")
+    oauth_scope = Text(required=False, allow_blank=True, max_length=500)
     active = Flag(required=False, help_text="False stops looking into the mailbox.")
 
 
@@ -46,6 +52,10 @@ class SupportMailBody(serializers.Serializer[Any]):
     smtp_port = serializers.IntegerField()
     smtp_tls = serializers.ChoiceField(Tls.values)
     smtp_user = serializers.CharField(allow_blank=True)
+    auth = serializers.ChoiceField(MailAuth.values)
+    oauth_token_url = serializers.CharField(allow_blank=True)
+    oauth_client_id = serializers.CharField(allow_blank=True)
+    oauth_scope = serializers.CharField(allow_blank=True)
     active = serializers.BooleanField()
     looked_at = serializers.DateTimeField(allow_null=True, help_text="When the mailbox was last read to its end.")
     failures = serializers.IntegerField(help_text="Looks that failed since then.")

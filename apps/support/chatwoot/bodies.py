@@ -242,6 +242,7 @@ def attachments(message: Message, row: Conversation, numbers: Numbers) -> list[d
             "name": file.name,
         }
         for file in message.files.all()
+        if file.may_be_fetched
     ]
 
 

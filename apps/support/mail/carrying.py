@@ -24,13 +24,19 @@ STEP_SECONDS, WHOLE_SECONDS = 15.0, 90.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where, how, and as whom; `tls` is tls, starttls or none."""
+    """Where, how, and as whom; `tls` is tls, starttls or none. An access token takes the place of the password."""
 
     host: str
     port: int
     tls: str
     user: str
     password: str
+    token: str = ""
+
+    @property
+    def bearer(self) -> str:
+        """What XOAUTH2 says first, before it is written in base64."""
+        return f"user={self.user}\x01auth=Bearer {self.token}\x01\x01"
 
 
 class Watch:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import imaplib
 import re
+import select
 import socket
-from collections.abc import Iterator
+import ssl
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from io import BufferedReader
+from typing import Any, cast
 
 from apps.support.errors_mail import (
+    MailAccessRefused,
     MailFolderMissing,
     MailNotEncrypted,
     MailServerConfused,
+    MailServerUnreachable,
     MailSignInRefused,
 )
 from apps.support.mail.carrying import (
@@ -32,6 +38,8 @@ from apps.support.mail.carrying import (
 
 # More than this no answer holds beside a mail, and no look reads altogether.
 _LONGEST_LITERAL_BESIDE, _MOST_READ = 1_000_000, 300_000_000
+# So often is looked whether somebody still waits; and so many lines a server may say that nobody has asked for.
+SLICE_SECONDS, MOST_LINES = 1.0, 1_000
 _SIZE = re.compile(rb"RFC822\.SIZE (\d{1,12})")
 _DATE = re.compile(rb'INTERNALDATE "([^"]{1,40})"')
 _UID = re.compile(rb"\bUID (\d{1,12})")
@@ -110,12 +118,62 @@ class Mailbox:
                     return bytes(each[1])
         return None
 
+    def can_tell(self) -> bool:
+        """Whether the server tells of new mails by itself (IDLE, RFC 2177)."""
+        with told_plainly():
+            _status, found = self._client.capability()
+        return any(b"IDLE" in each.upper().split() for each in found if isinstance(each, bytes))
+
+    def wait_for_news(self, seconds: float, is_over: Callable[[], bool]) -> bool:
+        """Waits until a mail has come; False once the seconds or whatever `is_over` asks about are over."""
+        with told_plainly():
+            tag, until = self._client._new_tag(), time.monotonic() + seconds
+            self._client.send(tag + b" IDLE\r\n")
+            news = self._heard(lambda line: line.startswith(b"+"))
+            while not news and time.monotonic() < until and not is_over():
+                news = self._is_there(SLICE_SECONDS) and _tells_of_mails(self._line())
+            self._client.send(b"DONE\r\n")
+            return self._heard(lambda line: line.startswith(tag)) or news
+
+    def _heard(self, is_last: Callable[[bytes], bool]) -> bool:
+        """Reads up to a line; whether one before it tells of mails."""
+        news = False
+        for _ in range(MOST_LINES):
+            line = self._line()
+            if is_last(line):
+                return news
+            news = news or _tells_of_mails(line)
+        raise MailServerConfused
+
+    def _line(self) -> bytes:
+        line = self._client.readline()
+        if not line:
+            raise MailServerUnreachable
+        return line
+
+    def _is_there(self, seconds: float) -> bool:
+        """Whether something can be read, from what has been read ahead or from the line, within some time."""
+        held = self._client.sock
+        held.settimeout(0)
+        try:
+            if cast(BufferedReader, self._client.file).peek(1):
+                return True
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        finally:
+            held.settimeout(STEP_SECONDS)
+        return bool(select.select([held], [], [], seconds)[0])
+
     def _asked(self, command: str, *arguments: str) -> list[Any]:
         with told_plainly():
             status, found = self._client.uid(command, *arguments)
         if status != "OK":
             raise MailServerConfused
         return [each for each in found if each is not None]
+
+
+def _tells_of_mails(line: bytes) -> bool:
+    return line.startswith(b"*") and b" EXISTS" in line.upper()
 
 
 def _arrived(line: bytes) -> datetime | None:
@@ -151,6 +209,9 @@ def _sign_in(client: imaplib.IMAP4, server: Server) -> None:
         if "STARTTLS" not in client.capabilities:
             raise MailNotEncrypted
         client.starttls(context())
+    if server.token:
+        _sign_in_by_token(client, server)
+        return
     try:
         if not server.user.isascii() or not server.password.isascii():
             client.authenticate("PLAIN", lambda _: f"\0{server.user}\0{server.password}".encode())
@@ -160,6 +221,22 @@ def _sign_in(client: imaplib.IMAP4, server: Server) -> None:
         raise
     except imaplib.IMAP4.error:
         raise MailSignInRefused from None
+
+
+def _sign_in_by_token(client: imaplib.IMAP4, server: Server) -> None:
+    said: list[bytes] = []
+
+    def answer(_challenge: bytes) -> bytes:
+        # A second question is the reason for a refusal, which comes once that was acknowledged.
+        said.append(b"" if said else server.bearer.encode())
+        return said[-1]
+
+    try:
+        client.authenticate("XOAUTH2", answer)
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error:
+        raise MailAccessRefused from None
 
 
 def _select(client: imaplib.IMAP4, folder: str) -> int:

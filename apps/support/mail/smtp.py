@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 
 from apps.support.errors_mail import (
+    MailAccessRefused,
     MailDeferred,
     MailError,
     MailNotEncrypted,
@@ -63,12 +64,26 @@ def _wait(client: _Client, seconds: float) -> None:
 
 
 def _sign_in(client: _Client, server: Server) -> None:
+    if server.token:
+        _sign_in_by_token(client, server)
+        return
     try:
         client.login(server.user, server.password)
     except smtplib.SMTPAuthenticationError as error:
         raise (MailDeferred if 400 <= error.smtp_code < 500 else MailSignInRefused) from None
     except smtplib.SMTPNotSupportedError:
         raise MailSignInRefused from None
+
+
+def _sign_in_by_token(client: _Client, server: Server) -> None:
+    def answer(challenge: bytes | None = None) -> str:
+        # A question is the reason for a refusal, which comes once that was acknowledged.
+        return server.bearer if challenge is None else ""
+
+    try:
+        client.auth("XOAUTH2", answer)
+    except smtplib.SMTPAuthenticationError as error:
+        raise (MailDeferred if 400 <= error.smtp_code < 500 else MailAccessRefused) from None
 
 
 def send(server: Server, mail: EmailMessage, sender: str, recipient: str, seconds: float) -> None:

@@ -34,7 +34,7 @@ from apps.support.models.conversations import (
 )
 from apps.support.models.flows import BotAction, BotSettings, FlowApproval, FlowVersion, StoryRun
 from apps.support.models.inboxes import BusinessHours, DeskSettings, Inbox, InboxAgent, InboxKind, SlaPolicy
-from apps.support.models.mail import MailAccount, OutgoingMail, Received, ReceivedMail, Sending, Tls
+from apps.support.models.mail import MailAccount, MailAuth, OutgoingMail, Received, ReceivedMail, Sending, Tls
 from apps.support.models.numbers import Numbered, RowNumber
 from apps.support.models.people import Agent, Availability, Contact, ContactSession
 from apps.support.models.routing import AutomationRule, CannedReply, Label, Macro, Rating, SlaKind, SlaTimer
@@ -82,6 +82,7 @@ __all__ = [
     "Label",
     "Macro",
     "MailAccount",
+    "MailAuth",
     "Mention",
     "Message",
     "MessageFile",

@@ -50,12 +50,16 @@ class IntentExample(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.text
+        # What is kept for ever, such as the audit log, names no words that go with a contact.
+        return f"{self.intent} {str(self.pk)[:8]}" if self.record_id else self.text
 
 
 class Dataset(TenantModel):  # type: ignore[django-manager-missing]
     """The examples as they were at a moment, named by their hash; rows are `[id, text, intent, is_test]`,
     and `[id, text, intent, is_test, slots]` where slots are marked.
+
+    `origins` are the ids of those that come from a conversation, by its id; `erased` of them are gone with a contact
+    or a conversation since, and the hash is that of what is left. Data sets of before that was noted have no `origins`.
     """
 
     number = models.PositiveIntegerField()
@@ -63,6 +67,8 @@ class Dataset(TenantModel):  # type: ignore[django-manager-missing]
     rows = models.JSONField()
     train_count = models.PositiveIntegerField()
     test_count = models.PositiveIntegerField()
+    origins = models.JSONField(null=True)
+    erased = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta(TenantModel.Meta):

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Membership, Team, User
 from apps.core.crypto import SealedText
@@ -23,7 +24,7 @@ EVERYTHING = "every"
 
 
 class ConversationStatus(models.TextChoices):
-    OPEN = "open", _("open")
+    OPEN = "open", pgettext_lazy("a conversation", "open")
     PENDING = "pending", _("with the bot")
     SNOOZED = "snoozed", _("snoozed")
     RESOLVED = "resolved", _("resolved")
@@ -191,8 +192,18 @@ class Original(TenantModel):
         return str(self.message_id)
 
 
+class Scan(models.TextChoices):
+    WAITING = "waiting", _("is being checked")
+    CLEAN = "clean", _("checked")
+    INFECTED = "infected", _("infected")
+
+
 class MessageFile(TenantModel):
-    """A file that came with a message; it lies in the organization's folder under `path`."""
+    """A file that came with a message; it lies in the organization's folder under `path`.
+
+    Where a virus scanner is set, `scan` says what came of it, and nobody is given the file before it is clean; of an
+    infected one only the name of what was found (`finding`) is left. It is empty for what nobody has scanned.
+    """
 
     message = TenantForeignKey(Message, on_delete=models.CASCADE, related_name="files")
     position = models.PositiveSmallIntegerField()
@@ -200,12 +211,21 @@ class MessageFile(TenantModel):
     media_type = models.CharField(max_length=100)
     size = models.PositiveIntegerField()
     path = models.CharField(max_length=200)
+    scan = models.CharField(max_length=8, choices=Scan.choices, blank=True, default="", db_default="")
+    finding = models.CharField(max_length=120, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta(TenantModel.Meta):
         constraints = [
             models.UniqueConstraint(fields=["organization", "message", "position"], name="support_file_in_order")
         ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(scan="waiting"), name="support_file_unscanned")
+        ]
+
+    @property
+    def may_be_fetched(self) -> bool:
+        return self.scan in ("", Scan.CLEAN)
 
     def __str__(self) -> str:
         return self.name

@@ -21,13 +21,19 @@ class Tls(models.TextChoices):
     NONE = "none", _("none, only for servers that the operator trusts")
 
 
+class MailAuth(models.TextChoices):
+    PASSWORD = "password", _("a password")
+    OAUTH = "oauth", _("OAuth 2.0 (Microsoft 365, Google)")
+
+
 class MailAccount(TenantModel):  # type: ignore[django-manager-missing]
     """The servers of an e-mail inbox, and how far its mailbox has been read.
 
     `uid_validity` and `last_uid` are the cursor: together with the messages behind it they are written in the same
     transaction as what the mail became. Mails from before `begins_at` are left alone. `tries` of the mail `trying_uid`
     are counted before it is read: one that kills whoever reads it is set aside. `taken_by` holds the mailbox until
-    `taken_until`; a look that lost it writes nothing. `failures` in a row put off `look_at`.
+    `taken_until`; a look that lost it writes nothing. `failures` in a row put off `look_at`. With `auth` OAuth both
+    servers are told an access token, which the refresh token gets from `oauth_token_url` whenever it ends.
     """
 
     inbox = TenantForeignKey(Inbox, on_delete=models.CASCADE, related_name="mail_accounts")
@@ -46,6 +52,16 @@ class MailAccount(TenantModel):  # type: ignore[django-manager-missing]
     smtp_tls = models.CharField(max_length=8, choices=Tls.choices, default=Tls.STARTTLS)
     smtp_user = models.CharField(max_length=LONGEST_LOGIN, blank=True)
     smtp_password = SealedText()
+    auth = models.CharField(
+        max_length=8, choices=MailAuth.choices, default=MailAuth.PASSWORD, db_default=MailAuth.PASSWORD
+    )
+    oauth_token_url = models.CharField(max_length=500, blank=True, default="", db_default="")
+    oauth_client_id = models.CharField(max_length=LONGEST_LOGIN, blank=True, default="", db_default="")
+    oauth_scope = models.CharField(max_length=500, blank=True, default="", db_default="")
+    oauth_client_secret = SealedText(blank=True, default="", db_default="")
+    oauth_refresh_token = SealedText(blank=True, default="", db_default="")
+    oauth_access_token = SealedText(blank=True, default="", db_default="")
+    oauth_expires_at = models.DateTimeField(null=True)
     active = models.BooleanField(default=True)
     begins_at = models.DateTimeField(db_default=Now())
     uid_validity = models.PositiveBigIntegerField(null=True)

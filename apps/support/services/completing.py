@@ -1,4 +1,6 @@
-"""A card's number that a contact has spread over messages: masked in what is stored, once the last part has come.
+"""What only several messages together say: a card's number in parts, and a security code that somebody has asked for.
+
+It is masked before it is stored, and what is stored already once the message comes that says what it was.
 
 What was delivered before that cannot be taken back: see docs/support.md.
 """
@@ -12,6 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts import audit
@@ -38,11 +41,14 @@ from apps.support.services.storing import (
     texts_with_placeholders,
 )
 from apps.support.splitting import MOST_PARTS, Span, has_digits, parts_of_card
+from ml.safety.codes import asks_for_code, codes_told, may_hold_code, names_code, points_at_code
 
 # So long may a contact take for all parts.
 WITHIN = timedelta(minutes=10)
 # Of what came before so many messages are looked through for parts.
 MOST_BEFORE = 20
+# So many messages of the contact may stand between a question, or a code's name, and the code.
+STILL_ANSWERS = 2
 CARD = "card"
 
 
@@ -51,21 +57,55 @@ def completed(held: Conversation, draft: Draft) -> tuple[Draft, list[Message]]:
 
     The conversation's row is held: of two parts that come at once the later one sees the earlier.
     """
-    if not has_digits(draft.content):
-        return draft, []
-    recent = Message.objects.filter(
-        conversation=held, kind=MessageKind.INCOMING, created_at__gte=timezone.now() - WITHIN
-    )
+    found = _number(held, draft) if has_digits(draft.content) else None
+    if found is not None:
+        return found
+    if may_hold_code(draft.content) and (told := _told(held, draft.content)):
+        return replace(draft, hidden=tuple(told)), []
+    return draft, _pointed_at(held) if points_at_code(draft.content) else []
+
+
+def _number(held: Conversation, draft: Draft) -> tuple[Draft, list[Message]] | None:
+    """The same for the parts of a card's number; None where they make up none."""
     # What is said between parts without any digit hides none of them.
-    holding = [each for each in recent.order_by("-sequence")[:MOST_BEFORE] if has_digits(each.content)]
+    holding = [each for each in _recent(held, MessageKind.INCOMING)[:MOST_BEFORE] if has_digits(each.content)]
     before = holding[: MOST_PARTS - 1][::-1]
     spans = parts_of_card([*(each.content for each in before), draft.content]) if before else []
     if not spans:
-        return draft, []
+        return None
     earlier = before[-(len(spans) - 1) :]
     for message, span in zip(earlier, spans, strict=False):
         _mask(held, message, span)
     return replace(draft, hidden=(spans[-1],)), earlier
+
+
+def _told(held: Conversation, text: str) -> list[Span]:
+    """Codes in an answer to whoever has asked for one, or behind a message that names one."""
+    said = list(_recent(held, MessageKind.INCOMING, MessageKind.OUTGOING)[: 2 * STILL_ANSWERS])
+    theirs = [each.content for each in said if each.kind == MessageKind.INCOMING][:STILL_ANSWERS]
+    question = next((place for place, each in enumerate(said) if each.kind == MessageKind.OUTGOING), None)
+    ours = said[question].content if question is not None and question <= STILL_ANSWERS else ""
+    if ours and asks_for_code(ours):
+        return codes_told(text, asked=True)
+    return codes_told(text, asked=False) if any(names_code(each) for each in (ours, *theirs)) else []
+
+
+def _pointed_at(held: Conversation) -> list[Message]:
+    """The contact's last message, masked, if it was the code that the next one names; what was masked is none."""
+    last: Message | None = _recent(held, MessageKind.INCOMING).first()
+    if last is None:
+        return []
+    spans = codes_told(last.content, asked=False)
+    for span in spans:
+        _mask(held, last, span)
+    return [last] if spans else []
+
+
+def _recent(held: Conversation, *kinds: MessageKind) -> QuerySet[Message]:
+    """What was said a short time ago, the latest first."""
+    since = timezone.now() - WITHIN
+    rows: QuerySet[Message] = Message.objects.filter(conversation=held, kind__in=kinds, created_at__gte=since)
+    return rows.order_by("-sequence")
 
 
 def tell(held: Conversation, earlier: Sequence[Message]) -> None:
@@ -93,9 +133,9 @@ def _mask(held: Conversation, message: Message, span: Span) -> None:
 
 def _forget(held: Conversation, part: str, placeholder: str) -> None:
     """In what the bot has read and remembers, as it was written and with its digits joined."""
-    digits = "".join(each for each in part if each.isdigit())
+    digits = "".join(each for each in part if each.isdigit()) or re.escape(part)
     wanted = re.compile(rf"(?<!\d)(?:{re.escape(part)}|{digits})(?!\d)")
-    for record in TurnRecord.objects.filter(conversation=held, text__contains=digits[0]):
+    for record in TurnRecord.objects.filter(conversation=held, text__contains=part[0]):
         if (text := wanted.sub(placeholder, record.text)) != record.text:
             TurnRecord.objects.filter(pk=record.pk).update(text=text)
             # An agent may have made an example of it meanwhile, which teaches nothing with or without the number.

@@ -8,15 +8,18 @@ from functools import partial
 from mimetypes import guess_type
 from pathlib import PurePath
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
+from apps.core import jobs
 from apps.core.errors import InvalidRequest, PayloadTooLarge
 from apps.core.ids import uuid7
 from apps.core.media import Media, folder_of, link_to
-from apps.support.errors import FileNotTaken
+from apps.support.errors import FileHeld, FileNotTaken
 from apps.support.masking import clean
 from apps.support.models import Message, MessageFile
+from apps.support.models.conversations import Scan
 from apps.support.sniffing import is_what_it_says
 
 FOLDER = "support"
@@ -26,6 +29,9 @@ LINK_SECONDS = 900
 ENDINGS = frozenset(
     ".png .jpg .jpeg .gif .webp .heic .pdf .txt .md .csv .log .docx .xlsx .pptx .odt .ods .zip .mp3 .m4a .mp4".split()
 )
+SCAN = "support.scan_files"
+WAITS = gettext_noop("This file is still being checked for viruses. Come back in a moment.")
+INFECTED = gettext_noop("A virus was found in this file. It was removed.")
 BAD_NAME = gettext_noop("Give the file a name of visible characters.")
 
 
@@ -84,16 +90,23 @@ def keep(message: Message, files: Sequence[Upload], masked: Iterable[str]) -> No
             media_type=guess_type(name)[0] or "application/octet-stream",
             size=len(file.data),
             path=path,
+            scan=Scan.WAITING if settings.CLAMD_URL else "",
         )
+    if files and settings.CLAMD_URL:
+        jobs.ring(SCAN)
 
 
 def link(file: MessageFile) -> str:
-    """An address that opens the file for a quarter of an hour."""
+    """An address that opens the file for a quarter of an hour; none for one that nobody is given."""
+    if not file.may_be_fetched:
+        return ""
     return link_to(file.organization_id, file.path, seconds=LINK_SECONDS, name=file.name)
 
 
 def stored(file: MessageFile) -> Media:
-    """Where it lies, and what it is saved as."""
+    """Where it lies, and what it is saved as; raises FileHeld for one that nobody is given."""
+    if not file.may_be_fetched:
+        raise FileHeld(INFECTED if file.scan == Scan.INFECTED else WAITS)
     return Media(folder_of(file.organization_id) / file.path, file.name)
 
 

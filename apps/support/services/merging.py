@@ -86,6 +86,8 @@ def _take_over(taken: list[Message], one: Conversation, other: Conversation) -> 
                 media_type=file.media_type,
                 size=file.size,
                 path=file.path,
+                scan=file.scan,
+                finding=file.finding,
             )
         if copy.content:
             index_message(copy)

@@ -47,6 +47,14 @@ def rate(conversation: Conversation, contact: Contact, score: int, comment: str 
     said = clean(" ".join(comment.split())[:LONGEST_COMMENT], settings_of(held.organization_id).masked)
     found.score, found.comment, found.answered_at = score, said.text, timezone.now()
     found.save(update_fields=["score", "comment", "answered_at"])
+    question: Message | None = (
+        Message.objects.filter(conversation=held, content_type="input_csat").order_by("-sequence").first()
+    )
+    if question is not None:
+        # As Chatwoot keeps it: whoever opens the conversation again sees what was chosen.
+        answered = {"csat_survey_response": {"rating": score, "feedback_message": said.text}}
+        question.content_attributes = question.content_attributes | {"submitted_values": answered}
+        question.save(update_fields=["content_attributes"])
     change(held, by_contact(contact), "rated", {"score": score})
     facts = {"number": held.number, "score": score, "by_bot": found.by_bot}
     events.record("support_conversation.rated", held.pk, facts)

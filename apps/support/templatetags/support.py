@@ -96,6 +96,7 @@ def _because(why: str, details: dict[str, Any]) -> str:
         "rule": gettext("followed the rule “%(rule)s”"),
         "macro": gettext("ran the macro “%(macro)s”"),
         "rated": gettext("rated it %(score)s of 5"),
+        "file_infected": gettext("found a virus (%(finding)s) in a file and removed the file"),
         "masked_later": gettext("masked a number that was spread over several messages"),
         "message_deleted": gettext("took back message %(message)s"),
     }

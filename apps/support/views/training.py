@@ -105,7 +105,7 @@ def models_page(request: HttpRequest) -> HttpResponse:
         return redirect("training-run", asked[0].pk)
     runs = list(TrainingRun.objects.select_related("dataset").order_by("-id")[:RUNS_SHOWN])
     context = {
-        "models": DialogueModel.objects.select_related("run").order_by("-number")[:RUNS_SHOWN], "runs": runs,
+        "models": learning.models().order_by("-number")[:RUNS_SHOWN], "runs": runs,
         "live": flows.settings_of(actor.organization_id).model_id, "form": form,
         "may_write": WRITE in actor.permissions, "may_approve": APPROVE in actor.permissions,
         "unfinished": any(run.status not in TERMINAL for run in runs), "tab": "models",

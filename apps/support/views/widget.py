@@ -90,6 +90,7 @@ def _texts() -> dict[str, Any]:
         "fileEmpty": _("{name} is empty."),
         "fileLarge": _("{name} is too large: a file has at most {most}."),
         "fileMany": _("At most {most} files at a time."),
+        "fileInfected": _("A virus was found in this file. It was removed."),
         "sending": _("Sending"),
     }
 

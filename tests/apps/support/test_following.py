@@ -25,6 +25,7 @@ from apps.support.services import (
     messages,
     presence,
     reading,
+    showing,
     visitors,
 )
 from apps.support.services.storing import STATE, Draft
@@ -365,3 +366,26 @@ async def test_a_browser_without_proof_follows_no_conversation_of_another_browse
         frames, code = await socket.everything()
     assert code == 4404
     assert "messages" not in [frame["type"] for frame in frames]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_the_bot_writes_is_shown_to_both_sides_until_somebody_acts(bot_desk: Desk) -> None:
+    visitor, secret = await in_database(visitors.arrive, bot_desk.inbox.token, "203.0.113.9", {"name": "Ada"})
+    conversation = await in_database(bot_desk.begin, visitor)
+    key = await in_database(cookie_of, bot_desk.tenant.owner)
+    place = f"{bot_desk.inbox.token}/{conversation.pk}"
+    async with connected(conversation.pk, "", "support/conversations", cookie=key) as agent:
+        await frame_of(agent, "messages")
+        await in_database(showing.show, conversation, "Two days [1].")
+        assert (await frame_of(agent, "draft"))["text"] == "Two days [1]."
+        async with connected(place, "", "support/widget") as contact:
+            await contact.say(text=f'{{"secret": "{secret}"}}')
+            # Whoever comes while it is written sees it too.
+            assert (await frame_of(contact, "draft"))["text"] == "Two days [1]."
+            await in_database(showing.show, conversation, "Two days [1]. Twelve euros [1].")
+            assert (await frame_of(contact, "draft"))["text"].endswith("Twelve euros [1].")
+            await in_database(conversations.take_over, bot_desk.tenant.actor, conversation.pk)
+            assert (await frame_of(contact, "draft"))["text"] == ""
+            # A worker that has not noticed yet shows nothing more.
+            await in_database(showing.show, conversation, "Too late [1].")
+            assert await showing.shown(bot_desk.tenant.id, conversation.pk) == ""

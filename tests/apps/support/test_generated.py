@@ -6,20 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 
 from apps.billing.models import LedgerEntry, Meter
 from apps.core import tenancy
+from apps.core.connections import redis_client
 from apps.core.errors import ModelNotFound
+from apps.core.writing import writer
 from apps.registry.models import ModelVersion
 from apps.studio.models import Generation
 from apps.support.models import BotTurn, Message
-from apps.support.services import articles, bot, conversations, flows
+from apps.support.services import articles, bot, conversations, flows, showing
 from apps.support.services.articles import Found
 from ml.dialogue.types import Reading
 from tests.helpers import bots
 from tests.helpers.people import Tenant
 from tests.helpers.plans import plan_without
+from tests.helpers.scripted import wait_for
 from tests.helpers.worker import HandWorker, answering, working
 from workers import answers as writing
 from workers import dialogue
@@ -166,6 +170,68 @@ def test_a_person_who_acts_meanwhile_silences_the_model(org_a: Tenant, model: st
     with tenancy.scope(org_a.id):
         [work] = Generation.objects.all()
         assert LedgerEntry.objects.filter(job_id=work.pk).count() == 2
+
+
+def shown(tenant: Tenant, conversation: Any) -> str:
+    return async_to_sync(showing.shown)(tenant.id, conversation.pk)
+
+
+@pytest.mark.parametrize("ending", ["said", "acted", "faulty"])
+def test_checked_sentences_are_shown_while_the_rest_is_written(
+    org_a: Tenant, model: str, near: Any, ending: str
+) -> None:
+    near("Transfers", "A transfer can be cancelled within 30 minutes under Payments. Confirm with your PIN.")
+    conversation = asked(org_a, model, "How do I cancel 4111 1111 1111 1111?", answer_seconds=60.0)
+    [turn] = bot.claim_turns("by-hand", 1)
+    prepared = bot.prepare(turn)
+    seen: list[str] = []
+
+    def writes() -> None:
+        worker = HandWorker.claim()
+        worker.write("A transfer can be cancelled within 30 minutes [1].")
+        worker.write(" Confirm with")
+        seen.append(wait_for(lambda: shown(org_a, conversation)))
+        if ending == "acted":
+            conversations.take_over(org_a.actor, conversation.pk)
+            # From this moment on nobody is shown anything, whatever Redis still holds.
+            seen.append(shown(org_a, conversation))
+            worker.wait_for_cancel(org_a)
+        else:
+            worker.write(" your PIN [1]." if ending == "said" else " your 77 friends [1].")
+            worker.finish()
+
+    with working(writes):
+        outcome = dialogue.carry_out(turn, prepared, OUTSIDE)
+    assert seen[0] == "A transfer can be cancelled within 30 minutes [1]."
+    assert seen[1:] == ([""] if ending == "acted" else [])
+    assert outcome == {"said": "generated", "acted": "silenced", "faulty": "unknown"}[ending]
+    assert shown(org_a, conversation) == ""
+    assert not redis_client().exists(showing._key(org_a.id, conversation.pk))
+
+
+def test_what_is_shown_is_masked(org_a: Tenant) -> None:
+    conversation = bots.visit(org_a, bots.open_bot(org_a))
+    showing.show(conversation, "Your card 4111 1111 1111 1111 is blocked [1].")
+    assert shown(org_a, conversation) == "Your card [CARD] is blocked [1]."
+    showing.hide(conversation)
+    assert shown(org_a, conversation) == ""
+
+
+def test_texts_that_safety_rules_hold_back_are_not_read_before_the_end(org_a: Tenant, model: str, near: Any) -> None:
+    near("Transfers", "A transfer can be cancelled within 30 minutes under Payments.")
+    asked(org_a, model)
+    [turn] = bot.claim_turns("by-hand", 1)
+    prepared = bot.prepare(turn)
+    assert prepared is not None
+    id = writing._asked(prepared, "How do I cancel a transfer?", ["A passage"])
+    worker = HandWorker.claim()
+    worker.write("A transfer", " can be")
+    look = writer().look(org_a.id, id, so_far=True)
+    assert look is not None and look.text == "A transfer can be"
+    assert (plain := writer().look(org_a.id, id)) is not None and plain.text == ""
+    with tenancy.scope(org_a.id):
+        Generation.objects.filter(pk=id).update(held_back=True)
+    assert (held := writer().look(org_a.id, id, so_far=True)) is not None and held.text == ""
 
 
 def test_what_comes_too_late_is_answered_with_the_passage(org_a: Tenant, model: str, near: Any) -> None:

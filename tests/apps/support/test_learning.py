@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from apps.core import jobs, tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, Unprocessable
 from apps.core.jobs import Status
 from apps.core.media import folder_of
+from apps.core.tenancy.removal import removing
+from apps.privacy import services as privacy
 from apps.support.demo import reading
 from apps.support.errors_bot import ExamplesMissing, StoriesFailed
-from apps.support.models import Dataset, DialogueModel, IntentExample, Method, TrainingRun
+from apps.support.models import Conversation, Dataset, DialogueModel, IntentExample, Method, TrainingRun
 from apps.support.services import bot, contacts, flows, learning
 from apps.support.services.learning import Given
 from ml.dialogue.intents.model import IntentModel
 from ml.dialogue.intents.training import HEAD, train
 from ml.dialogue.types import Example
 from tests.helpers import bots
-from tests.helpers.people import Tenant, actor_of
+from tests.helpers.people import Tenant, actor_of, audit_of
 from workers import dialogue, intents
 from workers import support as worker
 
@@ -248,6 +254,98 @@ def test_what_was_learned_from_a_contact_goes_with_them(org_a: Tenant) -> None:
     contacts.erase(org_a.actor, talks[0].contact_id)
     with tenancy.scope(org_a.id):
         assert list(IntentExample.objects.values_list("text", flat=True)) == ["my wallet is gone"]
+
+
+def marked(tenant: Tenant, inbox: Any, words: str) -> Conversation:
+    """A conversation whose words an agent has made an example."""
+    conversation = bots.visit(tenant, inbox)
+    bots.write(tenant, conversation, words)
+    bots.answer_one(bots.reading("opening_hours", 0.7))
+    learning.mark_intent(tenant.actor, bots.last_record(tenant, conversation).pk, "card_lost")
+    return conversation
+
+
+@pytest.mark.parametrize("origins", [True, False], ids=["noted", "of before"])
+def test_rows_of_data_sets_go_with_the_contact_and_models_say_so(org_a: Tenant, files: Path, origins: bool) -> None:
+    taught(org_a)
+    inbox = bots.open_bot(org_a, bots.FLOWS.replace("lost_card", "card_lost"))
+    gone, stays = (marked(org_a, inbox, words) for words in ("my plastic vanished", "where is my plastic"))
+    model = made(org_a, files)
+    with tenancy.scope(org_a.id):
+        if not origins:
+            found = Dataset.objects.get()
+            with removing(org_a.id):
+                Dataset.objects.all()._raw_delete("default")
+            found.origins = None
+            found.save(force_insert=True)
+        before = Dataset.objects.get()
+        ids = {row[1]: row[0] for row in before.rows}
+        doubts = [{"id": ids[text], "text": text} for text in ("my plastic vanished", "where is my plastic")]
+        TrainingRun.objects.update(doubts=doubts)
+    if origins:
+        with tenancy.scope(org_a.id):
+            # Whoever removes an example by hand leaves what was frozen of it.
+            IntentExample.objects.filter(text="my plastic vanished").delete()
+    contacts.erase(org_a.actor, gone.contact_id)
+    with tenancy.scope(org_a.id):
+        after, run = Dataset.objects.get(), TrainingRun.objects.get()
+        texts = [row[1] for row in after.rows]
+        assert "my plastic vanished" not in texts
+        assert "where is my plastic" in texts
+        assert (after.pk, after.number, after.erased, len(after.rows)) == (
+            before.pk, before.number, 1, len(before.rows) - 1,
+        )  # fmt: skip
+        assert after.sha256 != before.sha256
+        assert after.train_count + after.test_count == len(after.rows)
+        assert [each["text"] for each in run.doubts] == ["where is my plastic"]
+        assert learning.model_numbered(model.number).run.dataset.erased == 1
+    [entry] = audit_of(org_a, "dataset.shortened")
+    assert (entry.detail["models"], entry.detail["sha256"]) == (f"m{model.number}", before.sha256)
+    assert "plastic vanished" not in str([each.detail for each in audit_of(org_a, "example.marked")])
+    page = bots_page(org_a, "dialogue-models")
+    assert "1 example erased since" in page
+    # What is frozen anew is another data set, not the shortened one.
+    again = learning.request_training(org_a.actor)
+    assert again.dataset_id != after.pk
+    assert stays.pk
+
+
+def bots_page(tenant: Tenant, name: str) -> str:
+    client = Client()
+    client.force_login(tenant.owner)
+    return client.get(reverse(name)).content.decode()
+
+
+def test_what_is_over_in_time_leaves_data_sets_too(org_a: Tenant) -> None:
+    taught(org_a)
+    inbox = bots.open_bot(org_a, bots.FLOWS.replace("lost_card", "card_lost"))
+    conversation = marked(org_a, inbox, "my plastic vanished")
+    learning.request_training(org_a.actor)
+    with tenancy.scope(org_a.id):
+        Conversation.objects.filter(pk=conversation.pk).update(
+            status="resolved", resolved_at=timezone.now() - timedelta(days=40)
+        )
+    privacy.set_term(org_a.actor, "support_conversations", 30)
+    privacy.apply(60)
+    with tenancy.scope(org_a.id):
+        assert not Conversation.objects.filter(pk=conversation.pk).exists()
+        assert not IntentExample.objects.filter(text="my plastic vanished").exists()
+        assert "my plastic vanished" not in json.dumps(Dataset.objects.get().rows)
+
+
+def test_a_training_that_ends_after_an_erasure_doubts_nothing_of_it(org_a: Tenant, files: Path) -> None:
+    taught(org_a)
+    inbox = bots.open_bot(org_a, bots.FLOWS.replace("lost_card", "card_lost"))
+    conversation = marked(org_a, inbox, "my plastic vanished")
+    learning.request_training(org_a.actor)
+    [run] = jobs.claim(TrainingRun, "by-hand", 1)
+    with tenancy.scope(org_a.id):
+        id = str(IntentExample.objects.get(text="my plastic vanished").pk)
+    contacts.erase(org_a.actor, conversation.contact_id)
+    doubt = {"id": id, "text": "my plastic vanished", "intent": "card_lost", "suggested": "oos", "doubt": 0.9}
+    learning.finish_training(run, learning.Trained("dialogue/x", "0" * 64, ["card_lost"], {}, [doubt]))
+    with tenancy.scope(org_a.id):
+        assert TrainingRun.objects.get().doubts == []
 
 
 def test_marks_of_another_organization_are_refused(org_a: Tenant, org_b: Tenant) -> None:

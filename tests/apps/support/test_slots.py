@@ -11,7 +11,7 @@ from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.support.models import Dataset, DialogueModel, IntentExample, TrainingRun
 from apps.support.services import flows, learning
-from apps.support.services.learning.training import _frozen
+from apps.support.services.learning.freezing import frozen
 from ml.dialogue.types import Ranked, Reading
 from tests.helpers import bots
 from tests.helpers.people import Tenant
@@ -64,11 +64,11 @@ def test_a_data_set_holds_the_marks_and_is_another_one_with_them(org_a: Tenant) 
         example(org_a, f"opening hours {n}", "hours")
         example(org_a, f"send {n}")
     with tenancy.scope(org_a.id):
-        plain = _frozen(org_a.id)
+        plain = frozen(org_a.id)
     assert all(len(row) == 4 for row in plain.rows)
     mark_all(org_a)
     with tenancy.scope(org_a.id):
-        marked = _frozen(org_a.id)
+        marked = frozen(org_a.id)
         assert Dataset.objects.count() == 2
     assert sum(len(row) == 5 for row in marked.rows) == len(NAMES)
 

@@ -166,6 +166,11 @@ def test_a_rating_is_given_once_it_is_asked_for(desk: Desk) -> None:
     conversations.set_status(ann, conversation.pk, "resolved")
     assert browser("POST", f"{place}/rating", {"rating": 9}).status_code == 400
     assert browser("POST", f"{place}/rating", {"rating": 5, "feedback_message": "Fine"}).status_code == 204
+    # Whoever opens the conversation again sees what they have chosen.
+    with tenancy.scope(desk.tenant.id):
+        question = Message.objects.get(conversation=conversation, content_type="input_csat")
+    answered = {"csat_survey_response": {"rating": 5, "feedback_message": "Fine"}}
+    assert question.content_attributes == {"submitted_values": answered}
 
 
 def test_unknown_names_and_inboxes_are_refused(desk: Desk) -> None:

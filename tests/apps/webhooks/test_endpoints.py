@@ -91,6 +91,20 @@ def test_a_range_replays_exactly_what_it_had_under_the_same_ids(org_a: Tenant) -
             webhooks.replay_range(org_a.actor, endpoint.pk, timezone.now(), begun)
 
 
+def test_the_page_of_a_message_looks_again_for_as_long_as_it_waits(org_a: Tenant) -> None:
+    client = Client()
+    client.force_login(org_a.owner)
+    with receiving() as there:
+        endpoint, _secret = webhooks.create_endpoint(org_a.actor, there.url, types=["licence.*"])
+        test = webhooks.send_test(org_a.actor, endpoint.pk)
+        place = f"/settings/webhooks/messages/{test.pk}/"
+        waiting = client.get(place).content.decode()
+        work()
+    sent = client.get(place).content.decode()
+    assert "data-refreshed data-unfinished" in waiting and "refreshing" in waiting
+    assert "data-refreshed" in sent and "data-unfinished" not in sent
+
+
 def test_one_message_is_sent_again_and_a_test_without_an_event(org_a: Tenant) -> None:
     with receiving() as there:
         endpoint, _secret = webhooks.create_endpoint(org_a.actor, there.url, types=["licence.*"])

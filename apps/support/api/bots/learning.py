@@ -22,7 +22,7 @@ from apps.core.schema import WRITE as WRITE_FAILURES
 from apps.core.schema import problems
 from apps.support.access_bot import APPROVE, READ, WRITE
 from apps.support.api.bots import learning_bodies as bodies
-from apps.support.models import DialogueModel, IntentExample, Method, TrainingRun, TurnRecord
+from apps.support.models import IntentExample, Method, TrainingRun, TurnRecord
 from apps.support.services import flows, learning
 from apps.support.services.learning.examples import NO_EXAMPLE, NO_RECORD
 from apps.support.services.learning.promotion import NO_MODEL
@@ -197,7 +197,7 @@ class ModelsView(AsyncAPIView):
         actor.require(READ)
         with tenancy.scope(actor.organization_id):
             live = flows.settings_of(actor.organization_id).model_id
-            found, answer = page(request, DialogueModel.objects.select_related("run"))
+            found, answer = page(request, learning.models())
             return listed(answer, [bodies.model_body(row, live) for row in found])
 
 

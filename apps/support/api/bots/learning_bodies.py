@@ -109,7 +109,8 @@ class TrainingRunBody(serializers.Serializer[Any]):
     stage = serializers.CharField()
     progress = serializers.FloatField()
     dataset = serializers.IntegerField()
-    sha256 = serializers.CharField(help_text="Of the examples that it learned from.")
+    sha256 = serializers.CharField(help_text="Of the examples that it learned from, without those that were erased.")
+    erased = serializers.IntegerField(help_text="Examples that have left the data set with erased conversations.")
     error_code = serializers.CharField()
     report = ReportBody(allow_null=True)
     doubts = DoubtBody(many=True, help_text="Examples that probably bear the wrong intent.")
@@ -128,6 +129,9 @@ class DialogueModelBody(serializers.Serializer[Any]):
         help_text="It has learned from stories what comes first where rules leave that open."
     )
     accuracy = serializers.FloatField()
+    erased = serializers.IntegerField(
+        help_text="Examples that it has learned from or was measured on, and that were erased since: train anew."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -161,6 +165,7 @@ def run_body(row: TrainingRun) -> dict[str, Any]:
         "object": "training_run",
         "dataset": row.dataset.number,
         "sha256": row.dataset.sha256,
+        "erased": row.dataset.erased,
         "report": row.report or None,
     } | {name: getattr(row, name) for name in names.split()}
 
@@ -176,6 +181,7 @@ def model_body(row: DialogueModel, live_id: Any) -> dict[str, Any]:
         "slots": row.slots,
         "ranks": row.ranks,
         "accuracy": row.run.report.get("accuracy", 0.0),
+        "erased": row.run.dataset.erased,
         "created_at": row.created_at,
     }
 

@@ -1,10 +1,10 @@
 """What the bot learns from and how it is trained, measured, promoted and rolled back."""
 
+from apps.support.services.learning.erasing import forget_conversations, forget_marked
 from apps.support.services.learning.examples import (
     Given,
     add_examples,
     change_example,
-    forget_marked,
     intents,
     mark_intent,
     mark_slots,
@@ -14,7 +14,7 @@ from apps.support.services.learning.examples import (
     remove_example,
     turns_of,
 )
-from apps.support.services.learning.promotion import model_numbered, promote
+from apps.support.services.learning.promotion import model_numbered, models, promote
 from apps.support.services.learning.training import (
     TRAIN,
     Trained,
@@ -35,12 +35,14 @@ __all__ = [
     "change_example",
     "fail_training",
     "finish_training",
+    "forget_conversations",
     "forget_marked",
     "get_run",
     "intents",
     "mark_intent",
     "mark_slots",
     "model_numbered",
+    "models",
     "notation_of",
     "note_progress",
     "promote",

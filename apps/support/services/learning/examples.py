@@ -181,6 +181,9 @@ def mark_intent(actor: Actor, record_id: UUID, intent: str) -> IntentExample:
     actor.require_open()
     intent = _intent(intent)
     with tenancy.scope(actor.organization_id):
+        # Held, so that nobody erases the conversation while its words become an example.
+        talks = Conversation.objects.select_for_update(of=("self",))
+        talks.filter(pk__in=TurnRecord.objects.filter(pk=record_id).values("conversation")).first()
         record: TurnRecord | None = TurnRecord.objects.select_for_update().filter(pk=record_id).first()
         if record is None:
             raise NotFound(NO_RECORD)
@@ -230,11 +233,6 @@ def _answers(messages: Sequence[Message]) -> dict[str, int]:
 def intents() -> Any:
     """All that examples have, by their names, as a query; in scope."""
     return IntentExample.objects.order_by("intent").values_list("intent", flat=True).distinct()
-
-
-def forget_marked(conversations: Iterable[Conversation]) -> None:
-    """Removes what was learned from these conversations, in scope: a contact's words go with them."""
-    IntentExample.objects.filter(record__conversation__in=[each.pk for each in conversations]).delete()
 
 
 def is_test(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
@@ -16,9 +18,14 @@ from apps.support.services.flows.settings import settings_of
 NO_MODEL = gettext_noop("There is no model with this number.")
 
 
+def models() -> Any:
+    """All models with their runs and what is said of the data sets, without the examples in these; in scope."""
+    return DialogueModel.objects.select_related("run__dataset").defer("run__dataset__rows", "run__dataset__origins")
+
+
 def model_numbered(number: int) -> DialogueModel:
     """In scope."""
-    found: DialogueModel | None = DialogueModel.objects.select_related("run").filter(number=number).first()
+    found: DialogueModel | None = models().filter(number=number).first()
     if found is None:
         raise NotFound(NO_MODEL)
     return found

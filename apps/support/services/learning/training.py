@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,16 +19,13 @@ from apps.core import events, jobs, tenancy
 from apps.core.errors import Conflict, NotFound
 from apps.core.jobs import TERMINAL, Status
 from apps.support.access_bot import APPROVE, READ, WRITE
-from apps.support.errors_bot import ExamplesMissing
-from apps.support.models import Dataset, DialogueModel, IntentExample, Method, TrainingRun
+from apps.support.models import DialogueModel, IntentExample, Method, TrainingRun
+from apps.support.services.learning.freezing import frozen
 from apps.support.services.learning.promotion import promote_if_better
 from apps.webhooks.services import callbacks
-from ml.dialogue.types import OUTSIDE
 
 TRAIN = "support.train"
 NO_RUN = gettext_noop("There is no training run with this id.")
-# Fewer than this on average, and nothing can be held back for the temperature.
-LEAST_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ def request_training(
         Organization.objects.select_for_update(no_key=True).get(pk=actor.organization_id)
         if TrainingRun.objects.unfinished().exists():
             raise Conflict("A model is being trained already: wait for it, or stop it.")
-        dataset = _frozen(actor.organization_id)
+        dataset = frozen(actor.organization_id)
         run: TrainingRun = TrainingRun.objects.create(
             organization_id=actor.organization_id,
             dataset=dataset,
@@ -125,7 +119,11 @@ def finish_training(run: TrainingRun, trained: Trained) -> DialogueModel | None:
     with tenancy.scope(run.organization_id):
         Organization.objects.select_for_update(no_key=True).get(pk=run.organization_id)
         ended = {"status": Status.SUCCEEDED, "finished_at": Now(), "lease_until": None, "stage": "", "progress": 1.0}
-        if not _mine(run).update(report=trained.report, doubts=list(trained.doubts), **ended):
+        mine = _mine(run).select_for_update(of=("self",)).first()
+        # Of examples that were erased meanwhile nothing is said.
+        there = set(IntentExample.objects.values_list("pk", flat=True)) if trained.doubts else set()
+        doubts = [each for each in trained.doubts if UUID(each["id"]) in there]
+        if mine is None or not _mine(run).update(report=trained.report, doubts=doubts, **ended):
             return None
         run.report = trained.report
         number = (DialogueModel.objects.aggregate(most=Max("number"))["most"] or 0) + 1
@@ -158,25 +156,3 @@ def fail_training(run: TrainingRun, code: str, message: str) -> bool:
 
 def _mine(run: TrainingRun) -> Any:
     return TrainingRun.objects.filter(pk=run.pk, attempt=run.attempt, status=Status.RUNNING)
-
-
-def _frozen(organization_id: UUID) -> Dataset:
-    """The examples as they are now, under their hash: the same examples are the same data set."""
-    examples = IntentExample.objects.order_by("text").values_list("id", "text", "intent", "is_test", "slots")
-    # Without marks a row is as it ever was, and so is its hash.
-    rows = [[str(id), *facts, bool(test), *([slots] if slots else [])] for id, *facts, test, slots in examples]
-    learned = Counter(row[2] for row in rows if not row[3])
-    tested = sum(1 for row in rows if row[3])
-    inside = {intent: count for intent, count in learned.items() if intent != OUTSIDE}
-    if len(inside) < 2 or sum(inside.values()) < LEAST_EACH * len(inside):
-        raise ExamplesMissing("At least two intents with four examples on average are needed to learn from.")
-    if not tested:
-        raise ExamplesMissing("Nothing is left to measure on: add more examples.")
-    digest = hashlib.sha256(json.dumps([row[1:] for row in rows], ensure_ascii=False).encode()).hexdigest()
-    number = (Dataset.objects.aggregate(most=Max("number"))["most"] or 0) + 1
-    found: Dataset = Dataset.objects.get_or_create(
-        organization_id=organization_id,
-        sha256=digest,
-        defaults={"number": number, "rows": rows, "train_count": len(rows) - tested, "test_count": tested},
-    )[0]
-    return found

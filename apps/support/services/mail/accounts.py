@@ -16,23 +16,28 @@ from django.utils.translation import gettext_noop
 from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import events, outbound, ratelimit, tenancy
-from apps.core.crypto import seal_into, unseal_from
+from apps.core.crypto import seal_into
 from apps.core.errors import InvalidRequest, NotFound, OutboundRefused
 from apps.core.ratelimit import Bucket
 from apps.support.access import MANAGE, READ
 from apps.support.errors_mail import MailError, MailNotSetUp
 from apps.support.mail import imap, smtp
-from apps.support.mail.carrying import Server
-from apps.support.models import Inbox, InboxKind, MailAccount, Received, ReceivedMail, Tls
+from apps.support.models import Inbox, InboxKind, MailAccount, MailAuth, Received, ReceivedMail, Tls
 from apps.support.services.inboxes import NO_INBOX
+from apps.support.services.mail import access
 
 NOT_SET_UP = gettext_noop("This inbox has no mail servers yet.")
 NO_MAIL = gettext_noop("There is no mail with this id that was set aside.")
 PLAIN = (
     "address", "name", "plus", "imap_host", "imap_port", "imap_tls", "imap_user", "folder",
     "smtp_host", "smtp_port", "smtp_tls", "smtp_user", "active",
+    "auth", "oauth_token_url", "oauth_client_id", "oauth_scope",
 )  # fmt: skip
-SECRET = ("imap_password", "smtp_password")
+SECRET = ("imap_password", "smtp_password", "oauth_client_secret", "oauth_refresh_token")
+# Whoever changes one of these has tokens sent somewhere else, or for somebody else.
+TOLD = (
+    "imap_host", "imap_port", "imap_user", "smtp_host", "smtp_port", "smtp_user", "oauth_token_url", "oauth_client_id",
+)  # fmt: skip
 REQUIRED = ("address", "imap_host", "imap_user", "smtp_host")
 FLAGS = ("plus", "active")
 TRIES_A_MINUTE, MOST_ASIDE = 20, 100
@@ -119,9 +124,14 @@ def try_out(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None = Non
         row = row or MailAccount(organization_id=actor.organization_id, inbox=inbox)
         if values:
             _fill(row, values, made=made)
-        incoming, outgoing = servers_of(row)
-    _tried("imap_host", partial(imap.try_out, incoming, row.folder))
-    _tried("smtp_host", partial(smtp.try_out, outgoing, row.address))
+    try:
+        with access.servers(row, keeps=not values) as (incoming, outgoing):
+            _tried("imap_host", partial(imap.try_out, incoming, row.folder))
+            _tried("smtp_host", partial(smtp.try_out, outgoing, row.address))
+    except MailError as error:
+        # What the token address has said concerns none of the two servers.
+        error.param = error.param or "oauth_token_url"
+        raise
 
 
 def _tried(name: str, ask: Callable[[], None]) -> None:
@@ -130,13 +140,6 @@ def _tried(name: str, ask: Callable[[], None]) -> None:
     except MailError as error:
         error.param = name
         raise
-
-
-def servers_of(row: MailAccount) -> tuple[Server, Server]:
-    """For incoming and for outgoing mail, with the passwords."""
-    incoming = Server(row.imap_host, row.imap_port, row.imap_tls, row.imap_user, unseal_from(row, "imap_password"))
-    outgoing = Server(row.smtp_host, row.smtp_port, row.smtp_tls, row.smtp_user, unseal_from(row, "smtp_password"))
-    return incoming, outgoing
 
 
 # ---------------------------------------------------------------- mails that were set aside
@@ -209,9 +212,15 @@ def _fill(row: MailAccount, values: Mapping[str, Any], *, made: bool) -> None:
         raise InvalidRequest("This is no e-mail address.", param="address") from None
     if not row.address.isascii():
         raise InvalidRequest("The desk's own address is in ASCII.", param="address")
+    if row.auth not in MailAuth.values:
+        raise InvalidRequest("A mailbox is opened by password or oauth.", param="auth")
     for kind in ("imap", "smtp"):
         _check_server(row, kind)
-        _seal(row, kind, values, before, made=made)
+        if row.auth == MailAuth.PASSWORD:
+            _seal(row, kind, values, before, made=made)
+        else:
+            setattr(row, f"{kind}_password", "")
+    _seal_consent(row, values, before)
     row.folder = row.folder or "INBOX"
 
 
@@ -229,6 +238,31 @@ def _check_server(row: MailAccount, kind: str) -> None:
         outbound.target_of(f"https://{host}:{port}/")
     except OutboundRefused:
         raise InvalidRequest("This is no name of a server.", param=f"{kind}_host") from None
+
+
+def _seal_consent(row: MailAccount, values: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Client secret and refresh token, which go to no other address than they were typed for."""
+    typed = any(values.get(name) for name in ("oauth_client_secret", "oauth_refresh_token"))
+    moved = any(getattr(row, name) != before[name] for name in TOLD)
+    if typed or moved or row.auth == MailAuth.PASSWORD:
+        row.oauth_access_token, row.oauth_expires_at = "", None
+    if row.auth == MailAuth.PASSWORD:
+        row.oauth_client_secret = row.oauth_refresh_token = ""
+        return
+    for name in ("oauth_token_url", "oauth_client_id"):
+        if not getattr(row, name):
+            raise InvalidRequest("This is needed.", param=name)
+    try:
+        outbound.target_of(row.oauth_token_url)
+    except OutboundRefused as error:
+        raise InvalidRequest(str(error), param="oauth_token_url") from None
+    if moved and not values.get("oauth_client_secret"):
+        row.oauth_client_secret = ""
+    for name in ("oauth_client_secret", "oauth_refresh_token"):
+        if values.get(name):
+            seal_into(row, name, str(values[name]))
+    if not row.oauth_refresh_token or (moved and not values.get("oauth_refresh_token")):
+        raise InvalidRequest("Type the refresh token for these servers.", param="oauth_refresh_token")
 
 
 def _seal(row: MailAccount, kind: str, values: Mapping[str, Any], before: Mapping[str, Any], *, made: bool) -> None:

@@ -27,8 +27,7 @@ from apps.support.mail.parsing import MOST_BYTES, Incoming, Unreadable
 from apps.support.masking import clean
 from apps.support.models import MailAccount, Received, ReceivedMail
 from apps.support.services.desk import settings_of
-from apps.support.services.mail import placing
-from apps.support.services.mail.accounts import servers_of
+from apps.support.services.mail import access, placing
 
 LOOK_EVERY = timedelta(seconds=60)
 # Longer than a look may take (`carrying.WHOLE_SECONDS`).
@@ -100,8 +99,7 @@ def look(held: Look) -> int:
 def _read(held: Look) -> tuple[int, bool]:
     with tenancy.scope(held.organization_id):
         account = _held(held)
-        server, _outgoing = servers_of(account)
-    with imap.opened(server, account.folder, MOST_BYTES) as mailbox:
+    with access.servers(account) as (server, _), imap.opened(server, account.folder, MOST_BYTES) as mailbox:
         last = account.last_uid
         if account.uid_validity != mailbox.validity:
             last = 0

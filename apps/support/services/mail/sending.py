@@ -21,13 +21,20 @@ from apps.core import tenancy
 from apps.core.errors import MillraceError
 from apps.core.media import folder_of
 from apps.core.tenancy import Across, across_tenants
-from apps.support.errors_mail import MailBounced, MailError, MailNotPossible, MailRecipientDeferred
+from apps.support.errors_mail import (
+    MailBounced,
+    MailError,
+    MailFileInfected,
+    MailFilesWaiting,
+    MailNotPossible,
+    MailRecipientDeferred,
+)
 from apps.support.mail import smtp
-from apps.support.mail.carrying import Server
 from apps.support.mail.composing import Leaving, compose, subject_of
 from apps.support.mail.tokens import answer_address
-from apps.support.models import Message, MessageKind, OutgoingMail, Sending
-from apps.support.services.mail.accounts import servers_of
+from apps.support.models import MailAccount, Message, MessageKind, OutgoingMail, Sending
+from apps.support.models.conversations import Scan
+from apps.support.services.mail import access
 from apps.support.services.storing import SYSTEM, change, locked
 
 LEASE = timedelta(minutes=5)
@@ -87,8 +94,9 @@ def send(claimed: Claimed) -> MailError | None:
     try:
         ready = _ready(claimed)
         if ready is not None:
-            server, leaving = ready
-            smtp.send(server, compose(leaving), leaving.sender, leaving.to, SECONDS)
+            account, leaving = ready
+            with access.servers(account) as (_, server):
+                smtp.send(server, compose(leaving), leaving.sender, leaving.to, SECONDS)
     except MailError as error:
         _note_failure(claimed, error)
         return error
@@ -114,7 +122,7 @@ def _mine(claimed: Claimed) -> tenancy.TenantQuerySet:
     return rows
 
 
-def _ready(claimed: Claimed) -> tuple[Server, Leaving] | None:
+def _ready(claimed: Claimed) -> tuple[MailAccount, Leaving] | None:
     """The mail as it is to be now; None where it is not to leave any more."""
     with tenancy.scope(claimed.organization_id):
         rows = _mine(claimed).select_related("message", "conversation__contact", "conversation__inbox", "account")
@@ -126,8 +134,17 @@ def _ready(claimed: Claimed) -> tuple[Server, Leaving] | None:
             return None
         if row.account is None or not row.to:
             raise MailNotPossible
-        _incoming, server = servers_of(row.account)
-        return server, _leaving(row)
+        _require_scanned(row.message)
+        return row.account, _leaving(row)
+
+
+def _require_scanned(message: Message) -> None:
+    """Raises for files that nobody may be given, or that wait for the virus scanner."""
+    scans = set(message.files.values_list("scan", flat=True))
+    if Scan.INFECTED in scans:
+        raise MailFileInfected
+    if Scan.WAITING in scans:
+        raise MailFilesWaiting
 
 
 def _leaving(row: OutgoingMail) -> Leaving:

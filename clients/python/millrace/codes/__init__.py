@@ -29,6 +29,7 @@ from millrace.codes.classes_part1 import ExamplesInvalid as ExamplesInvalid
 from millrace.codes.classes_part1 import ExamplesMissing as ExamplesMissing
 from millrace.codes.classes_part1 import FeatureNotIncluded as FeatureNotIncluded
 from millrace.codes.classes_part1 import FieldKeyUnknown as FieldKeyUnknown
+from millrace.codes.classes_part1 import FileHeld as FileHeld
 from millrace.codes.classes_part1 import FileNotTaken as FileNotTaken
 from millrace.codes.classes_part1 import FileRefused as FileRefused
 from millrace.codes.classes_part1 import FlowsInvalid as FlowsInvalid
@@ -48,6 +49,7 @@ from millrace.codes.classes_part1 import KnowledgeFull as KnowledgeFull
 from millrace.codes.classes_part1 import LabelNotSet as LabelNotSet
 from millrace.codes.classes_part1 import LastOwner as LastOwner
 from millrace.codes.classes_part1 import LicenceNotServed as LicenceNotServed
+from millrace.codes.classes_part1 import MailAccessRefused as MailAccessRefused
 from millrace.codes.classes_part1 import MailFolderMissing as MailFolderMissing
 from millrace.codes.classes_part1 import MailNotEncrypted as MailNotEncrypted
 from millrace.codes.classes_part1 import MailNotPossible as MailNotPossible
@@ -57,6 +59,8 @@ from millrace.codes.classes_part1 import MailServerConfused as MailServerConfuse
 from millrace.codes.classes_part1 import MailServerRefused as MailServerRefused
 from millrace.codes.classes_part1 import MailServerUnreachable as MailServerUnreachable
 from millrace.codes.classes_part1 import MailSignInRefused as MailSignInRefused
+from millrace.codes.classes_part2 import MailTokenRefused as MailTokenRefused
+from millrace.codes.classes_part2 import MailTokenUnreachable as MailTokenUnreachable
 from millrace.codes.classes_part2 import MethodNotAllowed as MethodNotAllowed
 from millrace.codes.classes_part2 import MfaRequired as MfaRequired
 from millrace.codes.classes_part2 import ModelNotFound as ModelNotFound
@@ -141,6 +145,7 @@ CODES: dict[str, type[errors.APIError]] = {
     "examples_missing": ExamplesMissing,
     "feature_not_included": FeatureNotIncluded,
     "field_key_unknown": FieldKeyUnknown,
+    "file_held": FileHeld,
     "file_not_taken": FileNotTaken,
     "file_refused": FileRefused,
     "flows_invalid": FlowsInvalid,
@@ -160,6 +165,7 @@ CODES: dict[str, type[errors.APIError]] = {
     "label_not_set": LabelNotSet,
     "last_owner": LastOwner,
     "licence_not_served": LicenceNotServed,
+    "mail_access_refused": MailAccessRefused,
     "mail_folder_missing": MailFolderMissing,
     "mail_not_encrypted": MailNotEncrypted,
     "mail_not_possible": MailNotPossible,
@@ -169,6 +175,8 @@ CODES: dict[str, type[errors.APIError]] = {
     "mail_server_refused": MailServerRefused,
     "mail_server_unreachable": MailServerUnreachable,
     "mail_sign_in_refused": MailSignInRefused,
+    "mail_token_refused": MailTokenRefused,
+    "mail_token_unreachable": MailTokenUnreachable,
     "method_not_allowed": MethodNotAllowed,
     "mfa_required": MfaRequired,
     "model_not_found": ModelNotFound,

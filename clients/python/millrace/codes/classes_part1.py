@@ -131,6 +131,10 @@ class FieldKeyUnknown(errors.ServerError):
     """`field_key_unknown` (500): a stored secret needs a key that the operator has removed."""
 
 
+class FileHeld(errors.ConflictError):
+    """`file_held` (409): the virus scanner has not looked at the file yet, or has found a virus in it."""
+
+
 class FileNotTaken(errors.UnprocessableError):
     """`file_not_taken` (422): a file of a kind that the desk does not take, an empty one, or one that is not
     what its name says.
@@ -209,6 +213,10 @@ class LicenceNotServed(errors.ForbiddenError):
     """`licence_not_served` (403): the licence is suspended, revoked or expired: nothing new begins under it, and
     what runs goes on.
     """
+
+
+class MailAccessRefused(errors.ServerError):
+    """`mail_access_refused` (502): the mail server does not take the access token."""
 
 
 class MailFolderMissing(errors.ServerError):

@@ -4,6 +4,14 @@ from __future__ import annotations
 from millrace import errors
 
 
+class MailTokenRefused(errors.ServerError):
+    """`mail_token_refused` (502): the token address refuses the client or the refresh token."""
+
+
+class MailTokenUnreachable(errors.ServerError):
+    """`mail_token_unreachable` (502): the token address does not answer, or with no token."""
+
+
 class MethodNotAllowed(errors.APIError):
     """`method_not_allowed` (405): see the header `allow`."""
 

@@ -98,6 +98,8 @@ class DialogueModelBody(TypedDict):
     ranks: bool
     """It has learned from stories what comes first where rules leave that open."""
     accuracy: float
+    erased: int
+    """Examples that it has learned from or was measured on, and that were erased since: train anew."""
     created_at: str
 
 
@@ -241,7 +243,9 @@ class TrainingRunBody(TypedDict):
     progress: float
     dataset: int
     sha256: str
-    """Of the examples that it learned from."""
+    """Of the examples that it learned from, without those that were erased."""
+    erased: int
+    """Examples that have left the data set with erased conversations."""
     error_code: str
     report: ReportBody | None
     doubts: list[DoubtBody]

@@ -10,8 +10,10 @@ class SupportFileBody(TypedDict):
     name: str
     media_type: str
     size: int
+    scan: str
+    """waiting, clean or infected; empty where no virus scanner was set."""
     url: str
-    """Opens the file for a quarter of an hour."""
+    """Opens the file for a quarter of an hour; empty until it was found clean."""
 
 
 class SupportInboxBody(TypedDict):
@@ -65,6 +67,10 @@ class SupportMailBody(TypedDict):
     smtp_port: int
     smtp_tls: Literal["tls", "starttls", "none"]
     smtp_user: str
+    auth: Literal["password", "oauth"]
+    oauth_token_url: str
+    oauth_client_id: str
+    oauth_scope: str
     active: bool
     looked_at: str | None
     """When the mailbox was last read to its end."""
@@ -267,6 +273,16 @@ class WriteSupportMailRequest(TypedDict):
     """Empty signs nobody in."""
     smtp_password: NotRequired[str | None]
     """Stays where it is not named."""
+    auth: NotRequired[Literal["password", "oauth"] | None]
+    """How one signs in to both servers."""
+    oauth_token_url: NotRequired[str | None]
+    """Where tokens come from."""
+    oauth_client_id: NotRequired[str | None]
+    oauth_client_secret: NotRequired[str | None]
+    """Stays where it is not named."""
+    oauth_refresh_token: NotRequired[str | None]
+    """Stays where it is not named."""
+    oauth_scope: NotRequired[str | None]
     active: NotRequired[bool | None]
     """False stops looking into the mailbox."""
 

@@ -16,7 +16,7 @@ KINDS = "account inbox contact session user team bot label canned endpoint".spli
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_schema"),
-        ("support", "0007_session_by_digest"),
+        ("support", "0010_scanned"),
     ]
 
     operations = [

@@ -1,0 +1,227 @@
+"""Mailboxes that are opened by OAuth 2.0, with real servers for mail and an own one for tokens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Generator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.core import tenancy
+from apps.core.errors import InvalidRequest
+from apps.support.api.mail import account_body
+from apps.support.errors_mail import ERRORS, MailAccessRefused, MailServerRefused, MailTokenRefused
+from apps.support.services.mail import accounts
+from tests.helpers.desk import Desk, open_desk
+from tests.helpers.mailing import account, begun, change, look, mails, replied, said, send, values
+from tests.helpers.mailservers import Imap, Smtp
+from tests.helpers.people import Tenant
+
+pytestmark = pytest.mark.django_db
+
+
+class Tokens(ThreadingHTTPServer):
+    """Gives out access tokens for a refresh token, each a new one, and has the mail servers take the last."""
+
+    def __init__(self, imap: Imap, smtp: Smtp) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.imap, self.smtp = imap, smtp
+        self.asked: list[dict[str, str]] = []
+        self.refresh, self.seconds = "refresh-1", 3600
+        self.answer: tuple[int, bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/token"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Tokens
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        fields = {name: found[0] for name, found in parse_qs(body).items()}
+        self.server.asked.append(fields)
+        status, answer = self.server.answer or self._granted(fields)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def _granted(self, fields: dict[str, str]) -> tuple[int, bytes]:
+        if fields.get("refresh_token") != self.server.refresh or fields.get("client_secret") != "client-secret":
+            return 400, b'{"error": "invalid_grant"}'
+        token = f"access-{len(self.server.asked)}"
+        self.server.imap.tokens, self.server.smtp.tokens = {token}, {token}
+        found = {"access_token": token, "expires_in": self.server.seconds, "token_type": "Bearer"}
+        return 200, json.dumps(found).encode()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def tokens(imap: Imap, smtp: Smtp, settings: Any) -> Generator[Tokens]:
+    server = Tokens(imap, smtp)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    mail = [f"127.0.0.1:{each.port}" for each in (imap, smtp)]
+    settings.OUTBOUND_TRUSTED = [*mail, f"127.0.0.1:{server.server_port}"]
+    yield server
+    server.shutdown()
+    server.server_close()
+    imap.tokens, smtp.tokens = set(), set()
+
+
+def wanted(tokens: Tokens, **more: Any) -> dict[str, Any]:
+    given = values(tokens.imap, tokens.smtp)
+    del given["imap_password"], given["smtp_password"]
+    return given | {
+        "auth": "oauth", "oauth_token_url": tokens.url, "oauth_client_id": "client",
+        "oauth_client_secret": "client-secret", "oauth_refresh_token": "refresh-1", "oauth_scope": "mail offline",
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def consenting(org_a: Tenant, tokens: Tokens) -> Desk:
+    desk = open_desk(org_a, "Mail", kind="email")
+    accounts.set_up(org_a.actor, desk.inbox.pk, wanted(tokens))
+    change(desk, begins_at=timezone.now() - timedelta(hours=1))
+    return desk
+
+
+def test_a_token_opens_both_servers_until_it_ends_and_is_then_asked_for_anew(consenting: Desk, tokens: Tokens) -> None:
+    conversation = begun(consenting, tokens.imap)
+    assert [row.content for row in said(consenting)] == ["It is lost."]
+    replied(consenting, conversation)
+    assert send(consenting) == 1
+    assert len(tokens.smtp.taken) == 1
+    # One token for both, asked for by the book.
+    [asked] = tokens.asked
+    assert asked == {
+        "grant_type": "refresh_token", "refresh_token": "refresh-1", "client_id": "client",
+        "client_secret": "client-secret", "scope": "mail offline",
+    }  # fmt: skip
+    change(consenting, oauth_expires_at=timezone.now() + timedelta(seconds=30))
+    look(consenting)
+    assert len(tokens.asked) == 2 and account(consenting).problem == ""
+
+
+def test_no_secret_lies_in_clear(consenting: Desk, tokens: Tokens) -> None:
+    begun(consenting, tokens.imap)
+    with tenancy.scope(consenting.tenant.id), connection.cursor() as cursor:
+        cursor.execute("SELECT string_agg(t::text, ' ') FROM support_mailaccount t")
+        stored = cursor.fetchone()[0]
+    assert not any(secret in stored for secret in ("client-secret", "refresh-1", "access-1"))
+    told = str(account_body(account(consenting)))
+    assert "client-secret" not in told and "refresh-1" not in told and "'auth': 'oauth'" in told
+
+
+def test_a_refresh_token_that_takes_the_place_of_the_old_one_is_kept(consenting: Desk, tokens: Tokens) -> None:
+    tokens.answer = 200, b'{"access_token": "x", "expires_in": 1, "refresh_token": "refresh-2"}'
+    tokens.imap.tokens = {"x"}
+    look(consenting)
+    tokens.answer, tokens.refresh = None, "refresh-2"
+    look(consenting)
+    assert [each["refresh_token"] for each in tokens.asked] == ["refresh-1", "refresh-2"]
+    assert account(consenting).problem == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ((400, b'{"error": "invalid_grant"}'), "mail_token_refused"),
+        ((401, b'{"error": "invalid_client"}'), "mail_token_refused"),
+        ((500, b"oops"), "mail_token_unreachable"),
+        ((200, b"[]"), "mail_token_unreachable"),
+        ((200, b'{"access_token": "two\\nlines"}'), "mail_token_unreachable"),
+        ((200, b'{"access_token": "unknown-to-the-server"}'), "mail_access_refused"),
+    ],
+)
+def test_what_is_wrong_is_told_in_the_console(
+    consenting: Desk, tokens: Tokens, answer: tuple[int, bytes], problem: str
+) -> None:
+    tokens.answer = answer
+    look(consenting)
+    assert account(consenting).problem == problem
+    client = Client()
+    client.force_login(consenting.tenant.owner)
+    page = client.get(reverse("desk-inbox-mail", args=[consenting.inbox.pk])).content.decode()
+    assert ERRORS[problem].words.partition(".")[0] in page
+    # Whatever was kept of it is not tried again.
+    tokens.answer = None
+    look(consenting)
+    assert account(consenting).problem == ""
+
+
+def test_a_token_that_was_taken_back_is_asked_for_anew(consenting: Desk, tokens: Tokens) -> None:
+    look(consenting)
+    tokens.imap.tokens = set()
+    look(consenting)
+    assert account(consenting).problem == "mail_access_refused"
+    look(consenting)
+    assert (account(consenting).problem, len(tokens.asked)) == ("", 2)
+
+
+def test_trying_out_says_where_it_fails_and_keeps_nothing(org_a: Tenant, tokens: Tokens) -> None:
+    desk = open_desk(org_a, "Mail", kind="email")
+    with pytest.raises(MailTokenRefused) as refused:
+        accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens, oauth_refresh_token="wrong"))
+    assert refused.value.param == "oauth_token_url"
+    accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens))
+    tokens.answer = 200, b'{"access_token": "unknown"}'
+    with pytest.raises(MailAccessRefused) as refused_there:
+        accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens))
+    assert refused_there.value.param == "imap_host"
+
+
+def test_secrets_go_to_no_other_place_than_they_were_typed_for(consenting: Desk, tokens: Tokens) -> None:
+    actor, inbox = consenting.tenant.actor, consenting.inbox.pk
+    for moved in (
+        {"oauth_token_url": tokens.url + "/other"}, {"oauth_client_id": "other"}, {"imap_host": "localhost"},
+        {"smtp_port": tokens.smtp.port + 1}, {"imap_user": "other"},
+    ):  # fmt: skip
+        with pytest.raises(InvalidRequest) as refused:
+            accounts.set_up(actor, inbox, moved | ({"imap_tls": "tls"} if "imap_host" in moved else {}) | (
+                {"smtp_tls": "tls"} if "smtp_port" in moved else {}
+            ))  # fmt: skip
+        assert refused.value.param == "oauth_refresh_token", moved
+    accounts.set_up(actor, inbox, {"name": "Another name"})
+    look(consenting)
+    assert account(consenting).problem == ""
+    # Back to a password: nothing of the consent stays.
+    accounts.set_up(actor, inbox, values(tokens.imap, tokens.smtp, auth="password"))
+    row = account(consenting)
+    assert (row.oauth_refresh_token, row.oauth_client_secret, row.oauth_access_token) == ("", "", "")
+
+
+def test_tokens_are_asked_for_at_no_address_within(consenting: Desk, tokens: Tokens, settings: Any) -> None:
+    settings.OUTBOUND_TRUSTED = [f"127.0.0.1:{each.port}" for each in (tokens.imap, tokens.smtp)]
+    with pytest.raises(InvalidRequest) as refused:
+        accounts.set_up(
+            consenting.tenant.actor, consenting.inbox.pk, wanted(tokens, oauth_token_url="http://127.0.0.1/token")
+        )
+    assert refused.value.param == "oauth_token_url"
+    # A name that was good and is not any more.
+    change(consenting, oauth_token_url=f"https://127.0.0.1:{tokens.server_port}/token")
+    look(consenting)
+    assert account(consenting).problem == MailServerRefused.code
+    assert tokens.asked == []
+
+
+def test_what_waits_leaves_once_the_consent_is_there_again(consenting: Desk, tokens: Tokens) -> None:
+    conversation = begun(consenting, tokens.imap)
+    change(consenting, oauth_expires_at=None)
+    tokens.refresh = "another"
+    replied(consenting, conversation)
+    assert send(consenting) == 0
+    [row] = mails(consenting)
+    assert (row.status, row.problem) == ("waiting", "mail_token_refused")
