@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql.psycopg_any import Jsonb
 
 from apps.core.ids import uuid7
@@ -28,7 +29,7 @@ def record(type: str, object_id: UUID, data: dict[str, Any]) -> Event:
     with prepared_cursor() as cursor:
         cursor.execute(_RECORD, ids | {"type": type, "data": Jsonb(data)})
         position, created_at = cursor.fetchone()
-    return Event(
+    event = Event(
         id=ids["id"],
         organization_id=ids["organization"],
         position=position,
@@ -37,3 +38,5 @@ def record(type: str, object_id: UUID, data: dict[str, Any]) -> Event:
         data=data,
         created_at=created_at,
     )
+    event._state.adding, event._state.db = False, DEFAULT_DB_ALIAS
+    return event

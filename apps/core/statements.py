@@ -242,6 +242,7 @@ class TenantStatement(Generic[R]):
         organization = current_organization()
         if len(values) != len(self._stand_ins):
             raise TypeError(f"the statement takes {len(self._stand_ins)} values")
+        values = tuple(as_one_type(value) for value in values)
         compiler, iterable, slots = self._compile(organization)
         return _answered(compiler, iterable, tuple(slot(organization, values) for slot in slots))
 

@@ -87,34 +87,34 @@ class _RequestThread(Executor):
 
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
-        self._last: Future[Any] | None = None
-        self._is_in_transaction = False
+        self._unfinished: list[Future[Any]] = []
+        self._is_connected = False
 
     def submit(self, work: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         if self._thread is None:
             self._thread = _taken(self._waiting) or ThreadPoolExecutor(1, thread_name_prefix="request")
-        last = self._last = self._thread.submit(self._noting, partial(work, *args, **kwargs))
-        return last
+        future = self._thread.submit(self._noting, partial(work, *args, **kwargs))
+        self._unfinished = [*(each for each in self._unfinished if not each.done()), future]
+        return future
 
     def _noting(self, work: Callable[[], T]) -> T:
         try:
             return work()
         finally:
-            opened = connections.all(initialized_only=True)
-            self._is_in_transaction = any(each.in_atomic_block for each in opened)
+            self._is_connected = any(each.connection for each in connections.all(initialized_only=True))
 
     def hand_on(self) -> None:
         """Work that comes later gets a thread again."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        # Whoever has left may have left work behind, or a transaction open, in which nobody else shall find themselves.
-        is_free = self._last is not None and self._last.done() and not self._is_in_transaction
+        # Whoever has left may have left work behind, or a connection and a transaction on it, and nobody else shall
+        # wait for the one or find themselves in the other.
+        is_free = all(each.done() for each in self._unfinished) and not self._is_connected
         if is_free and len(self._waiting) < KEPT:
             self._waiting.append(thread)
             return
-        if self._is_in_transaction:
-            thread.submit(connections.close_all)
+        thread.submit(connections.close_all)
         thread.shutdown(wait=False)
 
 

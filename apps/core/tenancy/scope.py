@@ -70,12 +70,17 @@ def _tell_postgres(value: UUID | Across | None, besides: Settings = MappingProxy
 def _beginning_with(value: UUID | Across, besides: Settings) -> Iterator[None]:
     """A transaction that begins with telling PostgreSQL of the scope: one way to the database for both.
 
-    psycopg would send its own BEGIN by itself; where a transaction is open already it has only to end it.
+    psycopg would send its own BEGIN first, so it is told for the moment that it need not; by what it keeps for itself,
+    since its setter refuses within a transaction.
     """
     with transaction.atomic():
-        cast(Any, connection.connection).autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"BEGIN; {_told(value, besides)}")
+        session = cast(Any, connection.connection)
+        session._autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"BEGIN; {_told(value, besides)}")
+        finally:
+            session._autocommit = False
         yield
 
 

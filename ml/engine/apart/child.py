@@ -11,22 +11,25 @@ import os
 import signal
 import sys
 import threading
+import time
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from typing import Any
 
 from ml.engine.apart import wire
-from ml.types import Engine, EngineError
+from ml.types import Engine, EngineError, EngineRequest
 
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
 STEP_WAIT_SECONDS = 0.2
+# How old the engine's figures may be where its parent reads them.
+STATS_SECONDS = 0.2
 # The stepping thread gives the interpreter away with every tensor operation and must have it back soon.
 SWITCH_SECONDS = 0.0005
 
-# What `submit`, `cancel` and `stats` answer: a result, or the message and code of an EngineError.
-Answer = tuple[Any, tuple[str, str] | None]
+# What became of a request that was handed in: nothing to say, or the message and code of an EngineError.
+Answer = tuple[str, str] | None
 
 
 class Reports:
@@ -58,21 +61,29 @@ def main() -> int:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
-    spec, level = orders.recv()
+    _, spec, level = orders.recv()
     logging.basicConfig(level=level, format="%(message)s", handlers=[ParentsLog(reports)])
     try:
         engine = _load(spec)
     except EngineError as error:
         reports.send(wire.message("failed", str(error), error.code))
         return 0
-    reports.send(wire.message("ready", engine.max_running))
+    reports.send(wire.message("ready", engine.max_running, engine.stats()))
     closing = threading.Event()
     threading.Thread(target=_obey, args=(engine, orders, closing), name="orders", daemon=True).start()
+    _step(engine, reports, closing)
+    engine.close()
+    return 0
+
+
+def _step(engine: Engine, reports: Reports, closing: threading.Event) -> None:
+    told, told_at = None, float("-inf")
     while not closing.is_set():
         if outputs := engine.step(STEP_WAIT_SECONDS):
             reports.send(wire.outputs_message(outputs))
-    engine.close()
-    return 0
+        if (now := time.monotonic()) - told_at >= STATS_SECONDS and (stats := engine.stats()) != told:
+            reports.send(wire.message("stats", stats))
+            told, told_at = stats, now
 
 
 def _load(spec: Any) -> Engine:
@@ -96,28 +107,32 @@ def _end_with(parent: int) -> None:
 
 
 def _obey(engine: Engine, orders: Connection, closing: threading.Event) -> None:
-    """Answers the parent's orders until it says "close" or is gone."""
+    """Follows the parent's orders until it says "close" or is gone."""
     try:
         while True:
-            name, *arguments = orders.recv()
-            if name == "close":
-                closing.set()
-                return
-            orders.send(_answer(engine, name, arguments))
+            match orders.recv():
+                case "submit", request:
+                    orders.send(_submitted(engine, request))
+                case "cancel", request_id:
+                    engine.cancel(request_id)
+                case _:
+                    closing.set()
+                    return
     except (EOFError, OSError):
         os._exit(0)
     except BaseException:
         os._exit(1)
 
 
-def _answer(engine: Engine, name: str, arguments: list[Any]) -> Answer:
+def _submitted(engine: Engine, request: EngineRequest) -> Answer:
     try:
-        return getattr(engine, name)(*arguments), None
+        engine.submit(request)
     except EngineError as error:
-        return None, (str(error), error.code)
+        return str(error), error.code
     except Exception as error:
-        log.exception("%s failed", name)
-        return None, (f"The engine could not do this ({type(error).__name__}).", EngineError.code)
+        log.exception("request %s was not taken", request.request_id)
+        return f"The engine could not take this request ({type(error).__name__}).", EngineError.code
+    return None
 
 
 if __name__ == "__main__":

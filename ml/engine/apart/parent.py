@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 ROOT = Path(ml.__file__).parents[1]
 CHILD = "ml.engine.apart.child"
 CLOSE_SECONDS = 2.0
+# Whoever does not even answer for so long does nothing any more.
+ANSWER_SECONDS = 120.0
 
 
 class EngineLost(OSError):
@@ -34,12 +36,14 @@ class ApartEngine:
     """An engine in a process of its own; see the Engine protocol in ml/types.py.
 
     Where the process has ended, by itself or by the system for want of memory, `step` raises EngineLost, and so do
-    `submit` and `cancel`: a new worker has to take over what was running.
+    `submit` and `cancel`: a new worker has to take over what was running. The thread that calls `step` must not wait
+    for one that submits, since the process answers no order while nobody takes its reports.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], orders: Connection, reports: Connection) -> None:
         self._process, self._orders, self._reports = process, orders, reports
-        self._lock = threading.Lock()
+        # One waits for its answer at a time, and beside it somebody may cancel.
+        self._asking, self._sending = threading.Lock(), threading.Lock()
         self._stats = EngineStats()
         self.max_running = 0
 
@@ -62,7 +66,6 @@ class ApartEngine:
             )
         engine = cls(process, orders, reports)
         try:
-            orders.send((spec, logging.getLogger(__name__).getEffectiveLevel()))
             engine._wait_until_ready(spec)
         except BaseException:
             engine.close()
@@ -71,21 +74,29 @@ class ApartEngine:
 
     def _wait_until_ready(self, spec: ModelSpec) -> None:
         try:
+            self._order("load", spec, logging.getLogger(__name__).getEffectiveLevel())
             while not self.max_running:
                 self._take()
-        except (EngineLost, BrokenPipeError) as error:
+        except EngineLost as error:
             raise EngineError(f"The process of the model {spec.source} ended.", "model_unavailable") from error
 
     def submit(self, request: EngineRequest) -> None:
-        self._ask("submit", request)
+        with self._asking:
+            self._order("submit", request)
+            try:
+                if not self._orders.poll(ANSWER_SECONDS):
+                    self._process.kill()
+                failure = self._orders.recv()
+            except (EOFError, OSError) as error:
+                raise self._lost() from error
+        if failure:
+            raise EngineError(*failure)
 
     def cancel(self, request_id: str) -> None:
-        self._ask("cancel", request_id)
+        self._order("cancel", request_id)
 
     def stats(self) -> EngineStats:
-        """The engine's figures; the last ones that it gave once it is gone."""
-        with contextlib.suppress(EngineLost):
-            self._stats = self._ask("stats")
+        """The engine's figures of a moment ago, also once it is gone."""
         return self._stats
 
     def step(self, timeout: float = 0.1) -> Sequence[StepOutput]:
@@ -93,8 +104,8 @@ class ApartEngine:
         return self._take() if self._reports.poll(timeout) else []
 
     def close(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            self._orders.send(("close",))
+        with contextlib.suppress(EngineLost):
+            self._order("close")
         try:
             self._process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -107,13 +118,15 @@ class ApartEngine:
         """The next message: outputs are returned, all else is seen to."""
         try:
             kind, *content = wire.read(self._reports.recv_bytes())
-        except (EOFError, ConnectionError) as error:
-            raise EngineLost(f"the engine's process {self._process.pid} ended") from error
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
         if kind == "outputs":
             outputs: list[StepOutput] = content[0]
             return outputs
         if kind == "ready":
-            [self.max_running] = content
+            self.max_running, self._stats = content
+        elif kind == "stats":
+            [self._stats] = content
         elif kind == "failed":
             raise EngineError(*content)
         else:
@@ -122,13 +135,16 @@ class ApartEngine:
                 logger.handle(record)
         return []
 
-    def _ask(self, name: str, *arguments: Any) -> Any:
-        with self._lock:
-            try:
-                self._orders.send((name, *arguments))
-                result, failure = self._orders.recv()
-            except (EOFError, OSError) as error:
-                raise EngineLost(f"the engine's process {self._process.pid} ended") from error
-        if failure:
-            raise EngineError(*failure)
-        return result
+    def _order(self, name: str, *arguments: Any) -> None:
+        if not self._sending.acquire(timeout=ANSWER_SECONDS):
+            self._process.kill()  # which ends the wait of whoever sends
+            self._sending.acquire()
+        try:
+            self._orders.send((name, *arguments))
+        except OSError as error:
+            raise self._lost() from error
+        finally:
+            self._sending.release()
+
+    def _lost(self) -> EngineLost:
+        return EngineLost(f"the engine's process {self._process.pid} ended")

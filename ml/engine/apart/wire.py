@@ -1,9 +1,9 @@
 """What passes between a worker and its engine's process: two pairs of sockets, opened by the worker.
 
-Over `orders` the worker asks and is answered, one order at a time. Over `reports` the engine's process tells, without
-being asked: that it is ready or why not, what each step has produced, and what it has to log. Both ends are the same
-program on the same machine, so objects go as Python pickles them; outputs, of which there are thousands a second, as
-marshalled tuples, which cost a tenth of that.
+Over `orders` the worker asks: a "submit" is answered, "cancel" and "close" are not. Over `reports` the engine's process
+tells, without being asked: that it is ready or why not, what a step has produced, how the engine stands, and what it
+has to log. Both ends are the same program on the same machine, so objects go as Python pickles them; outputs, of which
+there are thousands a second, as marshalled tuples, which cost a tenth of that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ml.types import StepOutput
 
-Kind = Literal["ready", "failed", "log", "outputs"]
+Kind = Literal["ready", "failed", "log", "stats", "outputs"]
 
 _FIELDS = attrgetter(*(field.name for field in fields(StepOutput)))
 _OUTPUTS = b"o"

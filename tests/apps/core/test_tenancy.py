@@ -117,6 +117,17 @@ def test_nothing_stays_on_a_connection_that_is_used_again(org_a: Tenant, org_b: 
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_long_answer_is_not_kept_beyond_its_scope(org_a: Tenant) -> None:
+    """As a cursor WITH HOLD would be, which Django asks for wherever it takes nobody to have begun a transaction."""
+    with tenancy.scope(org_a.id), connection.cursor() as cursor:
+        rows = ApiKey.objects.iterator()
+        next(rows)
+        cursor.execute("SELECT is_holdable FROM pg_cursors WHERE name LIKE '\\_django%'")
+        assert cursor.fetchall() == [(False,)]
+        rows.close()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_scope_that_fails_commits_nothing(org_a: Tenant) -> None:
     with pytest.raises(RuntimeError), tenancy.scope(org_a.id):
         ApiKey.objects.update(name="changed")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from apps.core import threads
 from apps.core.threads import KeptThreads, _RequestThread, release_thread
@@ -96,6 +96,15 @@ async def test_nobody_waits_behind_work_that_was_left() -> None:
     go_on.set()
 
 
+async def test_nobody_waits_behind_work_before_some_that_was_called_off() -> None:
+    go_on, left = threading.Event(), _RequestThread()
+    left.submit(go_on.wait, 60)
+    assert left.submit(int).cancel()
+    left.hand_on()
+    assert _RequestThread._waiting == []
+    go_on.set()
+
+
 async def test_work_after_handing_on_gets_a_thread_again() -> None:
     thread = _RequestThread()
     thread.submit(int).result()
@@ -125,6 +134,23 @@ def test_a_thread_in_whose_transaction_somebody_was_left_is_not_used_again() -> 
     worker.shutdown()
     with pytest.raises(RuntimeError, match="after shutdown"):
         worker.submit(int)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_was_left_with_its_connection_gives_it_back() -> None:
+    thread, seen = _RequestThread(), list[Any]()
+
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        seen.append(connections[DEFAULT_DB_ALIAS])
+
+    thread.submit(ask).result()
+    worker = thread._thread
+    thread.hand_on()
+    assert worker is not None and _RequestThread._waiting == []
+    worker.shutdown()
+    assert seen[0].connection is None
 
 
 @pytest.mark.django_db(transaction=True)

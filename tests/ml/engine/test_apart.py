@@ -55,8 +55,14 @@ def test_it_writes_what_an_engine_of_this_process_writes(
     here, there = drive(engine_for(), requests), drive(apart, requests)
     assert {id: answer.text for id, answer in there.items()} == {id: answer.text for id, answer in here.items()}
     assert {id: answer.last for id, answer in there.items()} == {id: answer.last for id, answer in here.items()}
-    stats = apart.stats()
-    assert (stats.running, stats.max_running) == (0, 4) and stats.generated_tokens >= 36
+
+
+def test_its_figures_are_those_of_the_engine(apart: ApartEngine) -> None:
+    apart.submit(raw("figures", "tea", max_tokens=8))
+    written = 0
+    while apart.stats().running or apart.stats().generated_tokens < 8 or written < 8:
+        written += sum(len(output.token_ids) for output in apart.step(1))
+    assert apart.stats().max_running == 4
 
 
 def test_what_cannot_be_served_says_why_and_harms_nobody(apart: ApartEngine) -> None:
@@ -88,11 +94,11 @@ def test_its_log_is_its_parents(spec: ModelSpec, caplog: pytest.LogCaptureFixtur
 
 def test_a_process_that_is_lost_is_an_error_of_the_machine(spec: ModelSpec) -> None:
     engine = ApartEngine.load(spec)
-    engine.submit(raw("r", "tea", max_tokens=200))
-    before = engine.stats()
     engine._process.send_signal(signal.SIGTERM)  # meant for the worker, which ends it in good order
     engine._process.send_signal(signal.SIGINT)
-    assert engine.stats().max_running == 4
+    engine.submit(raw("r", "tea", max_tokens=200))
+    while not engine.stats().running:
+        assert not [output for output in engine.step(1) if output.finish_reason]
     engine._process.kill()
     with pytest.raises(EngineLost):
         _until_end(engine)
@@ -100,7 +106,20 @@ def test_a_process_that_is_lost_is_an_error_of_the_machine(spec: ModelSpec) -> N
         engine.submit(raw("later", "tea"))
     with pytest.raises(EngineLost):
         engine.cancel("r")
-    assert engine.stats().max_running == before.max_running
+    assert engine.stats().max_running == 4
+    engine.close()
+
+
+def test_one_that_answers_no_more_is_ended(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml.engine.apart.parent.ANSWER_SECONDS", 0.5)
+    engine = ApartEngine.load(spec)
+    engine._process.send_signal(signal.SIGSTOP)
+    engine.cancel("nothing")
+    assert engine.stats().max_running == 4
+    with pytest.raises(EngineLost):
+        engine.submit(raw("r", "tea"))
+    with pytest.raises(EngineLost):
+        _until_end(engine)
     engine.close()
 
 
