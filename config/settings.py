@@ -16,6 +16,7 @@ from apps.knowledge import provider
 from apps.staff.look import UNFOLD as UNFOLD
 from config.api import REST_FRAMEWORK as REST_FRAMEWORK
 from config.api import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+from config.mails import MAIL_KINDS as MAIL_KINDS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("MILLRACE_VAR", str(BASE_DIR / "var")))
@@ -246,16 +247,7 @@ EMAIL_URL_HOST = env.text("EMAIL_HOST")
 _MAIL = "smtp" if EMAIL_URL_HOST else "console" if LOCAL else "dummy"
 EMAIL_BACKEND = "apps.core.mail.Outbox"
 MAIL_DELIVERY_BACKEND = f"django.core.mail.backends.{_MAIL}.EmailBackend"
-MAIL_KINDS = {
-    kind: f"apps.accounts.mails.{kind}"
-    for kind in ("password_reset", "invitation", "ownership_offer", "organization_deletion")
-}
-_BILLING_MAILS = ("budget_alert", "credit_given_back", "subscription_notice", "usage_alert")
-MAIL_KINDS |= {kind: f"apps.billing.mails.{kind}" for kind in _BILLING_MAILS}
-MAIL_KINDS |= {kind: f"apps.studio.mails.{kind}" for kind in ("document_mention", "schedule_text")}
-MAIL_KINDS |= {f"support_{it}": f"apps.support.mails.support_{it}" for it in ("mention", "transcript", "unread")}
-MAIL_KINDS["webhook_stopped"] = "apps.webhooks.mails.webhook_stopped"
-AUDIT_WORDS = ("apps.billing.audit_words.SAYS", "apps.licensing.audit_words.SAYS", "apps.market.audit_words.SAYS")
+AUDIT_WORDS = [f"apps.{app}.audit_words.SAYS" for app in ("billing", "licensing", "market")]
 SEAT_CHECK = "apps.billing.services.seats.require_seat"  # asked before somebody is invited or becomes a member
 DELETION_CHECK = "apps.billing.services.leaving.require_ending"  # asked before a deletion is announced
 DELETION_STEP = "apps.billing.services.leaving.end_for_good"  # done before an organization's rows are removed

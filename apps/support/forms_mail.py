@@ -55,7 +55,9 @@ class MailForm(forms.Form):
         widget=forms.PasswordInput(_SECRET, render_value=True),
         help_text=_KEPT,
     )  # fmt: skip
-    auth = forms.ChoiceField(label=_("Both servers let in by"), choices=MailAuth.choices, initial=MailAuth.PASSWORD)
+    auth = forms.ChoiceField(
+        label=_("Both servers let in by"), choices=MailAuth.choices, initial=MailAuth.PASSWORD, required=False
+    )
     oauth_token_url = forms.CharField(
         label=_("OAuth: token address"), max_length=500, required=False, widget=forms.TextInput(_PLAIN),
         help_text="https://login.microsoftonline.com/TENANT/oauth2/v2.0/token · https://oauth2.googleapis.com/token",
@@ -78,5 +80,5 @@ class MailForm(forms.Form):
 
     def values(self) -> dict[str, Any]:
         """As the service takes them."""
-        kept = ("imap_password", "smtp_password", "oauth_client_secret", "oauth_refresh_token")
+        kept = ("auth", "imap_password", "smtp_password", "oauth_client_secret", "oauth_refresh_token")
         return {name: value for name, value in self.cleaned_data.items() if value or name not in kept}

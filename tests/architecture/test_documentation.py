@@ -19,6 +19,7 @@ FOREIGN = {
     "MAKELEVEL",
     "PATH",
     "PYTEST_XDIST_WORKER",
+    "PYTHONPATH",
     "PYTHONWARNINGS",
 }
 

@@ -106,8 +106,12 @@ def compare(request: httpx.Request, operation: Operation, call: Wanted) -> None:
     assert {name: unquote(value) for name, value in found.groupdict().items()} == {
         name: str(value) for name, value in call.path.items()
     }
-    sent = {name: str(value).lower() if value is True else str(value) for name, value in call.query.items()}
-    assert dict(parse_qsl(query)) == sent
+    given = [
+        (name, each) for name, value in call.query.items() for each in (value if isinstance(value, list) else [value])
+    ]
+    assert sorted(parse_qsl(query)) == sorted(
+        (name, str(value).lower() if value is True else str(value)) for name, value in given
+    )
     assert ("idempotency-key" in request.headers) == operation.keyed
     if operation.body is None:
         assert not request.content

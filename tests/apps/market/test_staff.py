@@ -62,5 +62,5 @@ def test_a_payout_is_written_down_up_to_what_is_owed(browser: Client, org_a: Ten
     assert browser.post(address, {"amount_minor": 4_410, "reference": "bank 1"}).status_code == 302
     with tenancy.scope(org_a.id):
         assert market.balances() == {"USD": 0}
-    assert "paid out 4410 minor units of USD (bank 1)" in sentence(audit_of(org_a, "payout.recorded")[0])
+    assert "paid out $44.10 (bank 1)" in sentence(audit_of(org_a, "payout.recorded")[0])
     assert browser.get(reverse("staff:market_sale_changelist")).status_code == 200

@@ -134,7 +134,7 @@ def test_a_buyer_gets_the_files_and_the_seller_the_price_less_the_fee(org_a: Ten
         sale = Sale.objects.get()
         assert (sale.buyer_name, sale.state) == (org_b.organization.name, PurchaseState.DELIVERED)
         assert market.balances() == {"USD": 4_410}
-    assert "bought “Street signs” for 4900" in sentence(audit_of(org_a, "sale.made")[0])
+    assert "bought “Street signs” for $49.00; the fee is $4.90" in sentence(audit_of(org_a, "sale.made")[0])
     assert "commercial, version 1" in sentence(audit_of(org_b, "purchase.opened")[0])
     assert "purchase.delivered" in events_of(org_b)
 

@@ -71,7 +71,7 @@ def test_another_plan_counts_from_the_next_request_on(browser: Client, staff: Us
     assert answer.status_code == 302
     assert billing.limits_of(org_a.id).plan == "Pro" != before
     assert told(org_a, "subscription.changed", staff) == (
-        f"{staff.email} changed the plan from free to pro. Reason: {WHY}."
+        f"{staff.email} changed the plan from Free to Pro. Reason: {WHY}."
     )
 
 

@@ -37,7 +37,7 @@ expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 412, 422, 429, "5xx"]
 
 EVERYTHING = "examples,coverage,fuzzing"
 # What the key may not do, or no key may: it is always answered 403, and asked for that once.
-NOT_ALLOWED = "^/api/v1/(audit|billing|budgets|licen[cs]e|organization|privacy|safety|support|usage/events)"
+NOT_ALLOWED = "^/api/v1/(accounts|audit|billing|budgets|licen[cs]e|organization|privacy|safety|support|usage/events)"
 
 
 @pytest.fixture

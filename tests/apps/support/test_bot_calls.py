@@ -73,15 +73,15 @@ def test_a_contact_erased_while_a_call_is_claimed_stops_nothing(desk: Desk, monk
     connect(desk)
     desk.begin(text="One")
     desk.begin(text="Two")
-    body, gone = telling._body, []
+    body, gone = telling._told, []
 
-    def erased(row: BotCall, conversation: Conversation) -> dict[str, Any]:
+    def erased(row: BotCall, bot: AgentBot) -> dict[str, Any] | None:
         if not gone:
             gone.append(row.pk)
             raise Contact.DoesNotExist
-        return body(row, conversation)
+        return body(row, bot)
 
-    monkeypatch.setattr(telling, "_body", erased)
+    monkeypatch.setattr(telling, "_told", erased)
     assert [each.call_id for each in telling.claim("test", 10)] != gone
     assert len(gone) == 1
 
@@ -89,7 +89,7 @@ def test_a_contact_erased_while_a_call_is_claimed_stops_nothing(desk: Desk, monk
 def test_a_call_that_cannot_be_written_is_bounded_by_patience(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     connect(desk, patience_seconds=5)
     talk = desk.begin(text="One")
-    monkeypatch.setattr(telling, "_body", lambda *_: {}["nothing"])
+    monkeypatch.setattr(telling, "_told", lambda *_: {}["nothing"])
     assert telling.claim("test", 10) == []
     with tenancy.scope(desk.tenant.id):
         assert BotCall.objects.values_list("state", "last_error").get() == ("waiting", "not_written")
@@ -103,17 +103,17 @@ def test_a_call_that_cannot_even_be_noted_keeps_none_of_the_others_back(
 ) -> None:
     connect(desk)
     first, second = desk.begin(text="One"), desk.begin(text="Two")
-    body, give_up = telling._body, telling._give_up
+    body, give_up = telling._told, telling._give_up
 
-    def broken(row: BotCall, conversation: Conversation) -> dict[str, Any]:
-        return body(row, conversation) if conversation.pk != first.pk else {}["nothing"]
+    def broken(row: BotCall, bot: AgentBot) -> dict[str, Any] | None:
+        return body(row, bot) if row.conversation_id != first.pk else {}["nothing"]
 
     def not_given_up(held: Conversation, bot: AgentBot) -> None:
         if held.pk == first.pk:
             raise ValueError
         give_up(held, bot)
 
-    monkeypatch.setattr(telling, "_body", broken)
+    monkeypatch.setattr(telling, "_told", broken)
     monkeypatch.setattr(telling, "_give_up", not_given_up)
     with tenancy.scope(desk.tenant.id):
         BotCall.objects.update(first_at=timezone.now() - timedelta(minutes=10))

@@ -323,7 +323,7 @@ def test_what_is_over_in_time_leaves_data_sets_too(org_a: Tenant) -> None:
     learning.request_training(org_a.actor)
     with tenancy.scope(org_a.id):
         Conversation.objects.filter(pk=conversation.pk).update(
-            status="resolved", resolved_at=timezone.now() - timedelta(days=40)
+            status="resolved", bot_owns=False, resolved_at=timezone.now() - timedelta(days=40)
         )
     privacy.set_term(org_a.actor, "support_conversations", 30)
     privacy.apply(60)

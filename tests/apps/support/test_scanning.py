@@ -15,11 +15,12 @@ from apps.core.media import folder_of
 from apps.core.models import Event
 from apps.support import clamd
 from apps.support.bodies import message_body
-from apps.support.chatwoot import attachments
+from apps.support.chatwoot.bodies import attachments
 from apps.support.errors import FileHeld
 from apps.support.models import Conversation, Message, MessageFile
 from apps.support.services import files, merging, messages, scanning
 from apps.support.services.files import Upload
+from apps.support.services.numbers import Numbers
 from apps.support.services.storing import Draft
 from tests.helpers.clamd import EICAR, Clamd
 from tests.helpers.desk import Desk
@@ -63,7 +64,7 @@ def test_nobody_is_given_a_file_before_it_was_looked_at(desk: Desk, scanner: Cla
     file = sent(desk, desk.begin())
     assert (file.scan, url_of(desk, file)) == ("waiting", "")
     with tenancy.scope(desk.tenant.id):
-        assert attachments(file.message) == []
+        assert attachments(file.message, file.message.conversation, Numbers(desk.tenant.id)) == []
     with pytest.raises(FileHeld):
         files.stored(file)
     assert scanning.scan_waiting() == 1

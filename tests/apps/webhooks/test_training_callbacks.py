@@ -54,7 +54,7 @@ def test_a_training_run_is_told_once_it_has_ended(org_a: Tenant) -> None:
         assert work() == 0
         [run] = jobs.claim(TrainingRun, "by-hand", 1)
         learning.finish_training(
-            run, learning.Trained("dialogue/x", "0" * 64, ["hours", "lost"], REPORT, [{"id": "x"}])
+            run, learning.Trained("dialogue/x", "0" * 64, ["hours", "lost"], REPORT, [{"id": str(org_a.id)}])
         )
         work()
         assert work() == 0

@@ -42,23 +42,24 @@ HEADER = b"api_access_token"
 NO_ACCOUNT = "There is no account with this id."
 
 
-def token_of(request: Request) -> str:
-    """The header as Chatwoot's clients send it. Under ASGI Django drops names with underscores, which proxies may do
+def token_of(request: Request) -> str | None:
+    """The header as Chatwoot's clients send it, None where there is none. Under ASGI Django drops names with underscores, which proxies may do
     as well: `Api-Access-Token` is the same.
     """
     http = request._request
     scope: dict[str, Any] = getattr(http, "scope", {})
-    given = dict(scope.get("headers", ())).get(HEADER, b"").decode("latin-1")
-    return given or str(http.META.get("HTTP_API_ACCESS_TOKEN", ""))
+    given: bytes | None = dict(scope.get("headers", ())).get(HEADER)
+    return http.META.get("HTTP_API_ACCESS_TOKEN") if given is None else given.decode("latin-1")
 
 
 class AccessTokenAuthentication(BaseAuthentication):
     """`api_access_token: TOKEN`; sets `request.auth` to the Actor of a key, or to the Caller that a bot is."""
 
     def authenticate(self, request: Request) -> tuple[Any, Actor | Caller] | None:
-        token = token_of(request).strip()
-        if not token:
+        given = token_of(request)
+        if given is None:
             return None
+        token = given.strip()
         if token.startswith(TOKEN_PREFIX):
             return Program(), speaking.admit(token)
         actor = actor_of_header(f"Bearer {token}", callers.address_of(request._request.META))

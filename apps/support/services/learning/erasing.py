@@ -42,7 +42,7 @@ def _holding(conversations: Sequence[str], examples: Iterable[str]) -> list[Data
     """Data sets with rows from these conversations; those of before origins were recorded are known by the examples."""
     wanted = Q(origins__has_any_keys=list(conversations))
     for example in examples:
-        wanted |= Q(origins=None, rows__contains=[[example]])
+        wanted |= Q(origins__isnull=True, rows__contains=[[example]])
     return list(Dataset.objects.filter(wanted).order_by("number"))
 
 
