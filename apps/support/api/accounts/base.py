@@ -43,8 +43,9 @@ NO_ACCOUNT = "There is no account with this id."
 
 
 def token_of(request: Request) -> str | None:
-    """The header as Chatwoot's clients send it, None where there is none. Under ASGI Django drops names with underscores, which proxies may do
-    as well: `Api-Access-Token` is the same.
+    """The header as Chatwoot's clients send it, None where there is none.
+
+    Under ASGI Django drops names with underscores, which proxies may do as well: `Api-Access-Token` is the same.
     """
     http = request._request
     scope: dict[str, Any] = getattr(http, "scope", {})
