@@ -1,4 +1,4 @@
-"""The whole numbers by which Chatwoot's account API names things: they stay, are told once, and name one's own alone."""
+"""The whole numbers by which Chatwoot's account API names things: they stay, and name nothing of anybody else."""
 
 from __future__ import annotations
 
