@@ -70,10 +70,12 @@ def deliver_orders() -> None:
 
 @app.task(name="billing.expire_credits")
 def expire_credits() -> None:
-    """Ends credit whose time is over and that was not used."""
+    """Ends credit whose time is over and that was not used; asks for the money of what lies idle."""
+    from apps.billing.services import idle_credit
     from apps.billing.services.expiry import expire_credits as expire
 
     expire()
+    idle_credit.look()
 
 
 @app.task(name="billing.handle_stripe_events")

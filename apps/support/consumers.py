@@ -38,6 +38,8 @@ QUIET_SECONDS, SAID_AGAIN_SECONDS = 0.5, 10.0
 # So often is looked who is here without a hint: whoever has stopped typing, or has gone without a word. Where nobody
 # is, only a hint can have been lost.
 PEOPLE_SECONDS, NOBODY_SECONDS = 5.0, 30.0
+# How often it is looked whether what the bot is said to write is still being written.
+DRAFT_SECONDS = 5.0
 # So often is looked whether anything has changed on which a visitor's place depends, and so often they are let in anew
 # in any case, which notes that they are still here.
 CHECKED_AGAIN_SECONDS, ADMITTED_AGAIN_SECONDS = 10.0, 60.0
@@ -126,6 +128,7 @@ class _Socket(AsyncWebsocketConsumer):
         seen, looked = None, float("-inf")
         # None until it was first looked for.
         draft: str | None = None
+        drafted = float("-inf")
         try:
             frames = follow(seat.organization_id, seat.conversation_id, after, hints, for_contact=seat.is_contact)
             async with aclosing(frames) as following:
@@ -144,8 +147,11 @@ class _Socket(AsyncWebsocketConsumer):
                         await self._recheck(hinted=True)
                         continue
                     if frame["type"] == showing.DRAFT:
-                        draft = await self._tell_draft(seat, draft)
+                        draft, drafted = await self._tell_draft(seat, draft), time.monotonic()
                         continue
+                    if draft and frame["type"] == "tick" and time.monotonic() - drafted > DRAFT_SECONDS:
+                        # Who writes may be gone, and then nobody says that it is not written on.
+                        draft, drafted = await self._tell_draft(seat, draft), time.monotonic()
                     quiet = PEOPLE_SECONDS if seen else NOBODY_SECONDS
                     if frame["type"] == "tick" and time.monotonic() - looked < quiet:
                         continue

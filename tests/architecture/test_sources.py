@@ -31,6 +31,7 @@ ACROSS_TENANTS = {
     ("apps/billing/management/commands/credits.py", "handle", "OPERATE"),
     ("apps/billing/services/closing.py", "close_months", "HOUSEKEEPING"),
     ("apps/billing/services/expiry.py", "expire_credits", "HOUSEKEEPING"),
+    ("apps/billing/services/idle_credit.py", "look", "HOUSEKEEPING"),
     ("apps/billing/services/notices.py", "_candidates", "HOUSEKEEPING"),
     ("apps/billing/services/orders.py", "deliver_due", "HOUSEKEEPING"),
     ("apps/billing/services/usage_alerts.py", "_found", "HOUSEKEEPING"),

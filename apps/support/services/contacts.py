@@ -189,6 +189,7 @@ def erase(actor: Actor, id: UUID) -> int:
     """Removes a contact with all conversations, files and originals, as is their right; how many conversations."""
     actor.require(MANAGE)
     with tenancy.scope(actor.organization_id):
+        learning.hold_organization()
         row = find(id, lock=True)
         mine = Q(pk=row.pk) | Q(merged_into=row)
         ids = list(Contact.objects.filter(mine).values_list("pk", flat=True))

@@ -79,7 +79,10 @@ def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *
     if known is not None:
         return known
     if automatic:
-        return append(held, MessageKind.INCOMING, by_contact(contact), draft)
+        draft, earlier = completing.completed(held, draft)
+        message = append(held, MessageKind.INCOMING, by_contact(contact), draft)
+        completing.tell(held, earlier)
+        return message
     if held.status in (ConversationStatus.RESOLVED, ConversationStatus.SNOOZED):
         _reopen(held, by_contact(contact))
     draft, earlier = completing.completed(held, draft)

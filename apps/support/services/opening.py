@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,8 @@ from apps.webhooks.models import Endpoint, EndpointKind, Format, Stopped
 TYPE, NAME = "support_widget.opened", "webwidget.triggered"
 # Who opens and closes it in turns has opened it once.
 AGAIN_AFTER = timedelta(seconds=30)
-LONGEST_PAGE, LONGEST_LANGUAGE = 300, 20
+LONGEST_PAGE = 300
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,4}){0,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,14 @@ def _kept(visitor: Visitor, opened: Opened) -> dict[str, Any]:
     masked = settings_of(visitor.organization_id).masked
     return {
         "page": clean(page_of(opened.page), masked).text[:LONGEST_PAGE],
-        "language": opened.language[:LONGEST_LANGUAGE],
-        "browser_language": opened.browser_language[:LONGEST_LANGUAGE],
+        "language": _tag(opened.language),
+        "browser_language": _tag(opened.browser_language),
     }
+
+
+def _tag(language: str) -> str:
+    """What may be the tag of a language (RFC 5646), and nothing else that somebody puts in its place."""
+    return language if _TAG.fullmatch(language) else ""
 
 
 def page_of(address: str) -> str:

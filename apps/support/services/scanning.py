@@ -14,6 +14,7 @@ from django.conf import settings
 
 from apps.accounts import audit
 from apps.core import events, tenancy
+from apps.core.errors import MillraceError
 from apps.core.media import folder_of
 from apps.core.tenancy import Across, across_tenants
 from apps.support import clamd
@@ -52,7 +53,10 @@ def scan_waiting() -> int:
         except clamd.ScannerAway as error:
             log.warning("virus scanner away", waiting=len(waiting), reason=str(error))
             break
-        done += _note(organization_id, id, finding)
+        try:
+            done += _note(organization_id, id, finding)
+        except MillraceError as error:  # merged meanwhile, for example: the next round notes it where it is now
+            log.warning("finding not noted", file=str(id), reason=str(error))
     return done
 
 
@@ -68,7 +72,8 @@ def _note(organization_id: UUID, id: UUID, finding: str) -> bool:
         if found is None:
             return False
         message: Message = found.message
-        values = {"scan": Scan.INFECTED if finding else Scan.CLEAN, "finding": finding[:120]}
+        finding = "".join(each for each in finding if each.isprintable())[:120] or "?" * bool(finding)
+        values = {"scan": Scan.INFECTED if finding else Scan.CLEAN, "finding": finding}
         merged = message.conversation.merged_into_id is not None
         held = None if merged else locked(message.conversation_id)
         if not MessageFile.objects.filter(pk=id, scan=Scan.WAITING).update(**values):
@@ -78,13 +83,13 @@ def _note(organization_id: UUID, id: UUID, finding: str) -> bool:
         if held is None:
             return True
         if finding:
-            change(held, SYSTEM, "file_infected", {"messages": [message.sequence], "finding": finding[:120]})
+            change(held, SYSTEM, "file_infected", {"messages": [message.sequence], "finding": finding})
             audit.record(
                 audit.system(organization_id), "support_file.infected", held,
-                sequence=message.sequence, finding=finding[:120],
+                sequence=message.sequence, finding=finding,
             )  # fmt: skip
             facts = {"conversation": str(held.pk), "number": held.number, "sequence": message.sequence}
-            facts |= {"inbox": str(held.inbox_id), "finding": finding[:120]}
+            facts |= {"inbox": str(held.inbox_id), "finding": finding}
             events.record("support_file.infected", message.pk, facts)
         message_changed(held, message, ["files"])
         hints.hint_changed(organization_id, held.pk)

@@ -79,11 +79,14 @@ def main() -> int:
 def _step(engine: Engine, reports: Reports, closing: threading.Event) -> None:
     told, told_at = None, float("-inf")
     while not closing.is_set():
-        if outputs := engine.step(STEP_WAIT_SECONDS):
-            reports.send(wire.outputs_message(outputs))
-        if (now := time.monotonic()) - told_at >= STATS_SECONDS and (stats := engine.stats()) != told:
+        outputs = engine.step(STEP_WAIT_SECONDS)
+        is_due = (now := time.monotonic()) - told_at >= STATS_SECONDS
+        # Whoever is told that a request has ended finds it in the figures.
+        if (is_due or any(output.finish_reason for output in outputs)) and (stats := engine.stats()) != told:
             reports.send(wire.message("stats", stats))
             told, told_at = stats, now
+        if outputs:
+            reports.send(wire.outputs_message(outputs))
 
 
 def _load(spec: Any) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core import mail as django_mail
@@ -13,7 +14,7 @@ from apps.billing import gateway
 from apps.billing import services as billing
 from apps.billing.entitlements import micros_of
 from apps.billing.models import BillingAccount, Meter, Order, Overage, Plan, PlanAllowance, PlanRate, StripeOperation
-from apps.billing.services import inbox, orders, outbox, reconcile
+from apps.billing.services import Charge, idle_credit, inbox, orders, outbox, reconcile
 from apps.billing.services.accounts import lock_account
 from apps.billing.services.credits import balance
 from apps.billing.services.payments import write_charge
@@ -152,6 +153,33 @@ def test_what_was_used_of_it_stays_paid(payments: Simulator, org_a: Tenant) -> N
     unused = pack.amount_minor * (bought - 3_000_000) // bought
     assert refunds(payments) == [(unused, "eur")]
     assert (order_of(org_a, pack).state, order_of(org_a, pack).taken_back_minor) == ("delivered", unused)
+
+
+def test_work_that_is_held_is_paid_with_it_before_the_rest_goes_back(payments: Simulator, org_a: Tenant) -> None:
+    free = Plan.objects.get(code="free")
+    PlanAllowance.objects.filter(plan=free, meter=Meter.IMAGES).update(included=0, overage=Overage.STOP)
+    PlanRate.objects.filter(plan=free, meter=Meter.IMAGES).update(per=1, price_minor=100)
+    forget_trial(org_a)
+    pack, plan = opened(org_a, "credit-eur-1"), choose(org_a, currency="USD")
+    payments.pay(pack.stripe_id)
+    work(payments)
+    job = uuid4()
+    with tenancy.scope(org_a.id):
+        billing.hold(job, {Meter.IMAGES: 3}, billing.limits_of(org_a.id))
+    payments.pay(plan.stripe_id, number=CARD)
+    settle(payments)
+    assert idle_credit.look() == 1
+    settle(payments)
+    assert refunds(payments) == []
+    with tenancy.scope(org_a.id):
+        assert billing.settle(job, Charge(quantity=2)).charge_currency == "EUR"
+    assert idle_credit.look() == 1
+    settle(payments)
+    bought = credits_of(org_a)[0][1]
+    assert refunds(payments) == [(pack.amount_minor * (bought - 2_000_000) // bought, "eur")]
+    with tenancy.scope(org_a.id):
+        assert balance("EUR") == 2_000_000
+    assert idle_credit.look() == 0
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["nothing went back", "it went back all the same"])

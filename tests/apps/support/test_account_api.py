@@ -282,6 +282,10 @@ def test_messages_are_read_from_any_of_them_on_and_looking_is_audited(desk: Desk
         "Number 29"
     ]
     assert audited(desk, "support_conversation.viewed") == 1
+    # Whoever names what is no message of this conversation begins to read, and is seen to.
+    for elsewhere in ({"before": 999_999_999_999_999}, {"after": 1}, {"after": talk.number * 1_000_000}):
+        program.said("GET", place, elsewhere)
+    assert audited(desk, "support_conversation.viewed") == 4
     said = program.said("POST", place, {"content": "Good day", "echo_id": "e-1"})
     assert program.said("POST", place, {"content": "Good day", "echo_id": "e-1"})["id"] == said["id"]
     note = program.said("POST", place, {"content": "Between us", "private": True})

@@ -369,7 +369,10 @@ async def test_a_browser_without_proof_follows_no_conversation_of_another_browse
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_what_the_bot_writes_is_shown_to_both_sides_until_somebody_acts(bot_desk: Desk) -> None:
+async def test_what_the_bot_writes_is_shown_to_both_sides_until_somebody_acts(
+    bot_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "DRAFT_SECONDS", 0.1)
     visitor, secret = await in_database(visitors.arrive, bot_desk.inbox.token, "203.0.113.9", {"name": "Ada"})
     conversation = await in_database(bot_desk.begin, visitor)
     key = await in_database(cookie_of, bot_desk.tenant.owner)
@@ -380,10 +383,16 @@ async def test_what_the_bot_writes_is_shown_to_both_sides_until_somebody_acts(bo
         assert (await frame_of(agent, "draft"))["text"] == "Two days [1]."
         async with connected(place, "", "support/widget") as contact:
             await contact.say(text=f'{{"secret": "{secret}"}}')
-            # Whoever comes while it is written sees it too.
             assert (await frame_of(contact, "draft"))["text"] == "Two days [1]."
             await in_database(showing.show, conversation, "Two days [1]. Twelve euros [1].")
             assert (await frame_of(contact, "draft"))["text"].endswith("Twelve euros [1].")
+            # What nobody goes on writing, its worker being lost, vanishes by itself.
+            with monkeypatch.context() as lost:
+                lost.setattr(showing, "KEPT_SECONDS", 2)
+                await in_database(showing.show, conversation, "One.")
+            assert [(await frame_of(contact, "draft"))["text"] for _ in range(2)] == ["One.", ""]
+            await in_database(showing.show, conversation, "Two.")
+            assert (await frame_of(contact, "draft"))["text"] == "Two."
             await in_database(conversations.take_over, bot_desk.tenant.actor, conversation.pk)
             assert (await frame_of(contact, "draft"))["text"] == ""
             # A worker that has not noticed yet shows nothing more.

@@ -17,14 +17,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core import tenancy
+from apps.core.crypto import unseal_from
 from apps.core.errors import InvalidRequest
 from apps.support.api.mail import account_body
 from apps.support.errors_mail import ERRORS, MailAccessRefused, MailServerRefused, MailTokenRefused
-from apps.support.services.mail import accounts
+from apps.support.services.mail import access, accounts
 from tests.helpers.desk import Desk, open_desk
 from tests.helpers.mailing import account, begun, change, look, mails, replied, said, send, values
 from tests.helpers.mailservers import Imap, Smtp
 from tests.helpers.people import Tenant
+from tests.helpers.threads import together
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +115,28 @@ def test_a_token_opens_both_servers_until_it_ends_and_is_then_asked_for_anew(con
     change(consenting, oauth_expires_at=timezone.now() + timedelta(seconds=30))
     look(consenting)
     assert len(tokens.asked) == 2 and account(consenting).problem == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_need_a_token_at_once_one_asks_and_the_others_use_it(consenting: Desk, tokens: Tokens) -> None:
+    """Where each refresh token may be used once, a second one who asks would end the consent."""
+    stale = account(consenting)
+
+    def opened() -> str:
+        with access.servers(stale) as (incoming, _outgoing):
+            return incoming.token
+
+    assert len(set(together([opened] * 4))) == 1
+    assert len(tokens.asked) == 1
+
+
+def test_trying_what_is_stored_keeps_the_refresh_token_that_it_was_given(consenting: Desk, tokens: Tokens) -> None:
+    tokens.answer = 200, b'{"access_token": "x", "expires_in": 60, "refresh_token": "refresh-2"}'
+    tokens.imap.tokens = tokens.smtp.tokens = {"x"}
+    accounts.try_out(consenting.tenant.actor, consenting.inbox.pk, {"name": "The Bank"})
+    row = account(consenting)
+    assert unseal_from(row, "oauth_refresh_token") == "refresh-2"
+    assert row.oauth_access_token == ""
 
 
 def test_no_secret_lies_in_clear(consenting: Desk, tokens: Tokens) -> None:

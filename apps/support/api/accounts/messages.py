@@ -74,10 +74,7 @@ class AccountMessagesView(AccountView):
         caller = self.caller(request, account, READ)
         before, after = _place(request, "before"), _place(request, "after")
         with tenancy.scope(caller.organization_id):
-            row, numbers = (
-                _opened(caller, conversation_of(number), again=bool(before or after)),
-                Numbers(caller.organization_id),
-            )
+            row, numbers = _opened(caller, conversation_of(number), before, after), Numbers(caller.organization_id)
             before, after = before and _within(before, row), after and _within(after, row)
             said = lists.said(row, before, after, all=isinstance(caller, Caller))
             whole = chatwoot.conversation_body(row, numbers)
@@ -155,11 +152,14 @@ def _said_by(actor: Actor, id: UUID, draft: Draft, values: dict[str, Any]) -> tu
     return row, made
 
 
-def _opened(caller: Actor | Caller, id: UUID, *, again: bool) -> Conversation:
-    """The conversation; that somebody begins to read it stands in the audit log."""
+def _opened(caller: Actor | Caller, id: UUID, before: int | None, after: int | None) -> Conversation:
+    """The conversation; that somebody begins to read it, and not goes on from a message of it, is audited."""
     if isinstance(caller, Caller):
         return speaking.find(caller, id)
-    return reading.get(caller, id) if again else reading.view(caller, id)
+    row = reading.get(caller, id)
+    places = [chatwoot.place_of(each) for each in (before, after) if each]
+    goes_on = any(number == row.number and 0 < place <= row.last_sequence for number, place in places)
+    return row if goes_on else reading.view(caller, id)
 
 
 def _place(request: Request, name: str) -> int | None:

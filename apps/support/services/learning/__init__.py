@@ -1,6 +1,6 @@
 """What the bot learns from and how it is trained, measured, promoted and rolled back."""
 
-from apps.support.services.learning.erasing import forget_conversations, forget_marked
+from apps.support.services.learning.erasing import forget_conversations, forget_marked, hold_organization
 from apps.support.services.learning.examples import (
     Given,
     add_examples,
@@ -38,6 +38,7 @@ __all__ = [
     "forget_conversations",
     "forget_marked",
     "get_run",
+    "hold_organization",
     "intents",
     "mark_intent",
     "mark_slots",

@@ -16,21 +16,24 @@ from apps.support.models import Conversation, Dataset, DialogueModel, IntentExam
 from apps.support.services.learning.freezing import digest_of
 
 
+def hold_organization() -> None:
+    """So that nobody freezes a data set, nor changes who works here, while conversations go; before any of those."""
+    Organization.objects.select_for_update(no_key=True).get(pk=tenancy.current_organization())
+
+
 def forget_conversations(ids: Sequence[UUID]) -> None:
     """The same for conversations that are about to go because their time is over; their rows are held first."""
+    hold_organization()
     held = Conversation.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("id")
     forget_marked(held.values_list("pk", flat=True))
 
 
 def forget_marked(conversations: Iterable[UUID]) -> None:
-    """Removes what was learned from these conversations, which are held, in scope.
+    """Removes what was learned from these conversations, which are held, in scope, behind `hold_organization`.
 
-    The organization's row is held, so that nobody freezes meanwhile what is about to go. Models that have learned from
-    it stay, and say so: only training anew makes them forget.
+    Models that have learned from it stay, and say so: only training anew makes them forget.
     """
     ids = [str(each) for each in conversations]
-    organization_id = tenancy.current_organization()
-    Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
     examples = IntentExample.objects.filter(record__conversation__in=ids)
     gone = {str(each) for each in examples.values_list("pk", flat=True)}
     for found in _holding(ids, gone):

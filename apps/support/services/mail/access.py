@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
+import structlog
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from apps.core import tenancy
+from apps.core.connections import quick_redis_client
 from apps.core.crypto import seal_into, unseal_from
 from apps.support.errors_mail import MailAccessRefused
 from apps.support.mail import oauth
@@ -17,6 +20,11 @@ from apps.support.models import MailAccount, MailAuth
 
 # A token that ends so soon might end on its way.
 MARGIN = timedelta(seconds=90)
+# Longer than asking may take.
+ASKING_SECONDS = 45
+# Whom a token is for.
+_FOR = ("auth", "imap_host", "imap_port", "imap_user", "smtp_host", "smtp_port", "oauth_token_url", "oauth_client_id")
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -47,9 +55,15 @@ def _servers(row: MailAccount, token: str) -> tuple[Server, Server]:
 
 
 def _token(account: MailAccount, *, keeps: bool) -> str:
-    ends = account.oauth_expires_at
-    if account.oauth_access_token and ends is not None and ends > timezone.now() + MARGIN:
-        return unseal_from(account, "oauth_access_token")
+    if token := _good(account):
+        return token
+    with _alone(account):
+        return _granted(_as_it_is_now(account) if keeps else account, keeps=keeps)
+
+
+def _granted(account: MailAccount, *, keeps: bool) -> str:
+    if keeps and (token := _good(account)):
+        return token
     granted = oauth.refreshed(
         oauth.Consent(
             account.oauth_token_url,
@@ -59,20 +73,59 @@ def _token(account: MailAccount, *, keeps: bool) -> str:
             account.oauth_scope,
         )
     )
-    if keeps:
-        _keep(account, granted)
+    _keep(account, granted, access=keeps)
     return granted.access_token
 
 
-def _keep(account: MailAccount, granted: oauth.Granted) -> None:
-    """Writes the token down, unless somebody has set the inbox up anew meanwhile."""
+def _good(account: MailAccount) -> str:
+    """An access token that lasts a while yet."""
+    ends = account.oauth_expires_at
+    is_good = account.oauth_access_token and ends is not None and ends > timezone.now() + MARGIN
+    return unseal_from(account, "oauth_access_token") if is_good else ""
+
+
+@contextmanager
+def _alone(account: MailAccount) -> Iterator[None]:
+    """Many a refresh token may be used once: of those who look, listen and send, one asks, and the others use it.
+
+    Without Redis several may ask.
+    """
+    lock = quick_redis_client().lock(f"millrace:mail:consent:{account.pk}", timeout=ASKING_SECONDS)
+    held = False
+    try:
+        held = bool(lock.acquire(blocking_timeout=ASKING_SECONDS))
+    except RedisError as error:
+        log.warning("mail consent not locked", reason=str(error))
+    try:
+        yield
+    finally:
+        if held:
+            with suppress(RedisError):
+                lock.release()
+
+
+def _as_it_is_now(account: MailAccount) -> MailAccount:
+    """The row as somebody who asked before has left it, unless it was set up for other servers meanwhile."""
+    with tenancy.scope(account.organization_id):
+        row: MailAccount | None = MailAccount.objects.filter(pk=account.pk).first()
+    is_same = row is not None and all(getattr(row, name) == getattr(account, name) for name in _FOR)
+    return row if row is not None and is_same else account
+
+
+def _keep(account: MailAccount, granted: oauth.Granted, *, access: bool) -> None:
+    """Writes the tokens down, unless somebody has set the inbox up anew meanwhile.
+
+    Without `access` only the refresh token, where another has come for that of the row: the old one may be worth
+    nothing any more.
+    """
     with tenancy.scope(account.organization_id):
         rows = MailAccount.objects.select_for_update(of=("self",), no_key=True)
         row: MailAccount | None = rows.filter(pk=account.pk).first()
         if row is None or row.oauth_refresh_token != account.oauth_refresh_token:
             return
-        seal_into(row, "oauth_access_token", granted.access_token)
         if granted.refresh_token:
             seal_into(row, "oauth_refresh_token", granted.refresh_token)
-        row.oauth_expires_at = timezone.now() + timedelta(seconds=granted.seconds)
+        if access:
+            seal_into(row, "oauth_access_token", granted.access_token)
+            row.oauth_expires_at = timezone.now() + timedelta(seconds=granted.seconds)
         row.save(update_fields=["oauth_access_token", "oauth_refresh_token", "oauth_expires_at"])
