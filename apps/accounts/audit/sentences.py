@@ -234,7 +234,9 @@ def sentence(entry: AuditEntry) -> str:
     if says := _in_words().get(entry.action):
         words |= says(_values(entry))
     template = SENTENCES.get(entry.action) or _("%(actor)s did %(action)s to “%(object)s”.")
-    return str(template) % words
+    text = str(template) % words
+    # What people typed at its end may have been a sentence.
+    return text[:-1] if text.endswith("..") and not text.endswith("...") else text
 
 
 @cache

@@ -99,3 +99,10 @@ def test_programs_still_get_the_codes() -> None:
 
 def test_every_action_with_words_is_one_that_is_recorded() -> None:
     assert set(_in_words()) <= set(SENTENCES)
+
+
+def test_a_reason_that_is_a_sentence_ends_with_one_full_stop() -> None:
+    entry = AuditEntry(
+        action="licence.revoked", actor_name="Ada", object_name="Harbour", detail={"reason": "Paid back."}
+    )
+    assert sentence(entry).endswith("Paid back.") and not sentence(entry).endswith("..")
