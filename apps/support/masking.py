@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -12,34 +12,59 @@ from ml.safety import Finding, Originals, Policy, check, mask, put_back
 from ml.safety.checks import PERSONAL
 from ml.safety.masking import PLACEHOLDER
 
+Span = tuple[int, int]
+CARD = "card"
+# What is masked as a card's and has fewer digits is its security code, or a part of its number that is known as one.
+FEWEST_DIGITS = 12
+
 # What a desk masks unless it is told otherwise: what a name and an address are for, agents must see.
 DEFAULT_KINDS = ("card", "iban", "national_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """A text as it may be stored; `originals` is JSON to be sealed, or empty, and `kinds` what was masked."""
+    """A text as it may be stored, what was masked by kind, and what stands for it.
+
+    `originals` is JSON to be sealed, or empty. Security codes are not in it: the card industry's rules (PCI DSS 3.3)
+    let nobody keep them, sealed or not.
+    """
 
     text: str
     kinds: tuple[str, ...] = ()
     originals: str = ""
+    placeholders: tuple[str, ...] = ()
 
 
-def clean(text: str, kinds: Iterable[str], used: Iterable[str] = (), parts: Iterable[tuple[int, int]] = ()) -> Clean:
+def clean(
+    text: str,
+    kinds: Iterable[str],
+    used: Iterable[str] = (),
+    parts: Iterable[Span] = (),
+    codes: Sequence[Span] = (),
+) -> Clean:
     """The text with placeholders; those in the texts `used` stand for something else, and are not given out again.
 
-    `parts` are places of digits that are a part of a card's number, whose others stand in other texts.
+    `parts` are places of digits that are a part of a card's number, whose others stand in other texts, `codes` those of
+    security codes that only other texts show to be such.
     """
     policy = Policy(personal=frozenset(kinds), personal_prompt="mask")
-    found = check(policy, text, "prompt") + [Finding(PERSONAL, "card", "mask", *part) for part in parts]
+    by_itself = check(policy, text, "prompt")
+    found = by_itself + [Finding(PERSONAL, CARD, "mask", *each) for each in (*parts, *codes)]
     if not found:
         return Clean(text)
     originals = Originals()
     for each in (text, *used):
         originals.reserve(each)
     masked = mask(text, found, originals)
+    loose = {text[start:end] for start, end in codes}
+    loose |= {datum for each in by_itself if _is_code(each, datum := text[each.start : each.end])}
+    kept = {name: datum for name, datum in originals.by_placeholder.items() if datum not in loose}
     names = tuple(sorted({each.name for each in found}))
-    return Clean(masked.text, names, json.dumps(originals.by_placeholder))
+    return Clean(masked.text, names, json.dumps(kept) if kept else "", tuple(originals.by_placeholder))
+
+
+def _is_code(found: Finding, datum: str) -> bool:
+    return found.name == CARD and sum(each.isdigit() for each in datum) < FEWEST_DIGITS
 
 
 def clean_values(value: Any, kinds: Iterable[str]) -> Any:

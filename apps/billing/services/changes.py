@@ -175,9 +175,18 @@ def changeable(*, waiting: bool = False) -> Subscription:
         raise Conflict("The operator of this installation has set your plan; ask them to change it.")
     if row.status not in (Status.ACTIVE, Status.TRIALING):
         raise Conflict("This can be changed while the subscription is active: pay, or resume it, first.")
-    if row.next_at is not None and not waiting:
-        raise Conflict("A change is waiting for the end of the period: take it back first.")
+    if not waiting:
+        _require_unhindered(row)
     return row
+
+
+def _require_unhindered(row: Subscription) -> None:
+    """Nothing waits for the period's end already; raises Conflict."""
+    if row.next_at is not None:
+        raise Conflict("A change is waiting for the end of the period: take it back first.")
+    if row.cancel_at is not None:
+        # What a change would cost has no invoice any more on which it could stand.
+        raise Conflict("Your plan is cancelled: keep it first, then change it.")
 
 
 def _asked(row: Subscription, plan: str, interval: str, seats: int | None) -> tuple[PlanPrice, int]:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.core.crypto import seal_into, unseal_from
 from apps.core.errors import SealedValueUnreadable
-from apps.support.masking import clean
+from apps.support.masking import CARD, Span, clean
 from apps.support.models import (
     Conversation,
     DialogueEvent,
@@ -40,7 +40,7 @@ from apps.support.services.storing import (
     message_changed,
     texts_with_placeholders,
 )
-from apps.support.splitting import MOST_PARTS, Span, has_digits, parts_of_card
+from apps.support.splitting import MOST_PARTS, has_digits, parts_of_card
 from ml.safety.codes import asks_for_code, codes_told, may_hold_code, names_code, points_at_code
 
 # So long may a contact take for all parts.
@@ -49,7 +49,6 @@ WITHIN = timedelta(minutes=10)
 MOST_BEFORE = 20
 # So many messages of the contact may stand between a question, or a code's name, and the code.
 STILL_ANSWERS = 2
-CARD = "card"
 
 
 def completed(held: Conversation, draft: Draft) -> tuple[Draft, list[Message]]:
@@ -61,7 +60,7 @@ def completed(held: Conversation, draft: Draft) -> tuple[Draft, list[Message]]:
     if found is not None:
         return found
     if may_hold_code(draft.content) and (told := _told(held, draft.content)):
-        return replace(draft, hidden=tuple(told)), []
+        return replace(draft, codes=tuple(told)), []
     return draft, _pointed_at(held) if points_at_code(draft.content) else []
 
 
@@ -75,7 +74,7 @@ def _number(held: Conversation, draft: Draft) -> tuple[Draft, list[Message]] | N
         return None
     earlier = before[-(len(spans) - 1) :]
     for message, span in zip(earlier, spans, strict=False):
-        _mask(held, message, span)
+        _mask(held, message, parts=[span])
     return replace(draft, hidden=(spans[-1],)), earlier
 
 
@@ -97,7 +96,7 @@ def _pointed_at(held: Conversation) -> list[Message]:
         return []
     spans = codes_told(last.content, asked=False)
     for span in spans:
-        _mask(held, last, span)
+        _mask(held, last, codes=[span])
     return [last] if spans else []
 
 
@@ -119,15 +118,17 @@ def tell(held: Conversation, earlier: Sequence[Message]) -> None:
         message_changed(held, message, ["content"])
 
 
-def _mask(held: Conversation, message: Message, span: Span) -> None:
-    """The part becomes a placeholder wherever it is kept: message, index, and what the bot remembers."""
-    part = message.content[span[0] : span[1]]
-    said = clean(message.content, (), texts_with_placeholders(held), [span])
+def _mask(held: Conversation, message: Message, parts: Sequence[Span] = (), codes: Sequence[Span] = ()) -> None:
+    """The one place becomes a placeholder wherever it is kept: message, index, and what the bot remembers."""
+    [(start, end)] = (*parts, *codes)
+    part = message.content[start:end]
+    said = clean(message.content, (), texts_with_placeholders(held), parts, codes)
     message.content, message.masked = said.text, sorted({*message.masked, CARD})
     message.save(update_fields=["content", "masked"])
-    _keep(message, said.originals, settings_of(held.organization_id).original_days)
+    if said.originals:
+        _keep(message, said.originals, settings_of(held.organization_id).original_days)
     index_message(message)
-    [placeholder] = json.loads(said.originals)
+    [placeholder] = said.placeholders
     _forget(held, part, placeholder)
 
 

@@ -22,7 +22,7 @@ from apps.core.crypto import seal_into
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.statements import TenantStatement, prepared_cursor
 from apps.support.errors import ConversationMerged
-from apps.support.masking import clean, clean_values
+from apps.support.masking import Span, clean, clean_values
 from apps.support.models import Author, Contact, Conversation, Message, MessageKind, Original
 from apps.support.services import bot_calls, files, hints
 from apps.support.services.desk import settings_of
@@ -83,7 +83,9 @@ class Draft:
     external_id: str = ""
     files: Sequence[Upload] = ()
     # Places of digits that are a part of a card's number, whose others stand in earlier messages.
-    hidden: Sequence[tuple[int, int]] = ()
+    hidden: Sequence[Span] = ()
+    # Places of a security code that only earlier messages show to be one.
+    codes: Sequence[Span] = ()
 
 
 def checked(draft: Draft) -> Draft:
@@ -148,9 +150,10 @@ UPDATE support_conversation SET last_sequence = %s, active_at = %s WHERE organiz
 def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) -> Message:
     """Gives the draft its place, masked; the conversation's row is held, and saved with the number it has reached."""
     desk = settings_of(conversation.organization_id)
-    said = clean(draft.content, desk.masked, parts=draft.hidden)
-    if said.originals:
-        said = clean(draft.content, desk.masked, texts_with_placeholders(conversation), draft.hidden)
+    said = clean(draft.content, desk.masked, parts=draft.hidden, codes=draft.codes)
+    if said.kinds:
+        used = texts_with_placeholders(conversation)
+        said = clean(draft.content, desk.masked, used, draft.hidden, draft.codes)
     now = timezone.now()
     conversation.last_sequence += 1
     conversation.active_at = now

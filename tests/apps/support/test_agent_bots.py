@@ -158,7 +158,7 @@ def test_a_bot_reaches_its_inboxes_and_nothing_else(desk: Desk, other_desk: Desk
     assert bot(beside, "/messages", {"content": "Hello"}).status_code == 404
     assert bot(theirs, "", account=str(org_b.id)).status_code == 404
     assert elsewhere(mine, "/messages", {"content": "Hello"}, account=bot.account).status_code == 404
-    for token, code in (("", "not_authenticated"), ("wrong", "invalid_api_key"), ("mrbot_wrong", "not_authenticated")):
+    for token, code in (("", "invalid_api_key"), ("wrong", "invalid_api_key"), ("mrbot_wrong", "not_authenticated")):
         refused = bot(mine, "", token=token)
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, code)
     renewed = setting.renew_token(desk.tenant.actor, bot.shown.bot.pk)

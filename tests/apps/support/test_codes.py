@@ -3,8 +3,9 @@
 import pytest
 
 from apps.core import tenancy
+from apps.core.errors import NotFound
 from apps.core.models import Event
-from apps.support.models import Conversation, Message, MessageIndex
+from apps.support.models import Conversation, Message, MessageIndex, Original
 from apps.support.services import indexing, messages, unmasking
 from apps.support.services.storing import Draft
 from tests.apps.support.test_masking import everything_stored
@@ -29,7 +30,8 @@ def test_what_an_agent_has_asked_for_is_masked_before_it_is_stored(desk: Desk) -
         stored = everything_stored()
     assert " 917" not in stored
     sequence = desk.history(talk)[-1].sequence
-    assert unmasking.unmask(desk.tenant.actor, talk.pk, sequence, "The bank asked for it") == "it is 917"
+    with pytest.raises(NotFound):
+        unmasking.unmask(desk.tenant.actor, talk.pk, sequence, "The bank asked for it")
 
 
 def test_what_the_bot_has_asked_for_is_masked(bot_desk: Desk) -> None:
@@ -55,6 +57,7 @@ def test_the_code_in_one_message_and_its_name_in_the_next(desk: Desk) -> None:
     with tenancy.scope(desk.tenant.id):
         assert Event.objects.filter(type="support_message.changed").count() == 1
         assert not MessageIndex.objects.filter(message__content="917").exists()
+        assert not Original.objects.exists()
 
 
 def test_a_code_in_words_is_masked_later_too(desk: Desk) -> None:

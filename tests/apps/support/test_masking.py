@@ -1,5 +1,6 @@
 """What a bank may not store in clear: masked before it is stored, found nowhere, and shown with a reason only."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core import tenancy
+from apps.core.crypto import unseal_from
 from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
 from apps.support.models import Message, Original
 from apps.support.services import desk as desk_settings
@@ -61,7 +63,10 @@ def test_a_search_finds_what_was_said_and_never_what_was_masked(desk: Desk) -> N
 
 def test_an_original_is_shown_with_permission_and_reason_and_that_stands_in_the_log(desk: Desk) -> None:
     conversation = desk.begin(text=SAID)
-    assert unmasking.unmask(desk.tenant.actor, conversation.pk, 2, "Chargeback 1234") == SAID
+    shown = SAID.replace("123", "[CARD_2]")
+    assert unmasking.unmask(desk.tenant.actor, conversation.pk, 2, "Chargeback 1234") == shown
+    with tenancy.scope(desk.tenant.id):
+        assert "123" not in json.loads(unseal_from(Original.objects.get(), "content")).values(), "nobody may keep a code"
     [entry] = audit_of(desk.tenant, "support_message.unmasked")
     assert entry.detail == {"sequence": 2, "reason": "Chargeback 1234"}
     with pytest.raises(PermissionDenied):

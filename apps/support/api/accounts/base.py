@@ -20,7 +20,7 @@ from apps.accounts.authentication import ApiKeyAuthentication, MemberSessionAuth
 from apps.accounts.models import Membership
 from apps.core import callers, tenancy
 from apps.core.api import AsyncAPIView, parse_id
-from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
+from apps.core.errors import InvalidApiKey, InvalidRequest, NotFound, PermissionDenied
 from apps.core.fields import Text
 from apps.support.models import Conversation, Numbered
 from apps.support.services.agent_bots import speaking
@@ -61,6 +61,8 @@ class AccessTokenAuthentication(BaseAuthentication):
         if given is None:
             return None
         token = given.strip()
+        if not token:
+            raise InvalidApiKey("Send the token as `api_access_token: TOKEN`.")
         if token.startswith(TOKEN_PREFIX):
             return Program(), speaking.admit(token)
         actor = actor_of_header(f"Bearer {token}", callers.address_of(request._request.META))
