@@ -7,7 +7,6 @@ a name that changes its mind in between leads nowhere else. Redirects are answer
 from __future__ import annotations
 
 import asyncio
-import base64
 import ipaddress
 import json
 import re
@@ -19,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -27,6 +26,7 @@ from django.conf import settings
 
 from apps.core.addresses import may_be_reached
 from apps.core.errors import OutboundFailed, OutboundRefused
+from apps.core.tunnels import Proxy, is_open, proxy_to
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 # A last part that is a number makes the whole a number to most programs (WHATWG URL, section 3.5).
@@ -35,7 +35,6 @@ _DOTTED = re.compile(r"((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(?!$)|$)
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 # The system's resolver has its own patience, which nothing can shorten: a name that hangs holds one of these.
 _resolvers = ThreadPoolExecutor(128, "resolve")
-_LONGEST_PROXY_ANSWER = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,34 +203,29 @@ class _Pinned(httpcore.NetworkBackend):
             try:
                 # A dead first address leaves time for the second.
                 share = left / (len(self._addresses) - index)
-                if settings.OUTBOUND_PROXY:
-                    return self._through_proxy(address, port, share)
+                if proxy := proxy_to(address, port):
+                    return self._through_proxy(proxy, share)
                 return _Timed(self._backend.connect_tcp(address, port, share), self._deadline)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
                 problem = error
         raise problem
 
-    def _through_proxy(self, address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+    def _through_proxy(self, proxy: Proxy, seconds: float) -> httpcore.NetworkStream:
         """A tunnel that the operator's proxy opens to the checked address, never to a name."""
-        proxy = urlsplit(settings.OUTBOUND_PROXY)
-        stream = self._backend.connect_tcp(proxy.hostname or "", proxy.port or 3128, seconds)
+        stream = self._backend.connect_tcp(proxy.host, proxy.port, seconds)
         timed = _Timed(stream, min(self._deadline, time.monotonic() + seconds))
-        place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
-        if proxy.username is not None:
-            known = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(known.encode()).decode()}")
         try:
-            timed.write("\r\n".join([*lines, "", ""]).encode())
+            timed.write(proxy.request)
             answer = b""
-            while not answer.endswith(b"\r\n\r\n"):
+            while not is_open(answer):
                 # Byte by byte: what follows the answer is the other side's already.
                 part = timed.read(1)
-                if not part or len(answer) > _LONGEST_PROXY_ANSWER:
+                if not part:
                     raise httpcore.ConnectError("the proxy broke off")
                 answer += part
-            if not re.match(rb"HTTP/1\.[01] 2[0-9][0-9]\b", answer):
-                raise httpcore.ConnectError("the proxy refused")
+        except ConnectionError as error:
+            stream.close()
+            raise httpcore.ConnectError(str(error)) from error
         except BaseException:
             stream.close()
             raise

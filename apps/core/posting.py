@@ -7,22 +7,19 @@ name, redirects are answers. A slow receiver costs a connection here, and neithe
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
 import httptools
-from django.conf import settings
 
 from apps.core.errors import OutboundFailed, OutboundRefused
 from apps.core.outbound import Response, Target, is_trusted, resolving, target_of, tls
+from apps.core.tunnels import Proxy, is_open, proxy_to
 
 # Of an answer, beside its body.
 _LONGEST_HEAD = 102_400
-_LONGEST_PROXY_ANSWER = 8_192
 _FORBIDDEN = re.compile(r"[\r\n\0]")
 
 
@@ -121,11 +118,11 @@ class _Tunnel(asyncio.Protocol):
         self._answer += data
         if self.opened.done():
             return
-        # Nobody speaks behind the proxy before it is spoken to.
-        if self._answer.endswith(b"\r\n\r\n") and re.match(rb"HTTP/1\.[01] 2[0-9][0-9]\b", self._answer):
-            self.opened.set_result(None)
-        elif b"\r\n\r\n" in self._answer or len(self._answer) > _LONGEST_PROXY_ANSWER:
-            self.opened.set_exception(ConnectionError("the proxy refused"))
+        try:
+            if is_open(self._answer):
+                self.opened.set_result(None)
+        except ConnectionError as error:
+            self.opened.set_exception(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.opened.done():
@@ -205,10 +202,11 @@ async def _connect(target: Target, address: str, exchange: _Exchange) -> None:
     secure: dict[str, Any] = {}
     if target.scheme == "https":
         secure = {"ssl": tls(), "server_hostname": target.host}
-    if not settings.OUTBOUND_PROXY:
+    proxy = proxy_to(address, target.port)
+    if proxy is None:
         await loop.create_connection(lambda: exchange, address, target.port, **secure)
         return
-    transport = await _tunnel(address, target.port)
+    transport = await _tunnel(proxy)
     try:
         if secure:
             secured = await loop.start_tls(transport, exchange, secure["ssl"], server_hostname=target.host)
@@ -221,17 +219,10 @@ async def _connect(target: Target, address: str, exchange: _Exchange) -> None:
         raise
 
 
-async def _tunnel(address: str, port: int) -> asyncio.Transport:
+async def _tunnel(proxy: Proxy) -> asyncio.Transport:
     """A connection that the operator's proxy opens to the checked address, never to a name."""
-    proxy = urlsplit(settings.OUTBOUND_PROXY)
-    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
-    if proxy.username is not None:
-        known = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(known.encode()).decode()}")
-    request = "\r\n".join([*lines, "", ""]).encode()
     loop = asyncio.get_running_loop()
-    transport, tunnel = await loop.create_connection(lambda: _Tunnel(request), proxy.hostname or "", proxy.port or 3128)
+    transport, tunnel = await loop.create_connection(lambda: _Tunnel(proxy.request), proxy.host, proxy.port)
     try:
         await tunnel.opened
     except BaseException:
