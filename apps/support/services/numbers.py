@@ -63,10 +63,25 @@ class Numbers:
         self.want(Numbered.ACCOUNT, [self.organization_id])
         wanted, self._wanted = self._wanted - set(self._known), set()
         self._known |= _found(wanted)
+        if wanted <= set(self._known):
+            return
+        _lock(self.organization_id)
+        self._known |= _found(wanted - set(self._known))
         for kind in sorted({kind for kind, _id in wanted}):
             missing = sorted(id for each, id in wanted - set(self._known) if each == kind)
             if missing:
                 self._known |= _given(self.organization_id, kind, missing)
+
+
+def _lock(organization_id: UUID) -> None:
+    """Until its transaction ends nobody else gives numbers in this organization.
+
+    Whoever gives some of a kind keeps others from the next ones of that kind until then: two who come to two kinds in
+    opposite orders, one after the other, would wait for each other. One lock for all kinds has no order.
+    """
+    with connection.cursor() as cursor:
+        key = f"support numbers {organization_id}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
 def _found(wanted: Iterable[tuple[Numbered, UUID]]) -> dict[tuple[Numbered, UUID], int]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
+from uuid import uuid4
 
 import pytest
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from apps.core import tenancy
 from apps.support.models import Contact, Numbered, RowNumber
 from apps.support.services.numbers import Numbers
 from tests.helpers.account_api import Program
 from tests.helpers.desk import Desk
+from tests.helpers.threads import together
 
 pytestmark = pytest.mark.django_db
 
@@ -82,3 +85,42 @@ def test_those_who_ask_at_once_are_told_the_same_numbers(desk: Desk) -> None:
     assert len(set(found[0])) == 20
     with tenancy.scope(desk.tenant.id):
         assert RowNumber.objects.filter(kind=Numbered.CONTACT).count() == 20
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted)", [pid])
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_need_two_kinds_in_opposite_orders_do_not_wait_for_each_other(desk: Desk) -> None:
+    began, second, other_has = threading.Event(), list[int](), threading.Event()
+    team, label = uuid4(), uuid4()
+
+    def first() -> list[int]:
+        with tenancy.scope(desk.tenant.id):
+            numbers = Numbers(desk.tenant.id)
+            found = [numbers(Numbered.TEAM, team)]
+            began.set()
+            # Until the other one has numbers of the other kind, or waits for us.
+            until = time.monotonic() + 60
+            while not other_has.is_set() and not (second and waits_for_a_lock(second[0])):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            return [*found, numbers(Numbered.LABEL, label)]
+
+    def other() -> list[int]:
+        assert began.wait(60)
+        with tenancy.scope(desk.tenant.id), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            second.append(cursor.fetchone()[0])
+            numbers = Numbers(desk.tenant.id)
+            found = numbers(Numbered.LABEL, label)
+            other_has.set()
+            return [numbers(Numbered.TEAM, team), found]
+
+    with tenancy.scope(desk.tenant.id):
+        # What all name is there already: it is not what they wait for.
+        assert Numbers(desk.tenant.id).account
+    assert together([first, other]) == [[1, 1], [1, 1]]
