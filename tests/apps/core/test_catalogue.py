@@ -1,9 +1,11 @@
 """Messages are found where gettext would look them up, and no translation is lost when sources change."""
 
 from pathlib import Path
+from typing import Any
 
 import polib
 import pytest
+from django.core.management import CommandError, call_command
 
 from apps.core.catalogue import (
     CatalogueError,
@@ -86,3 +88,23 @@ def test_problems_name_what_is_missing_unused_untranslated_and_malformed() -> No
         "not translated: 'Empty' (a)",
         "other placeholders than the original: '%(n)s left'",
     ]
+
+
+def test_a_catalogue_that_is_wrapped_otherwise_is_found_and_collecting_alone_changes_no_line(
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Path("zh_Hans/LC_MESSAGES/django.po")
+    ours, copy = Path(settings.LOCALE_PATHS[0]) / place, tmp_path / place
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(ours.read_bytes())
+    settings.LOCALE_PATHS = [str(tmp_path)]
+    call_command("translations", "check")
+    call_command("translations", "collect")
+    assert copy.read_bytes() == ours.read_bytes()
+    polib.pofile(str(copy)).save(str(copy))
+    assert copy.read_bytes() != ours.read_bytes()
+    with pytest.raises(CommandError, match="1 problems"):
+        call_command("translations", "check")
+    assert "not wrapped" in capsys.readouterr().out
+    call_command("translations", "collect")
+    assert copy.read_bytes() == ours.read_bytes()

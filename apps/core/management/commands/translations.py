@@ -17,6 +17,8 @@ HEADER = {
     "Content-Transfer-Encoding": "8bit",
     "Plural-Forms": "nplurals=1; plural=0;",
 }
+# Every tool that saves a catalogue must be given it: polib's own is another, and would wrap every entry anew.
+WRAP_WIDTH = 100
 
 
 class Command(BaseCommand):
@@ -53,7 +55,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{language_of(path)}: {len(messages)} messages, {waiting} to translate")
 
     def _check(self, paths: list[Path], messages: dict[catalogue.Message, list[str]]) -> None:
-        found = {path: catalogue.problems(open_catalogue(path), messages) for path in paths}
+        found = {path: [*catalogue.problems(open_catalogue(path), messages), *_shape(path)] for path in paths}
         for path, lines in found.items():
             for line in lines:
                 self.stdout.write(f"{language_of(path)}: {line}")
@@ -69,6 +71,13 @@ def catalogue_files() -> list[Path]:
     return [folder / to_locale(code) / "LC_MESSAGES" / "django.po" for code in languages]
 
 
+def _shape(path: Path) -> list[str]:
+    """What is wrong with how a catalogue is written: `collect` would change lines in which nothing new stands."""
+    if path.exists() and path.read_text(encoding="utf-8") != str(open_catalogue(path)):
+        return [f"not wrapped at {WRAP_WIDTH} as `translations collect` writes it: run that"]
+    return []
+
+
 def language_of(path: Path) -> str:
     """Return the language folder a catalogue lies in."""
     return path.parent.parent.name
@@ -77,8 +86,8 @@ def language_of(path: Path) -> str:
 def open_catalogue(path: Path) -> polib.POFile:
     """Read a catalogue, or begin an empty one."""
     if path.exists():
-        return polib.pofile(str(path), wrapwidth=100)
-    pofile = polib.POFile(wrapwidth=100)
+        return polib.pofile(str(path), wrapwidth=WRAP_WIDTH)
+    pofile = polib.POFile(wrapwidth=WRAP_WIDTH)
     pofile.metadata = {"Language": language_of(path), **HEADER}
     return pofile
 
