@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# One step, and how long a scanner may take over a file.
+# To connect, and how long a scanner may take over a file in all, however slowly it takes or answers.
 CONNECT_SECONDS, SCAN_SECONDS = 5.0, 120.0
 PIECE, LONGEST_ANSWER = 64 * 1024, 4_096
 
@@ -28,11 +29,12 @@ def scanned(url: str, file: Path) -> str:
     """
     try:
         with _connected(url) as line, file.open("rb") as content:
-            line.sendall(b"zINSTREAM\0")
+            until = time.monotonic() + SCAN_SECONDS
+            _send(line, b"zINSTREAM\0", until)
             while piece := content.read(PIECE):
-                line.sendall(struct.pack(">I", len(piece)) + piece)
-            line.sendall(struct.pack(">I", 0))
-            return _read(_answer(line))
+                _send(line, struct.pack(">I", len(piece)) + piece, until)
+            _send(line, struct.pack(">I", 0), until)
+            return _read(_answer(line, until))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -55,13 +57,26 @@ def _connected(url: str) -> socket.socket:
             line = socket.create_connection((parts.hostname or "", parts.port or 3310), CONNECT_SECONDS)
         except OSError as error:
             raise ScannerAway(str(error)) from error
-    line.settimeout(SCAN_SECONDS)
     return line
 
 
-def _answer(line: socket.socket) -> str:
+def _send(line: socket.socket, data: bytes, until: float) -> None:
+    _bound(line, until)
+    line.sendall(data)
+
+
+def _bound(line: socket.socket, until: float) -> None:
+    """The next step ends with the whole: a timeout alone begins anew with every byte that drips in."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    line.settimeout(left)
+
+
+def _answer(line: socket.socket, until: float) -> str:
     found = b""
     while not found.endswith(b"\0") and len(found) < LONGEST_ANSWER:
+        _bound(line, until)
         piece = line.recv(LONGEST_ANSWER)
         if not piece:
             break

@@ -26,7 +26,7 @@ class AlreadyClaimed(Conflict):
 
 
 class FileHeld(Conflict):
-    """A virus scanner has not looked at the file yet, or has found something in it."""
+    """A virus scanner has not looked at the file yet, could not judge it, or has found something in it."""
 
     code = "file_held"
 

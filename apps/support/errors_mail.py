@@ -116,6 +116,14 @@ class MailFileInfected(MailError):
     words = gettext_noop("A virus was found in a file of this answer. It does not leave.")
 
 
+class MailFileUnchecked(MailError):
+    """The virus scanner could not judge a file of the answer."""
+
+    code = "mail_file_unchecked"
+    lasting = True
+    words = gettext_noop("A file of this answer could not be checked for viruses. It does not leave.")
+
+
 class MailSenderRefused(MailError):
     """The server does not let this account send from this address."""
 
@@ -176,6 +184,7 @@ ERRORS: dict[str, type[MailError]] = {
         MailServerUnreachable, MailServerRefused, MailNotEncrypted, MailSignInRefused, MailAccessRefused,
         MailTokenRefused, MailTokenUnreachable, MailFolderMissing,
         MailServerConfused, MailDeferred, MailSenderRefused, MailRecipientRefused, MailRefused, MailNotPossible,
-        MailTooMany, MailBounced, MailFilesWaiting, MailFileInfected, MailError,
+        MailTooMany, MailBounced, MailFilesWaiting, MailFileInfected, MailFileUnchecked,
+        MailError,
     )
 }  # fmt: skip

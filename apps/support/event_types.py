@@ -35,6 +35,11 @@ EVENT_TYPES = (
         "support_file.infected",
         {"number": WHOLE, "inbox": ID, "conversation": ID, "sequence": WHOLE, "finding": TEXT},
     ),
+    *types_of(
+        _("the message"),
+        "support_file.unchecked",
+        {"number": WHOLE, "inbox": ID, "conversation": ID, "sequence": WHOLE},
+    ),
     *types_of(_CONVERSATION, "support_message.unmasked", {"number": WHOLE, "sequence": WHOLE, "reason": TEXT}),
     *types_of(_CONTACT, "support_contact.created", {"verified": YES_OR_NO}),
     *types_of(_CONTACT, "support_contact.changed", {"changed": TEXTS}),

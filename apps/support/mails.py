@@ -1,4 +1,4 @@
-"""Mails of the desk, composed by a worker when they leave: mentions, answers to who has left, and transcripts."""
+"""Mails of the desk, composed by a worker when they leave: mentions, answers to who has left, unchecked files, and transcripts."""
 
 from __future__ import annotations
 
@@ -83,6 +83,20 @@ def support_transcript(to: str, organization: str, id: str) -> EmailMessage | No
     if account is not None:
         mail.reply_to = [account.address]
     return mail
+
+
+def support_file_unchecked(to: str, organization: str, id: str) -> EmailMessage | None:
+    """Where the file is that nobody is given; nothing, if the message is gone by now."""
+    with tenancy.scope(UUID(organization)):
+        found: Message | None = Message.objects.select_related("conversation").filter(pk=UUID(id)).first()
+        if found is None:
+            return None
+        values = {
+            "number": found.conversation.number,
+            "organization_name": Organization.objects.values_list("name", flat=True).get(pk=UUID(organization)),
+            "url": settings.BASE_URL + reverse("desk-conversation", args=[found.conversation_id]),
+        }
+    return _composed("file_unchecked", to, values)
 
 
 def _composed(name: str, to: str, values: dict[str, object]) -> EmailMessage:

@@ -141,9 +141,9 @@ export function attachment(file, url, { secret, texts, onError }) {
     }
   });
   const box = element("div", { className: "widget-file" }, save);
-  if (file.scan === "infected") {
+  if (file.scan === "infected" || file.scan === "failed") {
     save.disabled = true;
-    save.textContent = `${file.name}: ${texts.fileInfected}`;
+    save.textContent = `${file.name}: ${file.scan === "failed" ? texts.fileUnchecked : texts.fileInfected}`;
   } else if (SHOWN.has(file.media_type)) {
     fetched(url, secret())
       .then((blob) => {

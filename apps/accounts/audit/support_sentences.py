@@ -60,6 +60,12 @@ SUPPORT_SENTENCES: dict[str, Promise] = {
         "%(actor)s found a virus (%(finding)s) in a file of message %(sequence)s of the conversation “%(object)s” and"
         " removed the file."
     ),
+    "support_file.unchecked": gettext_lazy(
+        "%(actor)s could not check a file of message %(sequence)s of the conversation “%(object)s” for viruses."
+    ),
+    "support_file.checked_again": gettext_lazy(
+        "%(actor)s had the files of message %(sequence)s of the conversation “%(object)s” checked again."
+    ),
     "support_message.unmasked": gettext_lazy(
         "%(actor)s looked at what was masked in message %(sequence)s of the conversation “%(object)s” (%(reason)s)."
     ),

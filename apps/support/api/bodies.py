@@ -19,7 +19,7 @@ class SupportFileBody(serializers.Serializer[Any]):
     media_type = serializers.CharField()
     size = serializers.IntegerField()
     scan = serializers.CharField(
-        allow_blank=True, help_text="waiting, clean or infected; empty where no virus scanner was set."
+        allow_blank=True, help_text="waiting, clean, infected or failed; empty where no virus scanner was set."
     )
     url = serializers.CharField(
         allow_blank=True, help_text="Opens the file for a quarter of an hour; empty until it was found clean."

@@ -196,13 +196,15 @@ class Scan(models.TextChoices):
     WAITING = "waiting", _("is being checked")
     CLEAN = "clean", _("checked")
     INFECTED = "infected", _("infected")
+    FAILED = "failed", _("could not be checked")
 
 
 class MessageFile(TenantModel):
     """A file that came with a message; it lies in the organization's folder under `path`.
 
     Where a virus scanner is set, `scan` says what came of it, and nobody is given the file before it is clean; of an
-    infected one only the name of what was found (`finding`) is left. It is empty for what nobody has scanned.
+    infected one only the name of what was found (`finding`) is left. It is empty for what nobody has scanned. One that
+    the scanner does not judge is tried `scan_attempts` times, next at `scan_at`, which then says when it was given up.
     """
 
     message = TenantForeignKey(Message, on_delete=models.CASCADE, related_name="files")
@@ -213,6 +215,8 @@ class MessageFile(TenantModel):
     path = models.CharField(max_length=200)
     scan = models.CharField(max_length=8, choices=Scan.choices, blank=True, default="", db_default="")
     finding = models.CharField(max_length=120, blank=True, default="", db_default="")
+    scan_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    scan_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta(TenantModel.Meta):

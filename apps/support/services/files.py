@@ -31,6 +31,7 @@ ENDINGS = frozenset(
 )
 SCAN = "support.scan_files"
 WAITS = gettext_noop("This file is still being checked for viruses. Come back in a moment.")
+UNCHECKED = gettext_noop("This file could not be checked for viruses. Nobody is given it.")
 INFECTED = gettext_noop("A virus was found in this file. It was removed.")
 BAD_NAME = gettext_noop("Give the file a name of visible characters.")
 
@@ -106,7 +107,7 @@ def link(file: MessageFile) -> str:
 def stored(file: MessageFile) -> Media:
     """Where it lies, and what it is saved as; raises FileHeld for one that nobody is given."""
     if not file.may_be_fetched:
-        raise FileHeld(INFECTED if file.scan == Scan.INFECTED else WAITS)
+        raise FileHeld({Scan.INFECTED: INFECTED, Scan.FAILED: UNCHECKED}.get(Scan(file.scan), WAITS))
     return Media(folder_of(file.organization_id) / file.path, file.name)
 
 

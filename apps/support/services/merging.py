@@ -88,6 +88,8 @@ def _take_over(taken: list[Message], one: Conversation, other: Conversation) -> 
                 path=file.path,
                 scan=file.scan,
                 finding=file.finding,
+                scan_attempts=file.scan_attempts,
+                scan_at=file.scan_at,
             )
         if copy.content:
             index_message(copy)

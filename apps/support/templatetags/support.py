@@ -97,6 +97,7 @@ def _because(why: str, details: dict[str, Any]) -> str:
         "macro": gettext("ran the macro “%(macro)s”"),
         "rated": gettext("rated it %(score)s of 5"),
         "file_infected": gettext("found a virus (%(finding)s) in a file and removed the file"),
+        "file_unchecked": gettext("could not check a file for viruses; nobody is given it"),
         "masked_later": gettext("masked a number that was spread over several messages"),
         "message_deleted": gettext("took back message %(message)s"),
     }

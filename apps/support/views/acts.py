@@ -30,6 +30,7 @@ from apps.support.services import (
     merging,
     messages,
     reading,
+    scanning,
     unmasking,
 )
 from apps.support.services.files import MOST_BYTES, Upload
@@ -184,9 +185,18 @@ def _mail_transcript(request: HttpRequest, actor: Actor, id: UUID) -> None:
 
 
 def _send_again(request: HttpRequest, actor: Actor, id: UUID) -> None:
-    sequence = request.POST.get("sequence", "")
-    outbox.send_again(actor, id, int(sequence) if sequence.isdigit() and len(sequence) < 10 else 0)
+    outbox.send_again(actor, id, _sequence(request))
     flashes.success(request, _("The mail is sent again."))
+
+
+def _check_again(request: HttpRequest, actor: Actor, id: UUID) -> None:
+    scanning.check_again(actor, id, _sequence(request))
+    flashes.success(request, _("The virus scanner looks at it again."))
+
+
+def _sequence(request: HttpRequest) -> int:
+    sequence = request.POST.get("sequence", "")
+    return int(sequence) if sequence.isdigit() and len(sequence) < 10 else 0
 
 
 def _id(request: HttpRequest, name: str) -> UUID | None:
@@ -210,6 +220,7 @@ ACTS: dict[str, Act] = {
     "transcript": _transcript,
     "mail-transcript": _mail_transcript,
     "send-again": _send_again,
+    "check-again": _check_again,
     "claim": lambda request, actor, id: assignment.claim(actor, id),
     "take-over": lambda request, actor, id: conversations.take_over(actor, id),
 }

@@ -91,6 +91,7 @@ def _texts() -> dict[str, Any]:
         "fileLarge": _("{name} is too large: a file has at most {most}."),
         "fileMany": _("At most {most} files at a time."),
         "fileInfected": _("A virus was found in this file. It was removed."),
+        "fileUnchecked": _("This file could not be checked for viruses."),
         "sending": _("Sending"),
     }
 

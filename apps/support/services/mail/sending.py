@@ -25,6 +25,7 @@ from apps.support.errors_mail import (
     MailBounced,
     MailError,
     MailFileInfected,
+    MailFileUnchecked,
     MailFilesWaiting,
     MailNotPossible,
     MailRecipientDeferred,
@@ -143,6 +144,8 @@ def _require_scanned(message: Message) -> None:
     scans = set(message.files.values_list("scan", flat=True))
     if Scan.INFECTED in scans:
         raise MailFileInfected
+    if Scan.FAILED in scans:
+        raise MailFileUnchecked
     if Scan.WAITING in scans:
         raise MailFilesWaiting
 

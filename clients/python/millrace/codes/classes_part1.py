@@ -132,7 +132,9 @@ class FieldKeyUnknown(errors.ServerError):
 
 
 class FileHeld(errors.ConflictError):
-    """`file_held` (409): the virus scanner has not looked at the file yet, or has found a virus in it."""
+    """`file_held` (409): the virus scanner has not looked at the file yet, or could not judge it, or has found a
+    virus in it.
+    """
 
 
 class FileNotTaken(errors.UnprocessableError):

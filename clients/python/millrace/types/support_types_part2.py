@@ -11,7 +11,7 @@ class SupportFileBody(TypedDict):
     media_type: str
     size: int
     scan: str
-    """waiting, clean or infected; empty where no virus scanner was set."""
+    """waiting, clean, infected or failed; empty where no virus scanner was set."""
     url: str
     """Opens the file for a quarter of an hour; empty until it was found clean."""
 
