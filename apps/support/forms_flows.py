@@ -76,6 +76,8 @@ class StepForm(forms.Form):
 class SlotForm(forms.Form):
     """What a flow wants to know; `flow` and `before` (the slot's name, empty for a new one) say which."""
 
+    # What is needed to save, though not to remove.
+    asked = ("name", "kind", "ask")
     flow = forms.CharField(widget=forms.HiddenInput, max_length=64)
     before = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
     act = forms.ChoiceField(choices=[(name, name) for name in ("save", "remove")], widget=forms.HiddenInput)
@@ -117,6 +119,7 @@ class SlotForm(forms.Form):
 class AnswerForm(forms.Form):
     """A fixed reply to an intent; `before` is the intent, empty for a new one."""
 
+    asked = ("intent", "text")
     before = forms.CharField(widget=forms.HiddenInput, max_length=80, required=False)
     act = forms.ChoiceField(choices=[(name, name) for name in ("save", "remove")], widget=forms.HiddenInput)
     intent = forms.CharField(label=_("Intent"), max_length=80, required=False)
@@ -135,6 +138,7 @@ class AnswerForm(forms.Form):
 class FlowForm(forms.Form):
     """A flow as a whole; `before` is its name, empty for a new one."""
 
+    asked = ("name", "title")
     before = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
     act = forms.ChoiceField(choices=[(name, name) for name in ("save", "remove")], widget=forms.HiddenInput)
     name = forms.CharField(
