@@ -113,7 +113,7 @@ ACROSS_TENANTS = {
     ("apps/support/services/housekeeping.py", "clean_up", "HOUSEKEEPING"),
     ("apps/support/services/inboxes.py", "by_token", "SIGN_IN"),
     ("apps/support/services/visitors.py", "admit", "SIGN_IN"),
-    ("apps/support/services/scanning.py", "scan_waiting", "CLAIM_WORK"),
+    ("apps/support/services/scanning.py", "_scan_some", "CLAIM_WORK"),
     ("apps/support/services/mail/receiving.py", "claim", "CLAIM_WORK"),
     ("apps/support/services/mail/watching.py", "listenable", "CLAIM_WORK"),
     ("apps/support/services/mail/sending.py", "due_accounts", "CLAIM_WORK"),

@@ -107,7 +107,9 @@ def link(file: MessageFile) -> str:
 def stored(file: MessageFile) -> Media:
     """Where it lies, and what it is saved as; raises FileHeld for one that nobody is given."""
     if not file.may_be_fetched:
-        raise FileHeld({Scan.INFECTED: INFECTED, Scan.FAILED: UNCHECKED}.get(Scan(file.scan), WAITS))
+        if file.scan == Scan.FAILED:
+            raise FileHeld(UNCHECKED)
+        raise FileHeld(INFECTED if file.scan == Scan.INFECTED else WAITS)
     return Media(folder_of(file.organization_id) / file.path, file.name)
 
 

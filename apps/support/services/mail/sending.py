@@ -25,8 +25,8 @@ from apps.support.errors_mail import (
     MailBounced,
     MailError,
     MailFileInfected,
-    MailFileUnchecked,
     MailFilesWaiting,
+    MailFileUnchecked,
     MailNotPossible,
     MailRecipientDeferred,
 )
