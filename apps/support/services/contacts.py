@@ -20,6 +20,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.support.access import MANAGE, READ, WRITE
 from apps.support.masking import clean, clean_values
 from apps.support.models import (
+    AttributeOf,
     Contact,
     ContactSession,
     Conversation,
@@ -29,8 +30,8 @@ from apps.support.models import (
     Original,
     Rating,
 )
-from apps.support.services import files, learning, resolutions
-from apps.support.services.conversations import checked_attributes, checked_labels
+from apps.support.services import attributes, files, learning, resolutions
+from apps.support.services.conversations import checked_labels
 from apps.support.services.desk import settings_of
 from apps.support.services.indexing import index_contact
 from apps.support.services.mail import accounts
@@ -225,7 +226,8 @@ def fill(row: Contact, values: Mapping[str, Any]) -> None:
         except ValidationError:
             raise InvalidRequest("This is no e-mail address.", param="email") from None
     if "attributes" in values:
-        row.attributes = clean_values(checked_attributes(values["attributes"]), masked)
+        wanted = attributes.checked(values["attributes"], AttributeOf.CONTACT, row.attributes)
+        row.attributes = clean_values(wanted, masked)
 
 
 def _kinds_of(name: str, masked: Iterable[str]) -> list[str]:
