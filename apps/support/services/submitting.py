@@ -54,7 +54,7 @@ def submit(held: Conversation, contact: Contact, sequence: int, said: Submitted)
         if said.rating is None:
             raise InvalidRequest("A rating is from 1 to 5.", param="submitted_values")
         ratings.rate(held, contact, said.rating, said.comment)
-        found.refresh_from_db()
+        found.refresh_from_db(fields=["content_attributes"])
         return found
     if found.content_type not in ASKING or not said.fields:
         raise InvalidRequest("This message asks for nothing of the kind.", param="submitted_values")

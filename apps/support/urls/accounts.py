@@ -18,6 +18,7 @@ from apps.support.api.accounts import (
 
 ACCOUNT = "api/v1/accounts/<str:account>"
 CONTACT = f"{ACCOUNT}/contacts/<str:id>"
+BOT = f"{ACCOUNT}/agent_bots/<str:id>"
 INBOX = f"{ACCOUNT}/inboxes/<str:id>"
 TALK = f"{ACCOUNT}/conversations/<str:number>"
 
@@ -34,12 +35,8 @@ urlpatterns = [
     path(f"{INBOX}/set_agent_bot", inboxes.AccountSetBotView.as_view(), name="account-inbox-set-bot"),
     path(f"{ACCOUNT}/inbox_members/<str:id>", members.AccountInboxMembersView.as_view(), name="account-inbox-members"),
     path(f"{ACCOUNT}/agent_bots", bots.AccountBotsView.as_view(), name="account-bots"),
-    path(f"{ACCOUNT}/agent_bots/<str:id>", bots.AccountBotView.as_view(), name="account-bot"),
-    path(
-        f"{ACCOUNT}/agent_bots/<str:id>/reset_access_token",
-        bots.AccountBotTokenView.as_view(),
-        name="account-bot-token",
-    ),
+    path(BOT, bots.AccountBotView.as_view(), name="account-bot"),
+    path(f"{BOT}/reset_access_token", bots.AccountBotTokenView.as_view(), name="account-bot-token"),
     path(f"{ACCOUNT}/inbox_members", members.AccountMembersView.as_view(), name="account-members"),
     path(f"{ACCOUNT}/assignable_agents", members.AccountAssignableView.as_view(), name="account-assignable"),
     path(
