@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from django.conf import settings
 
+from apps.accounts.models import User
 from apps.core import tenancy
 from apps.core.models import Event
+from apps.core.threads import in_database
 from apps.support.models import Author, Contact
-from apps.support.services import contacts, keystrokes
+from apps.support.services import contacts, keystrokes, presence
 from apps.support.services.keystrokes import Typist
 from apps.webhooks import services as webhooks
 from apps.webhooks.models import Format
@@ -18,6 +22,7 @@ from tests.helpers import webhooks as hooks
 from tests.helpers.account_api import Program
 from tests.helpers.agent_bots import connect
 from tests.helpers.desk import Browser, Desk
+from tests.helpers.sockets import connected, cookie_of
 from tests.helpers.webhooks import receiving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,6 +119,38 @@ def test_a_blocked_contact_types_for_nobody_and_another_organization_is_told_not
     contacts.set_blocked(desk.tenant.actor, contact.pk, True)
     browser("POST", f"{place}/toggle_typing", {"typing_status": "on"})
     assert told(desk) == ["on", "off"]
+
+
+@pytest.mark.parametrize("ends", ["said", "silent", "cut"])
+async def test_a_colleague_types_in_a_window_and_has_stopped_however_it_ends(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    if ends == "silent":
+        monkeypatch.setattr(presence, "TYPING_SECONDS", 0.2)
+    await in_database(asked_for, desk)
+    ann = await in_database(desk.agent, "ann")
+    conversation = await in_database(desk.begin)
+    key = await in_database(lambda: cookie_of(User.objects.get(pk=ann.user_id)))
+    async with connected(conversation.pk, "", "support/conversations", cookie=key) as socket:
+        await socket.say(text='{"typing": true}')
+        await comes_to(desk, ["on", "off"][: 2 if ends == "silent" else 1])
+        if ends == "said":
+            await comes_to(desk, ["on", "off"], lambda: socket.say(text='{"typing": false}'))
+    await comes_to(desk, ["on", "off"])
+    assert await in_database(persons, desk) == {str(ann.user_id)}
+
+
+def persons(desk: Desk) -> set[str]:
+    with tenancy.scope(desk.tenant.id):
+        return {row.data["person"] for row in Event.objects.filter(type__startswith="support_typing.")}
+
+
+async def comes_to(desk: Desk, wanted: list[str], meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+    async with asyncio.timeout(60):
+        while await in_database(told, desk) != wanted:
+            if meanwhile is not None:
+                await meanwhile()
+            await asyncio.sleep(0.05)
 
 
 def test_inboxes_are_told_of_as_chatwoot_does(desk: Desk) -> None:
