@@ -74,8 +74,18 @@ def is_trusted(url: str) -> bool:
     return urlsplit(url).netloc.lower() in settings.OUTBOUND_TRUSTED
 
 
-def target_of(url: str, allow_private: bool = False) -> Target:
-    """The parts of an absolute https URL (http too with `allow_private`); OutboundRefused for anything doubtful."""
+def target_of(url: str, allow_private: bool = False, param: str | None = None) -> Target:
+    """The parts of an absolute https URL (http too with `allow_private`); OutboundRefused, of `param`, for anything
+    doubtful.
+    """
+    try:
+        return _target(url, allow_private)
+    except OutboundRefused as refused:
+        refused.param = param
+        raise
+
+
+def _target(url: str, allow_private: bool) -> Target:
     if _BLANK_OR_CONTROL.search(url) or len(url) > 2000:
         raise OutboundRefused("This is not a URL.")
     try:

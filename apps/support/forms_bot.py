@@ -10,16 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.registry import services as registry
 from apps.support.models import Method
 from apps.support.services.flows import BotChange
-from apps.support.services.flows.editing import KINDS
 
 CODE = {"rows": 24, "spellcheck": "false", "class": "mono"}
-STEP_KINDS = (
-    ("ask", _("Ask for a slot")),
-    ("say", _("Say something")),
-    ("call", _("Call a system")),
-    ("if", _("Condition")),
-    ("hand_over", _("Pass to a person")),
-)
 
 
 class ArticleForm(forms.Form):
@@ -55,28 +47,6 @@ class FlowsForm(forms.Form):
         label=_("Stories that test them"), strip=False, required=False, widget=forms.Textarea(CODE | {"rows": 14})
     )
     note = forms.CharField(label=_("What has changed"), max_length=200, required=False)
-
-
-class StepForm(forms.Form):
-    """One step; `path` names its place, `act` what is done with it."""
-
-    path = forms.CharField(widget=forms.HiddenInput, max_length=300)
-    act = forms.ChoiceField(choices=[(name, name) for name in ("save", "add", "remove", "up", "down")])
-    kind = forms.ChoiceField(label=_("Step"), choices=STEP_KINDS, required=False)
-    value = forms.CharField(label=_("What"), required=False, max_length=2_000, widget=forms.Textarea({"rows": 2}))
-    inputs = forms.CharField(
-        label=_("Inputs"), required=False, max_length=2_000, widget=forms.Textarea({"rows": 2}),
-        help_text=_("A line for each, such as card: {last_four}."),
-    )  # fmt: skip
-    outputs = forms.CharField(
-        label=_("Kept from the answer"), required=False, max_length=2_000, widget=forms.Textarea({"rows": 2})
-    )
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        if values.get("act") in {"save", "add"} and (values.get("kind") not in KINDS or not values.get("value")):
-            self.add_error("value", _("Say what the step does."))
-        return values
 
 
 class ActionForm(forms.Form):

@@ -48,7 +48,7 @@ def add_url(actor: Actor, collection_id: UUID, url: str) -> SourceVersion:
     """A new document from a web page, which a worker fetches; OutboundRefused for what is no public https URL."""
     actor.require(WRITE)
     actor.require_open()
-    outbound.target_of(url, settings.OUTBOUND_ALLOW_PRIVATE)
+    outbound.target_of(url, settings.OUTBOUND_ALLOW_PRIVATE, "url")
     with tenancy.scope(actor.organization_id):
         collection = locked_collection(collection_id)
         require_room(actor.organization_id)

@@ -4,7 +4,7 @@ from django.urls import path
 
 from apps.support.api.bots import articles, flows, learning
 from apps.support.views import bot as pages
-from apps.support.views import help_centre, training, writing
+from apps.support.views import flow_editor, help_centre, training, writing
 
 API = "api/v1/support/"
 urlpatterns = [
@@ -18,7 +18,7 @@ urlpatterns = [
     path("support/bot/", pages.bot_page, name="bot"),
     path("support/bot/flows/", pages.flows_page, name="flows"),
     path("support/bot/flows/<int:number>/", pages.flow_page, name="flow"),
-    path("support/bot/flows/<int:number>/steps/", pages.steps_page, name="flow-steps"),
+    path("support/bot/flows/<int:number>/steps/", flow_editor.steps_page, name="flow-steps"),
     path("support/bot/flows/<int:number>/<str:act>/", pages.flow_act, name="flow-act"),
     path("support/bot/actions/", pages.actions_page, name="bot-actions"),
     path("support/bot/actions/<uuid:id>/delete/", pages.action_delete, name="bot-action-delete"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,11 +15,10 @@ from apps.accounts.organization_forms import attempt, first_errors
 from apps.core.errors import MillraceError, NotFound
 from apps.core.keyset import page_of
 from apps.support.access_bot import APPROVE, READ, WRITE
-from apps.support.errors_bot import FlowsInvalid
-from apps.support.forms_bot import ActionForm, BotForm, FlowsForm, StepForm, StoryForm
+from apps.support.forms_bot import ActionForm, BotForm, FlowsForm, StoryForm
 from apps.support.models import BotAction, FlowApproval, FlowVersion
 from apps.support.services import flows, resolutions
-from apps.support.services.flows import editing
+from apps.support.views.flow_editor import standing_of, tried, with_standing
 from ml.dialogue.flows import Problem
 
 BEGINNING = """answers:
@@ -73,11 +70,11 @@ def flows_page(request: HttpRequest) -> HttpResponse:
     problems: list[Problem] = []
     if form.is_valid():
         values = form.cleaned_data
-        problems, saved = _tried(form, lambda: made.append(flows.save_version(actor, **values)))
+        problems, saved = tried(form, lambda: made.append(flows.save_version(actor, **values)))
         if saved:
             return redirect("flow", made[0].number)
     context = {
-        "page": page, "rows": _with_standing(actor.organization_id, page.rows), "form": form, "problems": problems,
+        "page": page, "rows": with_standing(actor.organization_id, page.rows), "form": form, "problems": problems,
         "may_write": WRITE in actor.permissions, "tab": "flows",
     }  # fmt: skip
     return render(request, "support/bot/flows.html", context, status=first_errors([form]))
@@ -94,36 +91,13 @@ def flow_page(request: HttpRequest, number: int) -> HttpResponse:
     by_line = {each.line: each.message for each in problems}
     run = flows.latest_run(version)
     context = {
-        "version": version, "standing": _standing(version), "problems": problems, "run": run,
+        "version": version, "standing": standing_of(version), "problems": problems, "run": run,
         "lines": [(place, line, by_line.get(place, "")) for place, line in enumerate(version.text.splitlines(), 1)],
         "approval": FlowApproval.objects.select_related("approved_by").filter(version=version).first(),
         "story_form": StoryForm(), "may_write": WRITE in actor.permissions,
         "may_approve": APPROVE in actor.permissions, "tab": "flows",
     }  # fmt: skip
     return render(request, "support/bot/flow.html", context)
-
-
-@require_http_methods(["GET", "POST"])
-@organization_page
-def steps_page(request: HttpRequest, number: int) -> HttpResponse:
-    """Every step as a form; each change is a version of its own, so that the one that is live is never touched."""
-    actor = request.actor  # type: ignore[attr-defined]
-    actor.require(WRITE if request.method == "POST" else READ)
-    version = flows.get_version(actor, number)
-    form = StepForm(request.POST or None)
-    problems: list[Problem] = []
-    if form.is_valid():
-        made: list[FlowVersion] = []
-        problems, saved = _tried(form, lambda: made.append(_changed(actor, version, form.cleaned_data)))
-        if saved:
-            messages.success(request, _("The change is in a new draft."))
-            return redirect("flow-steps", made[0].number)
-    context = {
-        "version": version, "standing": _standing(version), "flows": editing.shown(editing.plain(version.text)),
-        "kinds": StepForm.base_fields["kind"].choices,  # type: ignore[attr-defined]
-        "form": form, "problems": problems, "may_write": WRITE in actor.permissions, "tab": "flows",
-    }  # fmt: skip
-    return render(request, "support/bot/steps.html", context, status=first_errors([form]))
 
 
 @require_POST
@@ -178,44 +152,3 @@ def action_delete(request: HttpRequest, id: UUID) -> HttpResponse:
     flows.delete_action(actor, id)
     messages.success(request, _("The action has been removed."))
     return redirect("bot-actions")
-
-
-def _tried(form: Any, call: Any) -> tuple[list[Problem], bool]:
-    """What is wrong with flows, line by line; everything else stands at its field."""
-    try:
-        call()
-    except FlowsInvalid as error:
-        form.add_error(error.param if error.param in form.fields else None, _("There are faults in it, listed below."))
-        return error.problems, False
-    except MillraceError as error:
-        if error.status == 404:
-            raise
-        form.add_error(error.param if error.param in form.fields else None, error.shown())
-        return [], False
-    return [], True
-
-
-def _changed(actor: Any, version: FlowVersion, values: dict[str, Any]) -> FlowVersion:
-    file, path = editing.plain(version.text), values["path"]
-    more = {"with": values["inputs"], "save": values["outputs"]}
-    if values["act"] == "save":
-        editing.set_step(file, path, values["kind"], values["value"], more)
-    elif values["act"] == "add":
-        editing.add_step(file, path, values["kind"], values["value"])
-    elif values["act"] == "remove":
-        editing.remove_step(file, path)
-    else:
-        editing.move_step(file, path, -1 if values["act"] == "up" else 1)
-    return flows.save_version(actor, editing.written(file), version.stories, version.note)
-
-
-def _standing(version: FlowVersion) -> str:
-    [(_version, standing)] = _with_standing(version.organization_id, [version])
-    return standing
-
-
-def _with_standing(organization_id: UUID, versions: Sequence[FlowVersion]) -> list[tuple[FlowVersion, str]]:
-    """Each with whether it is live, approved or a draft."""
-    live = flows.settings_of(organization_id).flows_id
-    approved: set[object] = set(FlowApproval.objects.filter(version__in=versions).values_list("version_id", flat=True))
-    return [(each, str(flows.standing_of(each, live, approved))) for each in versions]

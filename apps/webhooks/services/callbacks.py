@@ -74,7 +74,7 @@ def _lane(organization_id: UUID, url: str) -> Endpoint:
     """What keeps a slow receiver of results from delaying those at other origins."""
     if len(url) > LONGEST_URL:
         raise InvalidRequest("The address is too long.", param="callback_url")
-    target_of(url, settings.OUTBOUND_ALLOW_PRIVATE)
+    target_of(url, settings.OUTBOUND_ALLOW_PRIVATE, "callback_url")
     if not alive().filter(endpoint=None).exists():
         raise Conflict("Nothing signs results yet: add a secret under Webhooks, Results of jobs.", param="callback_url")
     parts = urlsplit(url)

@@ -250,7 +250,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if format == Format.EMAIL:
         url = _mailbox(url, types)
     else:
-        target_of(url, settings.OUTBOUND_ALLOW_PRIVATE)
+        target_of(url, settings.OUTBOUND_ALLOW_PRIVATE, "url")
     if len(description) > LONGEST_DESCRIPTION:
         raise InvalidRequest(
             "A description has at most %(most)s characters.", values={"most": LONGEST_DESCRIPTION}, param="description"

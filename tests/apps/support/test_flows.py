@@ -16,7 +16,6 @@ from apps.core.errors import Conflict, InvalidRequest, OutboundRefused, Permissi
 from apps.support.errors_bot import FlowsInvalid, NotApproved, StoriesFailed
 from apps.support.models import FlowVersion, StoryRun
 from apps.support.services import flows
-from apps.support.services.flows import editing
 from tests.helpers import bots
 from tests.helpers.people import Tenant, actor_of
 from workers import support as worker
@@ -201,39 +200,6 @@ def test_the_bot_is_not_switched_on_without_flows(org_a: Tenant) -> None:
         flows.change_bot(org_a.actor, flows.BotChange(accept=1.5))
     with pytest.raises(InvalidRequest):
         flows.change_bot(org_a.actor, flows.BotChange(duties={"stolen": "because"}))
-
-
-# ---------------------------------------------------------------- the step editor
-
-
-def test_a_changed_step_is_written_back_and_the_rest_stays() -> None:
-    file = editing.plain(bots.FLOWS)
-    editing.set_step(file, "transfer/0", "say", "Transfers take two days.", {})
-    editing.add_step(file, "transfer/0", "hand_over", "unsure")
-    more = {"with": "card: {last_four}\nwhy: lost", "save": "reference: number"}
-    editing.set_step(file, "block_card/2/then/0", "call", "block_card", more)
-    checked = flows.check(editing.written(file), bots.STORIES)
-    assert checked.flows.named("transfer").steps[0].text.say("en", {}) == "Transfers take two days."  # type: ignore[union-attr]
-    assert len(checked.flows.named("transfer").steps) == 2
-    assert editing.plain(editing.written(file))["answers"] == editing.plain(bots.FLOWS)["answers"]
-    editing.move_step(file, "transfer/1", -1)
-    editing.remove_step(file, "transfer/0")
-    assert len(flows.check(editing.written(file)).flows.named("transfer").steps) == 1
-
-
-def test_steps_are_changed_on_their_page_as_a_new_draft(org_a: Tenant, client_of: Callable[[Any], Client]) -> None:
-    version = ready(org_a)
-    browser = client_of(org_a.owner)
-    page = browser.get(f"/support/bot/flows/{version.number}/steps/")
-    assert page.status_code == 200 and b"Transfers take one working day." in page.content
-    form = {"path": "transfer/0", "act": "save", "kind": "say", "value": "Transfers are instant."}
-    assert browser.post(f"/support/bot/flows/{version.number}/steps/", form).status_code == 302
-    with tenancy.scope(org_a.id):
-        assert "Transfers are instant." in FlowVersion.objects.get(number=2).text
-        assert "one working day" in FlowVersion.objects.get(number=1).text
-    wrong = {"path": "transfer/0", "act": "save", "kind": "ask", "value": "nothing_like_it"}
-    answer = browser.post(f"/support/bot/flows/{version.number}/steps/", wrong)
-    assert answer.status_code == 422 and b"there is no slot" in answer.content
 
 
 def test_the_console_tests_approves_and_puts_live(org_a: Tenant, client_of: Callable[[Any], Client]) -> None:

@@ -166,7 +166,7 @@ def _fill(row: AgentBot, values: Mapping[str, Any]) -> None:
         row.url = str(values["url"]).strip()
         if len(row.url) > LONGEST_BOT_URL:
             raise InvalidRequest("The address is too long.", param="url")
-        target_of(row.url, settings.OUTBOUND_ALLOW_PRIVATE)
+        target_of(row.url, settings.OUTBOUND_ALLOW_PRIVATE, "url")
     if "patience_seconds" in values:
         row.patience_seconds = int(values["patience_seconds"])
         if not LEAST_PATIENCE <= row.patience_seconds <= MOST_PATIENCE:

@@ -52,7 +52,7 @@ def save_action(actor: Actor, draft: ActionDraft, id: UUID | None = None) -> tup
     actor.require_open()
     if not NAME.fullmatch(draft.name):
         raise InvalidRequest("A name has small letters, digits and _, and begins with a letter.", param="name")
-    outbound.target_of(draft.url, settings.OUTBOUND_ALLOW_PRIVATE)
+    outbound.target_of(draft.url, settings.OUTBOUND_ALLOW_PRIVATE, "url")
     with tenancy.scope(actor.organization_id):
         if BotAction.objects.filter(name=draft.name).exclude(pk=id).exists():
             raise Conflict("There is an action with this name.", param="name")
