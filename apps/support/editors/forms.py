@@ -101,12 +101,12 @@ class RuleForm(SettingForm):
 
 class AttributeForm(SettingForm):
     name = forms.CharField(label=_("Name"), max_length=80)
-    of = forms.ChoiceField(label=_("Of a"), choices=AttributeOf.choices)
+    of = forms.ChoiceField(label=_("Belongs to"), choices=AttributeOf.choices)
     key = forms.CharField(
-        label=_("Key"),
+        label=_("Name for programs"),
         max_length=60,
         widget=forms.TextInput(PLAIN),
-        help_text=_("What programs call it: letters, digits, points, - and _."),
+        help_text=_("Letters, digits, points, - and _."),
     )
     kind = forms.ChoiceField(label=_("Kind"), choices=AttributeKind.choices)
     choices = LinesField(

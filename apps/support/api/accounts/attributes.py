@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,6 +45,7 @@ class AccountAttributeBody(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
+@extend_schema_field({"oneOf": [{"type": "string", "maxLength": 30}, {"type": "integer", "minimum": 0}]})
 class Choice(serializers.Field[Any, Any, Any, Any]):
     """A name, or the number that Chatwoot has for it."""
 
