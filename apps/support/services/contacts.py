@@ -130,12 +130,17 @@ def set_blocked(actor: Actor, id: UUID, blocked: bool) -> Contact:
     actor.require(MANAGE)
     with tenancy.scope(actor.organization_id):
         row = find(id, lock=True)
-        if blocked != (row.blocked_at is not None):
-            row.blocked_at = timezone.now() if blocked else None
-            row.save(update_fields=["blocked_at"])
-            audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
-            events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
+        block(actor, row, blocked)
     return row
+
+
+def block(actor: Actor, row: Contact, blocked: bool) -> None:
+    """The same for whoever holds the row."""
+    if blocked != (row.blocked_at is not None):
+        row.blocked_at = timezone.now() if blocked else None
+        row.save(update_fields=["blocked_at"])
+        audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
+        events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
 
 
 def merge(actor: Actor, id: UUID, into: UUID) -> Contact:

@@ -8,7 +8,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import tenancy
 from apps.support.access import MANAGE, WRITE
-from apps.support.models import Conversation, ConversationStatus
+from apps.support.models import Contact, Conversation, ConversationStatus
 from apps.support.services import contacts, conversations, reading
 from apps.support.services.storing import by_actor, change, locked
 
@@ -26,8 +26,10 @@ def unmute(actor: Actor, id: UUID) -> Conversation:
 def _set(actor: Actor, id: UUID, *, blocked: bool) -> Conversation:
     actor.require(WRITE, MANAGE)
     with tenancy.scope(actor.organization_id):
-        # The contact before the conversation, as where a contact is erased; both before anything is told.
-        contact = contacts.find(reading.find(id).contact_id, lock=True)
+        # The contact before the conversation, as where a contact is erased; both before anything is told. A message
+        # refers to its contact's row, which a lock without the key lets whoever holds the conversation do.
+        rows = Contact.objects.select_for_update(of=("self",), no_key=True)
+        contact: Contact = rows.get(pk=contacts.find(reading.find(id).contact_id).pk)
         held = locked(id)
         by, before = by_actor(actor), held.status
         if blocked and before != ConversationStatus.RESOLVED:
@@ -36,5 +38,5 @@ def _set(actor: Actor, id: UUID, *, blocked: bool) -> Conversation:
             audit.record(actor, "support_conversation.status_changed", held, **states)
         if blocked != (contact.blocked_at is not None):
             change(held, by, "muted" if blocked else "unmuted")
-            contacts.set_blocked(actor, contact.pk, blocked)
+            contacts.block(actor, contact, blocked)
         return held

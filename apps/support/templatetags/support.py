@@ -14,6 +14,7 @@ from apps.support.automation import EVENTS
 from apps.support.editors.choices import FIELD_SOURCES, Choices
 from apps.support.errors_mail import ERRORS
 from apps.support.models import (
+    AttributeDefinition,
     Author,
     AutomationRule,
     BusinessHours,
@@ -210,6 +211,8 @@ def setting_words(row: Any) -> str:
         names = ((row.first_reply, SlaKind.FIRST_REPLY), (row.next_reply, SlaKind.NEXT_REPLY))
         promised = [*names, (row.resolution, SlaKind.RESOLUTION)]
         return " · ".join(f"{kind.label}: {duration(seconds)}" for seconds, kind in promised if seconds)
+    if isinstance(row, AttributeDefinition):
+        return f"{row.get_of_display()} · {row.key} · {row.get_kind_display()}"
     return str(getattr(row, "content", "") or getattr(row, "about", ""))[:80]
 
 

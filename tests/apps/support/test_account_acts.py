@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connections
+from django.db import connection, connections
 
 from apps.accounts.models import AuditEntry, Role
 from apps.core import tenancy
@@ -92,6 +93,40 @@ def test_a_message_that_was_on_its_way_opens_nothing(desk: Desk) -> None:
     with pytest.raises(ContactBlocked), tenancy.scope(desk.tenant.id):
         messages.receive(talk.pk, before, Draft("Hello?"))
     assert desk.again(talk).status == "resolved"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_mutes_and_who_writes_at_the_same_time_do_not_wait_for_each_other(desk: Desk) -> None:
+    talk = desk.begin()
+
+    def mute() -> str:
+        try:
+            return str(muting.mute(desk.tenant.actor, talk.pk).status)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(desk.tenant.id):
+            held = messages.held_onward(talk.pk)
+            muted = pool.submit(mute)
+            wait_until_somebody_waits()
+            # The row of the message refers to that of the contact, which whoever mutes holds.
+            messages.receive(held, Contact.objects.get(pk=talk.contact_id), Draft("Wait"))
+        assert muted.result(timeout=60) == "resolved"
+    assert desk.again(talk).status == "resolved"
+
+
+def wait_until_somebody_waits() -> None:
+    """Until a session of this database waits for a lock of another one."""
+    until = time.monotonic() + 60
+    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(asked)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    raise AssertionError("Nobody waits.")
 
 
 # ---------------------------------------------------------------- transcripts, files, search

@@ -80,12 +80,8 @@ class AccountMembersView(AccountView):
         with tenancy.scope(actor.organization_id):
             inbox = inboxes.get(actor, _required("inbox_id", values, inbox_of))
             given = {_required("user_ids", {"user_ids": each}, member_of) for each in values["user_ids"]}
-            before = set(InboxAgent.objects.filter(inbox=inbox).values_list("membership_id", flat=True))
-            wanted = {"add": before | given, "set": given, "take": before - given}[act]
-            if before and not wanted:
-                # Nobody named means everybody, which whoever takes the last one off does not mean.
-                raise InvalidRequest("Somebody has to answer there.", param="user_ids")
-            inboxes.set_agents(actor, inbox.pk, sorted(wanted))
+            members = {"taken" if act == "take" else "added": given}
+            inboxes.alter_agents(actor, inbox.pk, **members, alone=act == "set")
             return Response({"payload": agents_among(_members(inbox), actor, Numbers(actor.organization_id))})
 
     @extend_schema(
