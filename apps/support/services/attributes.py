@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,15 +16,7 @@ from apps.support.models import AttributeDefinition, AttributeKind, AttributeOf
 
 MOST_ATTRIBUTES, LONGEST_ATTRIBUTE, LONGEST_NAME = 50, 1_000, 60
 BAD_ATTRIBUTES = gettext_noop("Attributes are up to 50 names, each with a short text, a number or a truth value.")
-WRONG: dict[str, str] = {
-    AttributeKind.NUMBER: gettext_noop("%(name)s must be a number."),
-    AttributeKind.CURRENCY: gettext_noop("%(name)s must be a number."),
-    AttributeKind.PERCENT: gettext_noop("%(name)s must be a number."),
-    AttributeKind.LINK: gettext_noop("%(name)s must be a link that begins with https:// or http://."),
-    AttributeKind.DATE: gettext_noop("%(name)s must be a date like 2026-01-31."),
-    AttributeKind.LIST: gettext_noop("%(name)s must be one of its list."),
-    AttributeKind.CHECKBOX: gettext_noop("%(name)s must be true or false."),
-}
+PARAM = "custom_attributes"
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?")
 
 
@@ -53,15 +45,9 @@ def fitting(given: Mapping[str, Any], of: AttributeOf) -> dict[str, Any]:
 
 
 def fitted(definition: AttributeDefinition, value: Any) -> Any:
-    """The value as a definition wants it, where it can be read so; None takes a value away."""
-    if value is None:
-        return None
+    """The value as a definition wants it, where it can be read so; None takes a value away. Raises InvalidRequest."""
     read = _READ.get(AttributeKind(definition.kind))
-    found = read(definition, value) if read else value
-    if found is None:
-        values = {"name": definition.name}
-        raise InvalidRequest(WRONG[AttributeKind(definition.kind)], values=values, param="custom_attributes")
-    return found
+    return value if read is None or value is None else read(definition.name, definition.choices, value)
 
 
 def _shaped(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +59,7 @@ def _shaped(given: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in given.items()
     )
     if not right:
-        raise InvalidRequest(BAD_ATTRIBUTES, param="custom_attributes")
+        raise InvalidRequest(BAD_ATTRIBUTES, param=PARAM)
     return dict(given)
 
 
@@ -83,50 +69,59 @@ def _definitions(of: AttributeOf, names: list[str]) -> dict[str, AttributeDefini
     return {row.key: row for row in AttributeDefinition.objects.filter(of=of, key__in=names)}
 
 
-# ---------------------------------------------------------------- how values are read; None where they cannot be
+# ---------------------------------------------------------------- how values are read
 
 
-def _number(_definition: AttributeDefinition, value: Any) -> Any:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return value if isfinite(value) else None
-    text = value.strip()
+def _number(name: str, _choices: Sequence[str], value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        return value
+    text = value.strip() if isinstance(value, str) else ""
     if not _NUMBER.fullmatch(text):
-        return None
+        raise InvalidRequest("%(name)s must be a number.", values={"name": name}, param=PARAM)
     return float(text) if "." in text else int(text)
 
 
-def _link(_definition: AttributeDefinition, value: Any) -> Any:
-    if not isinstance(value, str):
-        return None
+def _link(name: str, _choices: Sequence[str], value: Any) -> Any:
+    text = value.strip() if isinstance(value, str) else ""
     try:
-        parts = urlsplit(value.strip())
+        parts = urlsplit(text)
+        is_link = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        return None
-    return value.strip() if parts.scheme in ("http", "https") and parts.hostname else None
+        is_link = False
+    if not is_link:
+        values = {"name": name}
+        raise InvalidRequest(
+            "%(name)s must be a link that begins with https:// or http://.", values=values, param=PARAM
+        )
+    return text
 
 
-def _date(_definition: AttributeDefinition, value: Any) -> Any:
+def _date(name: str, _choices: Sequence[str], value: Any) -> Any:
     """A day, or a moment as Chatwoot's own pages send it."""
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
+    text = value.strip() if isinstance(value, str) else ""
     try:
-        return text if parse_date(text) or parse_datetime(text) else None
+        is_date = bool(parse_date(text) or parse_datetime(text))
     except ValueError:
-        return None
+        is_date = False
+    if not is_date:
+        raise InvalidRequest("%(name)s must be a date like 2026-01-31.", values={"name": name}, param=PARAM)
+    return text
 
 
-def _choice(definition: AttributeDefinition, value: Any) -> Any:
-    return value if value in definition.choices else None
+def _choice(name: str, choices: Sequence[str], value: Any) -> Any:
+    if value not in choices:
+        raise InvalidRequest("%(name)s must be one of its list.", values={"name": name}, param=PARAM)
+    return value
 
 
-def _truth(_definition: AttributeDefinition, value: Any) -> Any:
-    return {"true": True, "false": False}.get(str(value).strip().lower())
+def _truth(name: str, _choices: Sequence[str], value: Any) -> Any:
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise InvalidRequest("%(name)s must be true or false.", values={"name": name}, param=PARAM)
+    return text == "true"
 
 
-_READ: dict[AttributeKind, Callable[[AttributeDefinition, Any], Any]] = {
+_READ: dict[AttributeKind, Callable[[str, Sequence[str], Any], Any]] = {
     AttributeKind.NUMBER: _number,
     AttributeKind.CURRENCY: _number,
     AttributeKind.PERCENT: _number,

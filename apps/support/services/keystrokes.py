@@ -16,7 +16,7 @@ from apps.core.ratelimit import Bucket
 from apps.support.models import Author, Conversation
 from apps.webhooks.models import Endpoint, EndpointKind, Format, Stopped
 
-ON, OFF = TYPES = ("support_typing.on", "support_typing.off")
+TYPES = ("support_typing.on", "support_typing.off")
 TOLD, UNTOLD = b"told", b"untold"
 # Whoever says nothing for so long has stopped without a word; what they type next has begun anew.
 SILENT_SECONDS = 60
@@ -47,7 +47,7 @@ def tell(typist: Typist, *, typing: bool, private: bool = False) -> bool:
     try:
         redis = quick_redis_client()
         if not typing:
-            return redis.getdel(typist.key) in (TOLD, TOLD.decode()) and _record(typist, OFF, private)
+            return redis.getdel(typist.key) in (TOLD, TOLD.decode()) and _record(typist, "off", private)
         if not redis.set(typist.key, UNTOLD, nx=True, ex=SILENT_SECONDS):
             redis.expire(typist.key, SILENT_SECONDS)
             return False
@@ -56,7 +56,7 @@ def tell(typist: Typist, *, typing: bool, private: bool = False) -> bool:
         ratelimit.charge(typist.key, [Bucket("requests", BEGINNINGS_A_MINUTE, 1)])
         # Of what was not told to have begun nobody is told that it has ended.
         redis.set(typist.key, TOLD, xx=True, ex=SILENT_SECONDS)
-        return _record(typist, ON, private)
+        return _record(typist, "on", private)
     except (RedisError, OSError, RateLimitExceeded):
         return False
 
@@ -70,7 +70,7 @@ def is_heard(organization_id: UUID) -> bool:
     return any(matches(type, types) for types in wanted if types for type in TYPES)
 
 
-def _record(typist: Typist, type: str, private: bool) -> bool:
+def _record(typist: Typist, state: str, private: bool) -> bool:
     with tenancy.scope(typist.organization_id):
         row: Conversation | None = (
             Conversation.objects.select_related("contact").filter(pk=typist.conversation_id).first()
@@ -78,5 +78,6 @@ def _record(typist: Typist, type: str, private: bool) -> bool:
         if row is None or (typist.author == Author.CONTACT and row.contact.blocked_at is not None):
             return False
         facts = {"number": row.number, "inbox": str(row.inbox_id), "author": str(typist.author), "private": private}
-        events.record(type, row.pk, facts | ({"person": str(typist.person)} if typist.person else {}))
+        person = {"person": str(typist.person)} if typist.person else {}
+        events.record(f"support_typing.{state}", row.pk, facts | person)
     return True

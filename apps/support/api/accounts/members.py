@@ -75,7 +75,8 @@ class AccountMembersView(AccountView):
     """The same set: some added, or those that there shall be, or some taken off."""
 
     def _set(self, request: Request, account: str, act: str) -> Response:
-        actor = self.actor(request, account, MANAGE)
+        # The answer says who answers there.
+        actor = self.actor(request, account, MANAGE, READ)
         values = self.taken(WriteInboxMembers, request)
         with tenancy.scope(actor.organization_id):
             inbox = inboxes.get(actor, _required("inbox_id", values, inbox_of))
