@@ -18,10 +18,10 @@ from apps.support.errors import ContactBlocked
 from apps.support.models import Contact, Conversation, Message
 from apps.support.services import messages, muting, visitors
 from apps.support.services.storing import Draft
-from tests.helpers.account_api import SCOPES, Program
+from tests.helpers.account_api import Program
 from tests.helpers.agent_bots import connect
 from tests.helpers.desk import Browser, Desk
-from tests.helpers.people import add_person, member_of
+from tests.helpers.people import add_person
 
 pytestmark = pytest.mark.django_db
 
@@ -193,7 +193,8 @@ def test_a_file_that_a_visitor_sends_again_is_counted_once(desk: Desk, monkeypat
 
 def test_members_of_an_inbox_are_added_set_and_taken_off(desk: Desk) -> None:
     program = Program(desk)
-    people = [add_person(desk.tenant, name, Role.AGENT) for name in ("ann", "bob")]
+    for name in ("ann", "bob"):
+        add_person(desk.tenant, name, Role.AGENT)
     inbox = program.said("GET", "/inboxes")["payload"][0]["id"]
     ids = {each["name"]: each["id"] for each in program.said("GET", "/agents")}
 
@@ -210,7 +211,6 @@ def test_members_of_an_inbox_are_added_set_and_taken_off(desk: Desk) -> None:
     assert program("DELETE", "/inbox_members", body).status_code == 422
     assert names(program.said("GET", f"/inbox_members/{inbox}")) == ["ann"]
     assert program("POST", "/inbox_members", body | {"user_ids": [999_999]}).status_code == 422
-    assert len({member_of(desk.tenant, each).pk for each in people}) == 2
 
 
 def test_a_bot_is_made_changed_and_given_another_token(desk: Desk) -> None:
@@ -265,4 +265,3 @@ def test_errors_have_our_shape_and_chatwoots(desk: Desk) -> None:
     messages.reply(desk.agent("ann"), talk.pk, Draft("I have it"))
     silent = bot(talk, "/messages", {"content": "Hello"})
     assert (silent.status_code, silent.json()["error"]["code"]) == (409, "bot_silent")
-    assert set(SCOPES) >= {"support:read"}

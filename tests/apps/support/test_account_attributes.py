@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from apps.accounts.models import AuditEntry
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
-from apps.support.models import Contact, Conversation
+from apps.support.models import AttributeDefinition, Contact, Conversation
 from apps.support.services import contacts, setup
 from tests.helpers.account_api import Program
 from tests.helpers.desk import Browser, Desk
@@ -150,3 +151,19 @@ def test_a_visitors_window_opens_also_where_their_site_says_something_wrong(desk
     with tenancy.scope(desk.tenant.id):
         assert Conversation.objects.get().attributes == {"order": 1, "more": True}
         assert Contact.objects.get().attributes == {"city": "Bonn", "plan": "gold"}
+
+
+def test_the_desk_has_a_page_for_them(desk: Desk, client_of: Callable[[Any], Client]) -> None:
+    client = client_of(desk.tenant.owner)
+    form = {"name": "Plan", "of": "contact", "key": "plan", "kind": "list", "choices": "gold\nblue\n", "about": ""}
+    wrong = client.post("/desk/settings/attribute/", form | {"choices": ""})
+    assert (wrong.status_code, "A list has 1 to 200 values." in wrong.content.decode()) == (422, True)
+    assert client.post("/desk/settings/attribute/", form).status_code == 302
+    page = client.get("/desk/settings/attribute/").content.decode()
+    assert "contact · plan · one of a list" in page
+    with tenancy.scope(desk.tenant.id):
+        row = AttributeDefinition.objects.get()
+    assert (row.choices, row.created_by_id) == (["gold", "blue"], desk.tenant.owner.pk)
+    assert "gold\nblue" in client.get(f"/desk/settings/attribute/{row.pk}/").content.decode()
+    assert client.post(f"/desk/settings/attribute/{row.pk}/", {"delete": ""}).status_code == 302
+    assert "plan" not in client.get("/desk/settings/attribute/").content.decode()
