@@ -14,7 +14,7 @@ from apps.core import schema
 from apps.core.api import AsyncAPIView
 
 
-class ChatwootError(schema.Error):
+class ErrorForChatwoot(schema.Error):
     """A failure in our shape and in Chatwoot's."""
 
     message = serializers.CharField(help_text="The same as `error.message`.")
@@ -49,7 +49,7 @@ def problems(*statuses: int) -> dict[int, OpenApiResponse]:
     """The declared failures of an operation, in both shapes."""
     found = schema.problems(*statuses)
     for each in found.values():
-        each.response = ChatwootError
+        each.response = ErrorForChatwoot
     return found
 
 
