@@ -89,9 +89,8 @@ def _link(name: str, _choices: Sequence[str], value: Any) -> Any:
     except ValueError:
         is_link = False
     if not is_link:
-        values = {"name": name}
         raise InvalidRequest(
-            "%(name)s must be a link that begins with https:// or http://.", values=values, param=PARAM
+            "%(name)s must be a link that begins with https:// or http://.", values={"name": name}, param=PARAM
         )
     return text
 
