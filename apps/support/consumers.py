@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -28,8 +29,10 @@ from apps.privacy.handshakes import SERVICE_RESTART, actor_of_scope, close_code
 from apps.support import glancing
 from apps.support.access import READ
 from apps.support.following import follow, hints_of
-from apps.support.services import presence, reading, showing, visiting, visitors
+from apps.support.models import Author
+from apps.support.services import keystrokes, presence, reading, showing, visiting, visitors
 from apps.support.services.hints import EVERYWHERE
+from apps.support.services.keystrokes import Typist
 from apps.support.services.presence import Seat
 from apps.support.services.visitors import Visitor
 
@@ -64,7 +67,7 @@ class _Socket(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        self.said_at, self.typing = 0.0, False
+        self.said_at, self.typing, self.telling = 0.0, False, False
         self.told = asyncio.Event()
         self.first: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.work = asyncio.create_task(self._guarded())
@@ -135,10 +138,17 @@ class _Socket(AsyncWebsocketConsumer):
                 async for frame in following:
                     if watch is not None:
                         watch.check()
+                    if self.typing and time.monotonic() - self.said_at > presence.TYPING_SECONDS:
+                        # Whoever types says so every few seconds.
+                        self.typing = False
+                        self.told.set()
                     if self.told.is_set() or time.monotonic() - said > SAID_AGAIN_SECONDS:
-                        await presence.say(seat, typing=self.typing, news=self.told.is_set())
+                        news = self.told.is_set()
                         self.told.clear()
+                        await presence.say(seat, typing=self.typing, news=news)
                         said = time.monotonic()
+                        if news:
+                            await self._tell_typing(seat, self.typing)
                     if time.monotonic() - checked > CHECKED_AGAIN_SECONDS:
                         # A hint that somebody has signed out may be lost.
                         await self._recheck(hinted=False)
@@ -167,7 +177,24 @@ class _Socket(AsyncWebsocketConsumer):
                         # Whoever has just come sees what is being written, and what was written may be stored by now.
                         draft = await self._tell_draft(seat, draft)
         finally:
+            if self.telling:
+                await asyncio.shield(self._tell_typing(seat, False))
             await asyncio.shield(presence.leave(seat))
+
+    async def _tell_typing(self, seat: Seat, typing: bool) -> None:
+        """To webhooks that ask for it; a database that is away ends nothing, and what is lost is a hint."""
+        author = Author.CONTACT if seat.is_contact else Author.AGENT
+        typist = Typist(seat.organization_id, seat.conversation_id, seat.who, author, self._person(seat))
+        self.telling = typing
+        with contextlib.suppress(OperationalError, InterfaceError):
+            await in_database(partial(keystrokes.tell, typist, typing=typing))
+
+    def _person(self, seat: Seat) -> UUID | None:
+        """The contact or member behind the connection; None for a key that is nobody's own."""
+        try:
+            return UUID(seat.who)
+        except ValueError:
+            return None
 
     async def _tell_draft(self, seat: Seat, before: str | None) -> str:
         """Sends what the bot is writing where that is not what was sent before; what it is now."""

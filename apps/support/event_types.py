@@ -41,6 +41,12 @@ EVENT_TYPES = (
         {"number": WHOLE, "inbox": ID, "conversation": ID, "sequence": WHOLE},
     ),
     *types_of(_CONVERSATION, "support_message.unmasked", {"number": WHOLE, "sequence": WHOLE, "reason": TEXT}),
+    *types_of(
+        _CONVERSATION,
+        "support_typing.on support_typing.off",
+        {**_PLACE, "author": TEXT, "private": YES_OR_NO},
+        {"person": ID},
+    ),
     *types_of(_CONTACT, "support_contact.created", {"verified": YES_OR_NO}),
     *types_of(_CONTACT, "support_contact.changed", {"changed": TEXTS}),
     *types_of(_CONTACT, "support_contact.merged", {"merged": ID}),

@@ -1,4 +1,4 @@
-"""Mails of the desk, composed by a worker when they leave: mentions, answers to who has left, files, and transcripts."""
+"""Mails of the desk, composed by a worker when they leave: mentions, answers to who has left, files and transcripts."""
 
 from __future__ import annotations
 

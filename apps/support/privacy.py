@@ -99,6 +99,16 @@ _SETTINGS = (
         erasure=OnErasure.DETACH,
     ),
     _kind(
+        "support_attributes",
+        "AttributeDefinition",
+        _("Attributes"),
+        _("What attributes of contacts and conversations are called and like, and who has said so."),
+        _("Values that are set are checked against them."),
+        people=("created_by",),
+        also=("created_by__email",),
+        erasure=OnErasure.DETACH,
+    ),
+    _kind(
         "support_macros",
         "Macro",
         _("Macros"),

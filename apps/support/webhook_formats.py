@@ -9,7 +9,7 @@ from uuid import UUID
 from apps.accounts.models import Membership
 from apps.core.models import Event
 from apps.support import chatwoot
-from apps.support.models import Contact, ContactSession, Conversation, Message, MessageKind, Numbered
+from apps.support.models import Contact, ContactSession, Conversation, Inbox, Message, MessageKind, Numbered
 from apps.support.services.numbers import Numbers
 from apps.webhooks.writers import Writer
 
@@ -22,6 +22,10 @@ NAMES = {
     "support_contact.created": "contact_created",
     "support_contact.changed": "contact_updated",
     "support_widget.opened": "webwidget_triggered",
+    "support_typing.on": "conversation_typing_on",
+    "support_typing.off": "conversation_typing_off",
+    "support_inbox.created": "inbox_created",
+    "support_inbox.changed": "inbox_updated",
 }
 
 
@@ -92,6 +96,31 @@ def _opened(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
     return chatwoot.opened_event(row, numbers)
 
 
+def _typing(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
+    row = Conversation.objects.filter(pk=event.object_id).first()
+    person = UUID(event.data["person"]) if event.data.get("person") else None
+    if row is None or thin:
+        number, inbox = event.data["number"], numbers(Numbered.INBOX, UUID(event.data["inbox"]))
+        return {"conversation": {"id": number, "inbox_id": inbox}, "is_private": event.data["private"]}
+    return {
+        "user": chatwoot.typist_body(event.data["author"], person, numbers),
+        "conversation": chatwoot.conversation_body(row, numbers),
+        "is_private": event.data["private"],
+    }
+
+
+def _inbox(event: Event, thin: bool, numbers: Numbers) -> dict[str, Any]:
+    row: Inbox | None = Inbox.objects.select_related("hours").filter(pk=event.object_id).first()
+    if row is None or thin:
+        return {"id": numbers(Numbered.INBOX, event.object_id)}
+    body = chatwoot.inbox_body(row, numbers)
+    if event.type == "support_inbox.created":
+        return body
+    # What it was before is kept nowhere.
+    names = [chatwoot.INBOX_FIELDS[name] for name in event.data["changed"] if name in chatwoot.INBOX_FIELDS]
+    return body | {"changed_attributes": [{name: {"current_value": body.get(name)}} for name in names]}
+
+
 def other(type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """A test, or what is told of an event that is kept no more."""
     account = {"id": Numbers(UUID(data["organization_id"])).account, "name": ""}
@@ -103,5 +132,7 @@ _OF = {
     "support_conversation": _conversation,
     "support_contact": _contact,
     "support_widget": _opened,
+    "support_typing": _typing,
+    "support_inbox": _inbox,
 }
 WRITERS = {"chatwoot": Writer(takes, write, other)}

@@ -152,6 +152,8 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
             generation=uuid4(), writer="writes", text=f"A summary of {mark}",
         )  # fmt: skip
         inboxes.set_agents(actor, named.pk, [member_of(tenant, tenant.owner).pk])
+    facts = {"of": "contact", "key": f"of_{mark}".lower(), "name": mark}
+    attribute = setup.create(actor, "attribute", facts)
     canned = setup.create(actor, "canned", {"code": mark, "content": f"Words of {mark}"})
     hook, _secret = webhooks.create_endpoint(actor, f"https://{mark}.example/chatwoot".lower(), format="chatwoot")
     bot = agent_bots.create(actor, {"name": mark, "url": f"https://{mark}.example/bot".lower()}).bot
@@ -165,6 +167,7 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
         "support canned reply": canned.pk,
         "support webhook": hook.pk,
         "support label": label.pk,
+        "support attribute": attribute.pk,
         "support macro": macro.pk,
         "support inbox": desk.inbox.pk,
         "support contact": visitor.contact.pk,

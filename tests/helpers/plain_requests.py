@@ -271,6 +271,14 @@ _REQUESTS |= {
         "subscriptions": ["message_created", "conversation_typing_on"],
     },
     "PATCH account-webhook": lambda side: {"name": "New name"},
+    "POST account-members": lambda side: {"inbox_id": str(side.ids["support inbox"]), "user_ids": []},
+    "PATCH account-members": lambda side: {"inbox_id": str(side.ids["support inbox"]), "user_ids": []},
+    "DELETE account-members": lambda side: {"inbox_id": str(side.ids["support inbox"]), "user_ids": []},
+    "POST account-bots": lambda side: {"name": "New bot", "outgoing_url": "https://new.example/bot"},
+    "PATCH account-bot": lambda side: {"name": "New name"},
+    "POST account-attributes": lambda side: {"attribute_display_name": "New", "attribute_key": "new"},
+    "PATCH account-attribute": lambda side: {"attribute_description": "About it"},
+    "PATCH public-message": lambda side: {"submitted_values": {"name": "one", "value": "two"}},
     "POST account-contacts": lambda side: {"name": "New"},
     "POST account-contact-filter": lambda side: _CONDITIONS,
     "POST account-contact-merge": lambda side: {
@@ -328,6 +336,7 @@ _REQUESTS |= {
 }
 _QUERIES: dict[str, Callable[[Side], str]] = {
     "GET account-contact-search": lambda side: "?q=new",
+    "GET account-conversations-search": lambda side: "?q=new",
     "GET api-privacy-preview": lambda side: f"?person={side.target.pk}",
     "GET api-privacy-term": lambda side: "?days=30",
 }

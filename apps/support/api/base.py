@@ -21,7 +21,7 @@ TAGS = ["Support"]
 SEQUENCE = OpenApiParameter("sequence", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH)
 KIND = OpenApiParameter(
     "kind",
-    {"type": "string", "enum": ["hours", "sla", "label", "canned", "macro", "rule"]},
+    {"type": "string", "enum": ["hours", "sla", "label", "canned", "macro", "rule", "attribute"]},
     OpenApiParameter.PATH,
 )
 MEMBER = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="A member.")

@@ -6,43 +6,31 @@ conversations. Addresses are written into logs: browsers say `me` there instead,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import callers, tenancy
-from apps.core.api import AsyncAPIView, in_thread
-from apps.core.errors import InvalidRequest, NotFound
-from apps.core.media import Media, served
-from apps.core.rest import StrictJSONParser
-from apps.core.schema import WRITE, problems
+from apps.core.api import in_thread
+from apps.core.errors import NotFound
+from apps.core.schema import WRITE
 from apps.support import compat
-from apps.support.api.base import whole
 from apps.support.api.public_bodies import (
-    ACTS,
-    ActInConversation,
     PublicConversationBody,
     PublicInboxBody,
-    PublicMessageBody,
     TellEvent,
     VisitorBody,
     WritePublicConversation,
-    WritePublicFiles,
-    WritePublicMessage,
     WriteVisitor,
 )
-from apps.support.api.uploads import form_of, uploads_of
+from apps.support.api.told_errors import ToldErrors, problems
 from apps.support.services import inboxes, opening, visiting, visitors
 from apps.support.services.numbers import Numbers
-from apps.support.services.storing import NO_CONVERSATION, Draft
+from apps.support.services.storing import NO_CONVERSATION
 from apps.support.services.visitors import Proof, Visitor
 
 TAGS = ["Support: visitors"]
@@ -54,7 +42,7 @@ FAILURES = (400, 401, 403, 404, 405, 429, 503)
 ME = "me"
 
 
-class _PublicView(AsyncAPIView):
+class PublicView(ToldErrors):
     authentication_classes = ()
     permission_classes = ()
 
@@ -85,17 +73,17 @@ def _proof(values: dict[str, Any]) -> Proof:
     return Proof(values.get("identifier", ""), values.get("identifier_hash", ""), values.get("token", ""))
 
 
-def _place(token: str, contact: str) -> str:
+def place_of(token: str, contact: str) -> str:
     return f"{settings.BASE_URL}/public/api/v1/inboxes/{token}/contacts/{contact}/conversations"
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     if not text.isdigit() or len(text) > 12:
         raise NotFound(NO_CONVERSATION)
     return int(text)
 
 
-class PublicInboxView(_PublicView):
+class PublicInboxView(PublicView):
     """An inbox as its widget shows it."""
 
     @extend_schema(
@@ -113,7 +101,7 @@ class PublicInboxView(_PublicView):
         return Response(compat.inbox_body(inbox, is_open=is_open, next_opening=opening))
 
 
-class PublicContactsView(_PublicView):
+class PublicContactsView(PublicView):
     """A new browser or program of a contact."""
 
     @extend_schema(
@@ -134,7 +122,7 @@ class PublicContactsView(_PublicView):
         return _whoever(visitor, secret)
 
 
-class PublicContactView(_PublicView):
+class PublicContactView(PublicView):
     """The contact at the door."""
 
     @extend_schema(
@@ -178,7 +166,7 @@ class PublicContactView(_PublicView):
         return Response(status=204)
 
 
-class PublicEventsView(_PublicView):
+class PublicEventsView(PublicView):
     """What happens in the contact's window."""
 
     @extend_schema(
@@ -200,7 +188,7 @@ class PublicEventsView(_PublicView):
         return Response(status=204)
 
 
-class PublicConversationsView(_PublicView):
+class PublicConversationsView(PublicView):
     """The contact's conversations."""
 
     pagination_class = None
@@ -217,7 +205,7 @@ class PublicConversationsView(_PublicView):
     def get(self, request: Request, token: str, contact: str) -> Response:
         visitor, _secret = self.visitor(request, token, contact)
         with tenancy.scope(visitor.organization_id):
-            rows, place = visiting.listed(visitor), _place(token, contact)
+            rows, place = visiting.listed(visitor), place_of(token, contact)
             numbers = Numbers(visitor.organization_id)
             return Response(
                 [compat.conversation_body(row, said, visitor.contact, place, numbers) for row, said in rows]
@@ -239,136 +227,24 @@ class PublicConversationsView(_PublicView):
         made = visiting.begin(visitor, values.get("custom_attributes", {}))
         with tenancy.scope(visitor.organization_id):
             numbers = Numbers(visitor.organization_id)
-            return Response(compat.conversation_body(made, [], visitor.contact, _place(token, contact), numbers))
+            return Response(compat.conversation_body(made, [], visitor.contact, place_of(token, contact), numbers))
 
 
-class PublicMessagesView(_PublicView):
-    """What is said."""
-
-    pagination_class = None
-    parser_classes = (StrictJSONParser, MultiPartParser)
+class PublicConversationView(PublicView):
+    """One of them."""
 
     @extend_schema(
-        operation_id="list_public_messages",
-        summary="Read messages",
-        description="The last 200, or those behind `after`, in their order.",
+        operation_id="get_public_conversation",
+        summary="Get a conversation with its last message",
         tags=TAGS,
         auth=[],
-        parameters=[TOKEN, CONTACT, SECRET, NUMBER, OpenApiParameter("after", {"type": "integer", "minimum": 0})],
-        responses={200: PublicMessageBody(many=True), **problems(*FAILURES)},
+        parameters=[TOKEN, CONTACT, SECRET, NUMBER],
+        responses={200: PublicConversationBody, **problems(*FAILURES)},
     )
     @in_thread
     def get(self, request: Request, token: str, contact: str, number: str) -> Response:
         visitor, _secret = self.visitor(request, token, contact)
-        after = whole(request, "after", 0, 999_999_999)
         with tenancy.scope(visitor.organization_id):
-            row, said = visiting.history(visitor, _number(number), after)
-            place = f"{_place(token, contact)}/{_number(number)}"
-            return Response([compat.message_body(each, row, place) for each in said])
-
-    @extend_schema(
-        operation_id="create_public_message",
-        summary="Write",
-        tags=TAGS,
-        auth=[],
-        parameters=[TOKEN, CONTACT, SECRET, NUMBER],
-        request={"application/json": WritePublicMessage, "multipart/form-data": WritePublicFiles},
-        responses={200: PublicMessageBody, **problems(*WRITE, 404, 413, 422)},
-    )
-    @in_thread
-    def post(self, request: Request, token: str, contact: str, number: str) -> Response:
-        visitor, _secret = self.visitor(request, token, contact)
-        draft = self._draft(request)
-        row, made = visiting.say(visitor, _number(number), draft)
-        return Response(compat.message_body(made, row, f"{_place(token, contact)}/{_number(number)}"))
-
-    def _draft(self, request: Request) -> Draft:
-        uploads = uploads_of(request)
-        body = WritePublicMessage(data=form_of(request))
-        body.is_valid(raise_exception=True)
-        return Draft(body.validated_data["content"], body.validated_data.get("echo_id"), files=uploads)
-
-
-class PublicAttachmentView(_PublicView):
-    """A file that came with a message, for whoever may read there and nobody else."""
-
-    @extend_schema(
-        operation_id="get_public_attachment",
-        summary="Download a file",
-        description="Always as a download. An address of it alone opens nothing: the contact's secret does.",
-        tags=TAGS,
-        auth=[],
-        parameters=[
-            TOKEN,
-            CONTACT,
-            SECRET,
-            NUMBER,
-            OpenApiParameter("sequence", int, OpenApiParameter.PATH, description="The message's `id`."),
-            OpenApiParameter("position", int, OpenApiParameter.PATH, description="The attachment's `id`."),
-        ],
-        responses={(200, "application/octet-stream"): bytes, **problems(*FAILURES)},
-    )
-    async def get(
-        self, request: Request, token: str, contact: str, number: str, sequence: str, position: str
-    ) -> HttpResponseBase:
-        return await served(await sync_to_async(self._found)(request, token, contact, number, sequence, position))
-
-    def _found(self, request: Request, token: str, contact: str, number: str, sequence: str, position: str) -> Media:
-        visitor, _secret = self.visitor(request, token, contact)
-        return visiting.attachment(visitor, _number(number), _number(sequence), _number(position))
-
-
-class PublicActView(_PublicView):
-    """What else a contact does in a conversation."""
-
-    @extend_schema(
-        operation_id="act_on_public_conversation",
-        summary="Say that everything was seen, that one is done, or what one thinks of it",
-        description="`act` is `update_last_seen` or `toggle_status` without a body, or one of `rating`, "
-        "`toggle_typing`, `set_label`, `remove_label`, `set_custom_attributes` and `destroy_custom_attributes` with "
-        "what belongs to it.",
-        tags=TAGS,
-        auth=[],
-        parameters=[
-            TOKEN,
-            CONTACT,
-            SECRET,
-            NUMBER,
-            OpenApiParameter(
-                "act",
-                {"type": "string", "enum": list(ACTS)},
-                OpenApiParameter.PATH,
-            ),
-        ],
-        request=ActInConversation,
-        responses={204: None, **problems(*WRITE, 404)},
-    )
-    @in_thread
-    def post(self, request: Request, token: str, contact: str, number: str, act: str) -> Response:
-        visitor, _secret = self.visitor(request, token, contact)
-        if act not in ACTS:
-            raise InvalidRequest("There is no such act.", param="act")
-        place, body = _number(number), ACTS[act]
-        values = self.taken(body, request) if body is not None else {}
-        _DONE[act](visitor, place, values)
-        return Response(status=204)
-
-
-_DONE: dict[str, Callable[[Visitor, int, dict[str, Any]], object]] = {
-    "update_last_seen": lambda visitor, number, _: visiting.seen(visitor, number),
-    "toggle_status": lambda visitor, number, _: visiting.toggle(visitor, number),
-    "rating": lambda visitor, number, said: visiting.rate(
-        visitor, number, said["rating"], said.get("feedback_message", "")
-    ),
-    "toggle_typing": lambda visitor, number, said: visiting.typing(
-        visitor, number, typing=said["typing_status"] == "on"
-    ),
-    "set_label": lambda visitor, number, said: visiting.label(visitor, number, said["label"], wanted=True),
-    "remove_label": lambda visitor, number, said: visiting.label(visitor, number, said["label"], wanted=False),
-    "set_custom_attributes": lambda visitor, number, said: visiting.set_attributes(
-        visitor, number, said["custom_attributes"]
-    ),
-    "destroy_custom_attributes": lambda visitor, number, said: visiting.set_attributes(
-        visitor, number, {}, said["custom_attributes"]
-    ),
-}
+            row, said = visiting.shown(visitor, number_of(number))
+            numbers, place = Numbers(visitor.organization_id), place_of(token, contact)
+            return Response(compat.conversation_body(row, said, visitor.contact, place, numbers))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.fields import OneOf, StrictSerializer, Text, WholeNumber
 from apps.support.services.storing import LONGEST_CLIENT_ID, LONGEST_CONTENT
+from apps.support.services.submitting import Field, Submitted
 
 
 class WriteVisitor(StrictSerializer):
@@ -80,6 +82,57 @@ class WritePublicConversation(StrictSerializer):
 class WritePublicMessage(StrictSerializer):
     content = Text(required=False, allow_blank=True, default="", max_length=LONGEST_CONTENT)
     echo_id = Text(required=False, max_length=LONGEST_CLIENT_ID, help_text="Sent again, it is the same message.")
+
+
+class SubmittedFieldBody(serializers.Serializer[Any]):
+    """One thing that was filled in, or chosen; what else a client sends is passed over."""
+
+    name = Text(required=False, allow_blank=True, allow_null=True, max_length=200)
+    title = Text(required=False, allow_blank=True, allow_null=True, max_length=1_000)
+    value = serializers.JSONField(required=False, allow_null=True)
+
+    def validate_value(self, value: Any) -> Any:
+        if value is not None and not (isinstance(value, bool | int | float | str) and len(str(value)) <= 5_000):
+            raise serializers.ValidationError("Must be a text, a number or a truth value.")
+        return value
+
+
+class SurveyResponse(serializers.Serializer[Any]):
+    rating = serializers.IntegerField(min_value=1, max_value=5)
+    feedback_message = Text(required=False, allow_blank=True, allow_null=True, max_length=1_000)
+
+
+class SubmittedValues(SubmittedFieldBody):
+    csat_survey_response = SurveyResponse(required=False)
+
+
+@extend_schema_field({"oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}, "maxItems": 50}]})
+class Submission(serializers.Field[Any, Any, Any, Any]):
+    """One object, or several: `name` and `value` of a form, `title` and `value` of a choice, or
+    `csat_survey_response` with `rating` and `feedback_message`.
+    """
+
+    default_error_messages = {"invalid": "Must be an object, or a list of up to 50."}
+
+    def to_internal_value(self, data: Any) -> Submitted:
+        several = data if isinstance(data, list) else [data]
+        if not several or len(several) > 50 or not all(isinstance(each, dict) for each in several):
+            self.fail("invalid")
+        body = SubmittedValues(data=several, many=True)
+        body.is_valid(raise_exception=True)
+        found: Any = body.validated_data
+        survey = next((each["csat_survey_response"] for each in found if "csat_survey_response" in each), None)
+        if survey is not None:
+            return Submitted(rating=survey["rating"], comment=survey.get("feedback_message") or "")
+        parts = [(each.get("name") or "", each.get("title") or "", each.get("value")) for each in found]
+        return Submitted([Field(*part) for part in parts if any(part)])
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class SubmitPublicMessage(serializers.Serializer[Any]):
+    submitted_values = Submission()
 
 
 class WritePublicFiles(WritePublicMessage):

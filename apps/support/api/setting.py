@@ -170,7 +170,7 @@ class SupportSettingsView(AsyncAPIView):
 
     @extend_schema(
         operation_id="list_support_settings",
-        summary="List hours, promises, labels, ready texts, macros or rules",
+        summary="List hours, promises, labels, ready texts, macros, rules or attributes",
         tags=TAGS,
         parameters=[KIND],
         responses={200: bodies.SupportSettingsBody, **problems(*READ_PROBLEMS, 404)},
@@ -185,7 +185,7 @@ class SupportSettingsView(AsyncAPIView):
 
     @extend_schema(
         operation_id="create_support_setting",
-        summary="Add hours, a promise, a label, a ready text, a macro or a rule",
+        summary="Add hours, a promise, a label, a ready text, a macro, a rule or an attribute",
         description="A macro with `personal: true` is the caller's own, for which `support:write` is enough.",
         tags=TAGS,
         parameters=[KIND],

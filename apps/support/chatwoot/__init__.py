@@ -10,15 +10,19 @@ from apps.support.chatwoot.bodies import (
     contact_event,
     conversation_bodies,
     conversation_body,
+    file_body,
     inbox_name,
     message_event,
     opened_event,
     said_body,
+    typist_body,
 )
+from apps.support.chatwoot.inboxes import inbox_body
 from apps.support.chatwoot.names import (
     APART,
     CHANNELS,
     CONTACT_FIELDS,
+    INBOX_FIELDS,
     PRIORITIES,
     STATUSES,
     changes_of,
@@ -31,6 +35,7 @@ __all__ = [
     "APART",
     "CHANNELS",
     "CONTACT_FIELDS",
+    "INBOX_FIELDS",
     "PRIORITIES",
     "STATUSES",
     "account_body",
@@ -41,6 +46,8 @@ __all__ = [
     "contact_event",
     "conversation_bodies",
     "conversation_body",
+    "file_body",
+    "inbox_body",
     "inbox_name",
     "message_event",
     "message_id",
@@ -48,4 +55,5 @@ __all__ = [
     "place_of",
     "said_body",
     "team_body",
+    "typist_body",
 ]

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Count, F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.accounts.models import Organization
+from apps.accounts.models import Membership, Organization
 from apps.support.chatwoot.names import (
     CHANNELS,
     FILES_APART,
@@ -22,6 +22,7 @@ from apps.support.chatwoot.names import (
 )
 from apps.support.chatwoot.people import agent_or_bot, person_body, team_body
 from apps.support.models import (
+    AgentBot,
     Author,
     Contact,
     ContactSession,
@@ -31,6 +32,7 @@ from apps.support.models import (
     Inbox,
     InboxKind,
     Message,
+    MessageFile,
     MessageKind,
     Numbered,
 )
@@ -228,22 +230,39 @@ def sender_body(message: Message, row: Conversation, numbers: Numbers) -> dict[s
 
 
 def attachments(message: Message, row: Conversation, numbers: Numbers) -> list[dict[str, Any]]:
+    return [_file(file, message, row, numbers) for file in message.files.all() if file.may_be_fetched]
+
+
+def file_body(file: MessageFile, row: Conversation, numbers: Numbers) -> dict[str, Any]:
+    """A file by itself, with when it came."""
+    return _file(file, file.message, row, numbers) | {"created_at": int(file.created_at.timestamp())}
+
+
+def _file(file: MessageFile, message: Message, row: Conversation, numbers: Numbers) -> dict[str, Any]:
     id = message_id(row.number, message.sequence)
-    return [
-        {
-            "id": id * FILES_APART + file.position,
-            "message_id": id,
-            "account_id": numbers.account,
-            "file_type": files.kind_of(file),
-            "extension": None,
-            "data_url": settings.BASE_URL + files.link(file),
-            "thumb_url": "",
-            "file_size": file.size,
-            "name": file.name,
-        }
-        for file in message.files.all()
-        if file.may_be_fetched
-    ]
+    return {
+        "id": id * FILES_APART + file.position,
+        "message_id": id,
+        "account_id": numbers.account,
+        "file_type": files.kind_of(file),
+        "extension": None,
+        "data_url": settings.BASE_URL + files.link(file),
+        "thumb_url": "",
+        "file_size": file.size,
+        "name": file.name,
+    }
+
+
+def typist_body(author: str, person: UUID | None, numbers: Numbers) -> dict[str, Any]:
+    """Who types; 0 is a program that has no number, or somebody who is not there any more."""
+    if author == Author.CONTACT:
+        contact: Contact | None = Contact.objects.filter(pk=person).first()
+        return contact_body(contact, numbers) if contact else {"id": 0, "name": "", "type": "contact"}
+    if author == Author.BOT:
+        bot: AgentBot | None = AgentBot.objects.filter(pk=person).first()
+        return {"id": numbers(Numbered.BOT, bot.pk) if bot else 0, "name": bot.name if bot else "", "type": "agent_bot"}
+    member: Membership | None = Membership.objects.select_related("user").filter(user=person).first()
+    return person_body(member, numbers) if member else {"id": 0, "name": "", "type": "user"}
 
 
 # ---------------------------------------------------------------- the window

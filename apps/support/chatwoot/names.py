@@ -26,6 +26,15 @@ PRIORITIES = {value: None if value == Priority.NONE else name.lower() for name, 
 STATUSES = tuple(ConversationStatus.values)
 # What a conversation's fields are called there; what is not among them is told under our own name.
 FIELDS = {"attributes": "custom_attributes", "labels": "label_list", "assignee": "assignee_id", "team": "team_id"}
+INBOX_FIELDS = {
+    "name": "name",
+    "greeting": "greeting_message",
+    "away_message": "out_of_office_message",
+    "hours": "working_hours_enabled",
+    "auto_assignment": "enable_auto_assignment",
+    "csat_enabled": "csat_survey_enabled",
+    "hmac_required": "hmac_mandatory",
+}
 CONTACT_FIELDS = {"phone": "phone_number", "attributes": "custom_attributes"}
 
 

@@ -16,6 +16,8 @@ from apps.support.editors.choices import Choices
 from apps.support.editors.hours import HoursForm
 from apps.support.editors.rules import action_rows, condition_rows
 from apps.support.editors.times import PromiseField
+from apps.support.forms import LinesField
+from apps.support.models import AttributeKind, AttributeOf
 
 COLOURS = (
     (0, _("Grey")),
@@ -97,6 +99,22 @@ class RuleForm(SettingForm):
         return super().values() | {name: self.sets[name].values() for name in ("conditions", "actions")}
 
 
+class AttributeForm(SettingForm):
+    name = forms.CharField(label=_("Name"), max_length=80)
+    of = forms.ChoiceField(label=_("Belongs to"), choices=AttributeOf.choices)
+    key = forms.CharField(
+        label=_("Name for programs"),
+        max_length=60,
+        widget=forms.TextInput(PLAIN),
+        help_text=_("Letters, digits, points, - and _."),
+    )
+    kind = forms.ChoiceField(label=_("Kind"), choices=AttributeKind.choices)
+    choices = LinesField(
+        label=_("Values of the list"), required=False, help_text=_("One on each line, where it is one of a list.")
+    )
+    about = forms.CharField(label=_("What it is for"), max_length=500, required=False)
+
+
 FORMS: dict[str, type[SettingForm]] = {
     "hours": HoursForm,
     "sla": SlaForm,
@@ -104,4 +122,5 @@ FORMS: dict[str, type[SettingForm]] = {
     "canned": CannedForm,
     "macro": MacroForm,
     "rule": RuleForm,
+    "attribute": AttributeForm,
 }

@@ -9,6 +9,7 @@ from apps.support.models.articles import (
     HelpCentre,
     Publication,
 )
+from apps.support.models.attributes import AttributeDefinition, AttributeKind, AttributeOf
 from apps.support.models.bot import (
     Dataset,
     DialogueEvent,
@@ -48,6 +49,9 @@ __all__ = [
     "ArticleCategory",
     "ArticlePassage",
     "ArticleVersion",
+    "AttributeDefinition",
+    "AttributeKind",
+    "AttributeOf",
     "Author",
     "AutomationRule",
     "Availability",

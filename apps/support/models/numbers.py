@@ -22,6 +22,8 @@ class Numbered(models.TextChoices):
     LABEL = "label"
     CANNED = "canned"
     ENDPOINT = "endpoint"
+    # A definition of a custom attribute.
+    ATTRIBUTE = "field"
 
 
 class RowNumber(TenantModel):

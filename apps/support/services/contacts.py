@@ -20,6 +20,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.support.access import MANAGE, READ, WRITE
 from apps.support.masking import clean, clean_values
 from apps.support.models import (
+    AttributeOf,
     Contact,
     ContactSession,
     Conversation,
@@ -29,8 +30,8 @@ from apps.support.models import (
     Original,
     Rating,
 )
-from apps.support.services import files, learning, resolutions
-from apps.support.services.conversations import checked_attributes, checked_labels
+from apps.support.services import attributes, files, learning, resolutions
+from apps.support.services.conversations import checked_labels
 from apps.support.services.desk import settings_of
 from apps.support.services.indexing import index_contact
 from apps.support.services.mail import accounts
@@ -129,12 +130,17 @@ def set_blocked(actor: Actor, id: UUID, blocked: bool) -> Contact:
     actor.require(MANAGE)
     with tenancy.scope(actor.organization_id):
         row = find(id, lock=True)
-        if blocked != (row.blocked_at is not None):
-            row.blocked_at = timezone.now() if blocked else None
-            row.save(update_fields=["blocked_at"])
-            audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
-            events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
+        block(actor, row, blocked)
     return row
+
+
+def block(actor: Actor, row: Contact, blocked: bool) -> None:
+    """The same for whoever holds the row."""
+    if blocked != (row.blocked_at is not None):
+        row.blocked_at = timezone.now() if blocked else None
+        row.save(update_fields=["blocked_at"])
+        audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
+        events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
 
 
 def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
@@ -225,7 +231,8 @@ def fill(row: Contact, values: Mapping[str, Any]) -> None:
         except ValidationError:
             raise InvalidRequest("This is no e-mail address.", param="email") from None
     if "attributes" in values:
-        row.attributes = clean_values(checked_attributes(values["attributes"]), masked)
+        wanted = attributes.checked(values["attributes"], AttributeOf.CONTACT, row.attributes)
+        row.attributes = clean_values(wanted, masked)
 
 
 def _kinds_of(name: str, masked: Iterable[str]) -> list[str]:

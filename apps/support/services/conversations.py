@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from apps.accounts import audit
 from apps.accounts.access import Actor
@@ -19,6 +18,7 @@ from apps.support import hours
 from apps.support.access import WRITE
 from apps.support.masking import clean, clean_values
 from apps.support.models import (
+    AttributeOf,
     Contact,
     ContactSession,
     Conversation,
@@ -30,13 +30,13 @@ from apps.support.models import (
     Priority,
 )
 from apps.support.services import assignment, ratings, resolutions, rules, timers
+from apps.support.services import attributes as custom
 from apps.support.services.desk import next_number, settings_of
 from apps.support.services.flows.settings import FEATURE
 from apps.support.services.indexing import index_conversation
 from apps.support.services.storing import BOT, SYSTEM, By, Draft, append, by_actor, change, locked, state_of
 
-LONGEST_SUBJECT, MOST_ATTRIBUTES, LONGEST_ATTRIBUTE, MOST_LABELS = 200, 50, 1_000, 20
-BAD_ATTRIBUTES = gettext_noop("Attributes are up to 50 names, each with a short text, a number or a truth value.")
+LONGEST_SUBJECT, MOST_LABELS = 200, 20
 
 
 def begin(
@@ -63,7 +63,7 @@ def begin(
         subject=clean(" ".join(subject.split())[:LONGEST_SUBJECT], masked).text,
         status=ConversationStatus.PENDING if bot else ConversationStatus.OPEN,
         bot_owns=bot,
-        attributes=clean_values(checked_attributes(attributes or {}), masked),
+        attributes=clean_values(custom.checked(attributes or {}, AttributeOf.CONVERSATION), masked),
         team=inbox.team,
         opened_at=None if bot else now,
         active_at=now,
@@ -78,19 +78,6 @@ def begin(
         timers.opened(made, now)
     rules.run(made, "conversation_created")
     return made
-
-
-def checked_attributes(given: Mapping[str, Any]) -> dict[str, Any]:
-    right = len(given) <= MOST_ATTRIBUTES and all(
-        isinstance(name, str)
-        and 0 < len(name) <= 60
-        and (value is None or isinstance(value, bool | int | float | str))
-        and len(str(value)) <= LONGEST_ATTRIBUTE
-        for name, value in given.items()
-    )
-    if not right:
-        raise InvalidRequest(BAD_ATTRIBUTES, param="custom_attributes")
-    return dict(given)
 
 
 # ---------------------------------------------------------------- bot and people
@@ -302,7 +289,8 @@ def mark(held: Conversation, by: By, changes: Mapping[str, Any]) -> None:
     if "skills" in changes:
         values["skills"] = sorted({" ".join(str(each).split())[:40] for each in changes["skills"]} - {""})
     if "attributes" in changes:
-        values["attributes"] = clean_values(checked_attributes(changes["attributes"]), masked)
+        wanted = custom.checked(changes["attributes"], AttributeOf.CONVERSATION, held.attributes)
+        values["attributes"] = clean_values(wanted, masked)
     change(held, by, **values)
     if "subject" in values:
         index_conversation(held, Contact.objects.get(pk=held.contact_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -117,6 +117,20 @@ def set_agents(actor: Actor, id: UUID, members: Sequence[UUID]) -> list[UUID]:
             audit.record(actor, "support_inbox.agents_changed", row, **names)
             events.record("support_inbox.changed", row.pk, {"name": row.name, "changed": ["agents"]})
     return sorted(wanted)
+
+
+def alter_agents(
+    actor: Actor, id: UUID, *, added: Iterable[UUID] = (), taken: Iterable[UUID] = (), alone: bool = False
+) -> list[UUID]:
+    """Some more or fewer of them, or those who are added `alone`; never nobody, which would mean everybody."""
+    actor.require(MANAGE)
+    with tenancy.scope(actor.organization_id):
+        row = _find(id, lock=True)
+        before = set(InboxAgent.objects.filter(inbox=row).values_list("membership_id", flat=True))
+        wanted = (set(added) if alone else before | set(added)) - set(taken)
+        if before and not wanted:
+            raise InvalidRequest("Somebody has to answer there.", param="agents")
+        return set_agents(actor, id, sorted(wanted))
 
 
 def show_secret(actor: Actor, id: UUID) -> str:

@@ -72,8 +72,7 @@ def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *
     program sent by itself (`automatic`) opens nothing, and nothing answers it.
     """
     checked(draft)
-    if contact.blocked_at is not None:
-        raise ContactBlocked("Nothing can be sent here any more.")
+    require_welcome(contact)
     held = held_onward(conversation) if isinstance(conversation, UUID) else conversation
     known = sent_before(held, draft.client_id, MessageKind.INCOMING, by_contact(contact))
     if known is not None:
@@ -84,6 +83,8 @@ def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *
         completing.tell(held, earlier)
         return message
     if held.status in (ConversationStatus.RESOLVED, ConversationStatus.SNOOZED):
+        # Blocking resolves under the same lock, and the contact may have been read before that.
+        require_welcome(Contact.objects.only("blocked_at").get(pk=contact.pk))
         _reopen(held, by_contact(contact))
     draft, earlier = completing.completed(held, draft)
     message = append(held, MessageKind.INCOMING, by_contact(contact), draft)
@@ -100,6 +101,12 @@ def receive(conversation: Conversation | UUID, contact: Contact, draft: Draft, *
     rules.run(held, "message_created", message)
     assignment.assign_waiting(held.organization_id)
     return message
+
+
+def require_welcome(contact: Contact) -> None:
+    """Raises ContactBlocked for somebody from whom the desk takes nothing."""
+    if contact.blocked_at is not None:
+        raise ContactBlocked("Nothing can be sent here any more.")
 
 
 def held_onward(id: UUID) -> Conversation:

@@ -10,7 +10,7 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.support.masking import clean
 from apps.support.models import Contact, Conversation, Inbox, Message, MessageKind, Rating
 from apps.support.services.desk import settings_of
-from apps.support.services.storing import SYSTEM, Draft, append, by_contact, change, locked
+from apps.support.services.storing import SYSTEM, Draft, append, by_contact, change, locked, message_changed
 
 QUESTION = gettext_noop("How was this conversation?")
 LONGEST_COMMENT = 1_000
@@ -56,6 +56,8 @@ def rate(conversation: Conversation, contact: Contact, score: int, comment: str 
         question.content_attributes = question.content_attributes | {"submitted_values": answered}
         question.save(update_fields=["content_attributes"])
     change(held, by_contact(contact), "rated", {"score": score})
+    if question is not None:
+        message_changed(held, question, ["content_attributes"])
     facts = {"number": held.number, "score": score, "by_bot": found.by_bot}
     events.record("support_conversation.rated", held.pk, facts)
     return found

@@ -1,7 +1,8 @@
-"""What a desk is set up with: hours, promises, labels, ready texts, macros and rules; all are written the same way."""
+"""What a desk is set up with, such as hours, promises, labels, ready texts and rules; all are written the same way."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from apps.support.automation import RuleInvalid
 from apps.support.canned import unknown_names
 from apps.support.hours import HoursInvalid
 from apps.support.models import (
+    AttributeDefinition,
+    AttributeKind,
+    AttributeOf,
     AutomationRule,
     BusinessHours,
     CannedReply,
@@ -30,10 +34,24 @@ from apps.support.models import (
     SlaPolicy,
 )
 from apps.support.services.assignment import membership_of
+from apps.support.services.attributes import LONGEST_NAME
 
 MISSING = gettext_noop("There is nothing with this id.")
 MOST_OF_A_KIND = 500
 LONGEST_CONTENT, LONGEST_PROMISE, COLOURS = 5_000, 365 * 86_400, 8
+MOST_CHOICES, LONGEST_CHOICE = 200, 200
+_KEY = re.compile(r"[\w.-]+")
+# What contacts and conversations have of their own, as Chatwoot keeps the names free.
+TAKEN = {
+    AttributeOf.CONTACT: frozenset(
+        "name email phone_number identifier country_code city company_name created_at last_activity_at referer "
+        "blocked".split()
+    ),
+    AttributeOf.CONVERSATION: frozenset(
+        "status priority assignee_id inbox_id team_id display_id campaign_id labels browser_language country_code "
+        "referer created_at last_activity_at".split()
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +162,9 @@ def _save(row: Any, what: Kind) -> None:
         with transaction.atomic():
             row.save()
     except IntegrityError:
-        raise Conflict("There is one with this name already.", param=what.title) from None
+        # Two attributes may be called the same, and have keys of their own.
+        param = "key" if what.model is AttributeDefinition else what.title
+        raise Conflict("There is one with this name already.", param=param) from None
     row.refresh_from_db()
 
 
@@ -230,6 +250,29 @@ def _rule(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _attribute(values: dict[str, Any]) -> dict[str, Any]:
+    of, kind, key = str(values["of"]), str(values["kind"]), str(values["key"]).strip()
+    if of not in AttributeOf.values:
+        raise InvalidRequest("An attribute is a contact's or a conversation's.", param="of")
+    if kind not in AttributeKind.values:
+        raise InvalidRequest("There is no such kind of attribute.", param="kind")
+    if not 0 < len(key) <= LONGEST_NAME or not _KEY.fullmatch(key):
+        raise InvalidRequest("A key is letters, digits, points, - and _.", param="key")
+    if key in TAKEN[AttributeOf(of)]:
+        raise InvalidRequest("%(name)s is there already.", values={"name": key}, param="key")
+    about = " ".join(str(values["about"]).split())[:500]
+    facts = {"of": of, "key": key, "name": _name(values, "name"), "about": about, "kind": kind}
+    return facts | {"choices": _choices(values["choices"]) if kind == AttributeKind.LIST else []}
+
+
+def _choices(given: Any) -> list[str]:
+    given = given if isinstance(given, list) else []
+    found = list(dict.fromkeys(str(each).strip() for each in given if str(each).strip()))
+    if not 0 < len(found) <= MOST_CHOICES or any(len(each) > LONGEST_CHOICE for each in found):
+        raise InvalidRequest("A list has 1 to %(most)s values.", values={"most": MOST_CHOICES}, param="choices")
+    return found
+
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -245,5 +288,6 @@ KINDS: dict[str, Kind] = {
             ("name", "event", "conditions", "actions", "active", "position"),
             _rule,
         ),
+        Kind("attribute", AttributeDefinition, "name", ("of", "key", "name", "about", "kind", "choices"), _attribute),
     )
 }

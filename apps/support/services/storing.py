@@ -126,6 +126,11 @@ _SENT: TenantStatement[Message] = TenantStatement(
 )
 
 
+def is_repeated(conversation: Conversation, client_id: str | None) -> bool:
+    """Whether a message with this id is there; its row is held, so that the answer stays right until commit."""
+    return client_id is not None and _SENT.first(conversation.pk, client_id) is not None
+
+
 def sent_before(conversation: Conversation, client_id: str | None, kind: MessageKind, by: By) -> Message | None:
     """The message that this one is a repetition of.
 

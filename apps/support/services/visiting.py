@@ -15,19 +15,24 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.media import Media
 from apps.core.statements import TenantStatement
 from apps.support import hours
-from apps.support.models import Conversation, Inbox, Label, Message, MessageFile, Rating
+from apps.support.models import AttributeOf, Author, Conversation, Inbox, Label, Message, MessageFile, Rating
+from apps.support.services import attributes as custom
 from apps.support.services import (
     conversations,
     cursors,
     files,
+    keystrokes,
     messages,
     presence,
     ratings,
     reading,
+    submitting,
     timers,
     visitors,
 )
-from apps.support.services.storing import NO_CONVERSATION, Draft, by_contact, locked
+from apps.support.services.keystrokes import Typist
+from apps.support.services.storing import NO_CONVERSATION, Draft, by_contact, is_repeated, locked
+from apps.support.services.submitting import Submitted
 from apps.support.services.visitors import Visitor
 
 MOST_LISTED, MOST_OPEN = 50, 20
@@ -47,13 +52,14 @@ def opening_of(inbox: Inbox) -> tuple[bool, str | None]:
 
 def begin(visitor: Visitor, attributes: Mapping[str, Any]) -> Conversation:
     visitors.charge_message(visitor)
+    messages.require_welcome(visitor.contact)
     with tenancy.scope(visitor.organization_id):
         mine = _mine(visitor).exclude(status="resolved")
         if mine.count() >= MOST_OPEN:
             raise InvalidRequest("At most %(most)s conversations at a time.", values={"most": MOST_OPEN})
         inbox = Inbox.objects.get(pk=visitor.inbox.pk)
-        by = by_contact(visitor.contact)
-        return conversations.begin(inbox, visitor.contact, by, session=visitor.session, attributes=attributes)
+        by, known = by_contact(visitor.contact), custom.fitting(attributes, AttributeOf.CONVERSATION)
+        return conversations.begin(inbox, visitor.contact, by, session=visitor.session, attributes=known)
 
 
 def listed(visitor: Visitor) -> list[tuple[Conversation, list[Message]]]:
@@ -67,6 +73,13 @@ def listed(visitor: Visitor) -> list[tuple[Conversation, list[Message]]]:
         return [(row, [last[row.pk]] if row.pk in last else []) for row in rows]
 
 
+def shown(visitor: Visitor, number: int) -> tuple[Conversation, list[Message]]:
+    """One of them, with its last message."""
+    with tenancy.scope(visitor.organization_id):
+        row = _find(visitor, number)
+        return row, list(_last_of([row]).values())
+
+
 def history(visitor: Visitor, number: int, after: int = 0) -> tuple[Conversation, list[Message]]:
     with tenancy.scope(visitor.organization_id):
         row = _find(visitor, number)
@@ -76,18 +89,27 @@ def history(visitor: Visitor, number: int, after: int = 0) -> tuple[Conversation
 def say(visitor: Visitor, number: int, draft: Draft) -> tuple[Conversation, Message]:
     """The message with its contact and files, and where it was said."""
     visitors.charge_message(visitor)
-    if draft.files:
-        # Of files that go nowhere nothing is charged.
-        with tenancy.scope(visitor.organization_id):
-            _find(visitor, number)
-        files.inspected(draft.files)
-        visitors.charge_files(visitor, draft.files)
+    files.inspected(draft.files)
     with tenancy.scope(visitor.organization_id):
         row = _held(visitor, number)
+        # Of files that go nowhere, or are there already, nothing is charged; the row is held, so that one who sends
+        # the same twice at a time is charged once.
+        if draft.files and not is_repeated(row, draft.client_id):
+            messages.require_welcome(visitor.contact)
+            visitors.charge_files(visitor, draft.files)
         message = messages.receive(row, visitor.contact, draft)
         # Of a message that was sent before nothing is known yet.
         prefetch_related_objects([message], "contact", "files")
         return row, message
+
+
+def submit(visitor: Visitor, number: int, sequence: int, said: Submitted) -> tuple[Conversation, Message]:
+    """What the visitor has chosen or filled in where a message asks for it."""
+    visitors.charge_message(visitor)
+    messages.require_welcome(visitor.contact)
+    with tenancy.scope(visitor.organization_id):
+        row = _held(visitor, number)
+        return row, submitting.submit(row, visitor.contact, sequence, said)
 
 
 def attachment(visitor: Visitor, number: int, sequence: int, position: int) -> Media:
@@ -105,6 +127,8 @@ def typing(visitor: Visitor, number: int, *, typing: bool) -> None:
     with tenancy.scope(visitor.organization_id):
         row, contact = _find(visitor, number), visitor.contact
         presence.say_once(row, who=str(contact.pk), name=str(contact), typing=typing, is_contact=True)
+        typist = Typist(row.organization_id, row.pk, str(contact.pk), Author.CONTACT, contact.pk)
+        keystrokes.tell(typist, typing=typing)
 
 
 def label(visitor: Visitor, number: int, title: str, *, wanted: bool) -> Conversation:
@@ -122,10 +146,13 @@ def label(visitor: Visitor, number: int, title: str, *, wanted: bool) -> Convers
 def set_attributes(
     visitor: Visitor, number: int, given: Mapping[str, Any], without: Sequence[str] = ()
 ) -> Conversation:
-    """Attributes of the conversation, added to those that are there, or taken away."""
+    """Attributes of the conversation, added to those that are there, or taken away; what is not as the desk says it
+    is, is left out.
+    """
     with tenancy.scope(visitor.organization_id):
         held = locked(_find(visitor, number).pk)
-        wanted = {name: value for name, value in (held.attributes | dict(given)).items() if name not in without}
+        told = custom.fitting(given, AttributeOf.CONVERSATION)
+        wanted = {name: value for name, value in (held.attributes | told).items() if name not in without}
         conversations.mark(held, by_contact(visitor.contact), {"attributes": wanted})
         return held
 

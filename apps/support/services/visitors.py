@@ -25,8 +25,8 @@ from apps.core.ratelimit import Bucket
 from apps.core.statements import Statement
 from apps.core.tenancy import Across, across_tenants
 from apps.support.errors import IdentityRefused, VisitorUnknown
-from apps.support.models import Contact, ContactSession, Conversation, Inbox, InboxKind
-from apps.support.services import contacts, hints
+from apps.support.models import AttributeOf, Contact, ContactSession, Conversation, Inbox, InboxKind
+from apps.support.services import attributes, contacts, hints
 from apps.support.services.files import Upload
 from apps.support.services.inboxes import by_token
 
@@ -217,7 +217,11 @@ def change_profile(visitor: Visitor, profile: Mapping[str, Any]) -> Contact:
 
 
 def _profile(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in PROFILE if given.get(name)}
+    """What a visitor says of themselves, in scope, without attributes that are not what the desk says they are."""
+    found = {name: given[name] for name in PROFILE if given.get(name)}
+    if "attributes" in found:
+        found["attributes"] = attributes.fitting(found["attributes"], AttributeOf.CONTACT)
+    return found
 
 
 def _update(contact: Contact, profile: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from apps.support.automation import EVENTS
 from apps.support.editors.choices import FIELD_SOURCES, Choices
 from apps.support.errors_mail import ERRORS
 from apps.support.models import (
+    AttributeDefinition,
     Author,
     AutomationRule,
     BusinessHours,
@@ -93,6 +94,9 @@ def _because(why: str, details: dict[str, Any]) -> str:
         "returned_to_bot": gettext("gave it back to the bot"),
         "reopened": gettext("opened it again"),
         "given_out": gettext("gave it out in turn"),
+        "muted": gettext("blocked the contact"),
+        "unmuted": gettext("let the contact write again"),
+        "submitted": gettext("answered message %(message)s"),
         "rule": gettext("followed the rule “%(rule)s”"),
         "macro": gettext("ran the macro “%(macro)s”"),
         "rated": gettext("rated it %(score)s of 5"),
@@ -208,6 +212,8 @@ def setting_words(row: Any) -> str:
         names = ((row.first_reply, SlaKind.FIRST_REPLY), (row.next_reply, SlaKind.NEXT_REPLY))
         promised = [*names, (row.resolution, SlaKind.RESOLUTION)]
         return " · ".join(f"{kind.label}: {duration(seconds)}" for seconds, kind in promised if seconds)
+    if isinstance(row, AttributeDefinition):
+        return f"{row.get_of_display()} · {row.key} · {row.get_kind_display()}"
     return str(getattr(row, "content", "") or getattr(row, "about", ""))[:80]
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from apps.support import views
-from apps.support.api import agent_bots, conversations, drafts, mail, messages, people, public, setting
+from apps.support.api import agent_bots, conversations, drafts, mail, messages, people, public, public_messages, setting
 from apps.support.consumers import ConversationConsumer, ListConsumer, WidgetConsumer
 from apps.support.urls import accounts
 
@@ -95,14 +95,16 @@ urlpatterns = [
     path(f"{PUBLIC}/contacts", public.PublicContactsView.as_view(), name="public-contacts"),
     path(VISITOR, public.PublicContactView.as_view(), name="public-contact"),
     path(f"{VISITOR}/conversations", public.PublicConversationsView.as_view(), name="public-conversations"),
+    path(TALK, public.PublicConversationView.as_view(), name="public-conversation"),
     path(f"{VISITOR}/events", public.PublicEventsView.as_view(), name="public-events"),
-    path(f"{TALK}/messages", public.PublicMessagesView.as_view(), name="public-messages"),
+    path(f"{TALK}/messages", public_messages.PublicMessagesView.as_view(), name="public-messages"),
+    path(f"{TALK}/messages/<str:sequence>", public_messages.PublicMessageView.as_view(), name="public-message"),
     path(
         f"{TALK}/messages/<str:sequence>/attachments/<str:position>",
-        public.PublicAttachmentView.as_view(),
+        public_messages.PublicAttachmentView.as_view(),
         name="public-attachment",
     ),
-    path(f"{TALK}/<str:act>", public.PublicActView.as_view(), name="public-act"),
+    path(f"{TALK}/<str:act>", public_messages.PublicActView.as_view(), name="public-act"),
     *accounts.urlpatterns,
 ]
 websocket_urlpatterns = [

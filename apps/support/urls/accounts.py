@@ -2,10 +2,23 @@
 
 from django.urls import path
 
-from apps.support.api.accounts import acts, contacts, conversations, desk, inboxes, messages, settings, webhooks
+from apps.support.api.accounts import (
+    acts,
+    attributes,
+    bots,
+    contacts,
+    conversations,
+    desk,
+    inboxes,
+    members,
+    messages,
+    settings,
+    webhooks,
+)
 
 ACCOUNT = "api/v1/accounts/<str:account>"
 CONTACT = f"{ACCOUNT}/contacts/<str:id>"
+BOT = f"{ACCOUNT}/agent_bots/<str:id>"
 INBOX = f"{ACCOUNT}/inboxes/<str:id>"
 TALK = f"{ACCOUNT}/conversations/<str:number>"
 
@@ -20,9 +33,22 @@ urlpatterns = [
     path(INBOX, inboxes.AccountInboxView.as_view(), name="account-inbox"),
     path(f"{INBOX}/agent_bot", inboxes.AccountInboxBotView.as_view(), name="account-inbox-bot"),
     path(f"{INBOX}/set_agent_bot", inboxes.AccountSetBotView.as_view(), name="account-inbox-set-bot"),
-    path(f"{ACCOUNT}/inbox_members/<str:id>", inboxes.AccountInboxMembersView.as_view(), name="account-inbox-members"),
-    path(f"{ACCOUNT}/agent_bots", inboxes.AccountBotsView.as_view(), name="account-bots"),
-    path(f"{ACCOUNT}/agent_bots/<str:id>", inboxes.AccountBotView.as_view(), name="account-bot"),
+    path(f"{ACCOUNT}/inbox_members/<str:id>", members.AccountInboxMembersView.as_view(), name="account-inbox-members"),
+    path(f"{ACCOUNT}/agent_bots", bots.AccountBotsView.as_view(), name="account-bots"),
+    path(BOT, bots.AccountBotView.as_view(), name="account-bot"),
+    path(f"{BOT}/reset_access_token", bots.AccountBotTokenView.as_view(), name="account-bot-token"),
+    path(f"{ACCOUNT}/inbox_members", members.AccountMembersView.as_view(), name="account-members"),
+    path(f"{ACCOUNT}/assignable_agents", members.AccountAssignableView.as_view(), name="account-assignable"),
+    path(
+        f"{ACCOUNT}/custom_attribute_definitions",
+        attributes.AccountAttributesView.as_view(),
+        name="account-attributes",
+    ),
+    path(
+        f"{ACCOUNT}/custom_attribute_definitions/<str:id>",
+        attributes.AccountAttributeView.as_view(),
+        name="account-attribute",
+    ),
     path(f"{ACCOUNT}/labels", settings.AccountLabelsListView.as_view(), name="account-labels"),
     path(f"{ACCOUNT}/labels/<str:id>", settings.AccountLabelView.as_view(), name="account-label"),
     path(f"{ACCOUNT}/canned_responses", settings.AccountCannedListView.as_view(), name="account-canned-responses"),
@@ -54,9 +80,15 @@ urlpatterns = [
         conversations.AccountConversationFilterView.as_view(),
         name="account-conversations-filter",
     ),
+    path(
+        f"{ACCOUNT}/conversations/search",
+        conversations.AccountConversationSearchView.as_view(),
+        name="account-conversations-search",
+    ),
     path(TALK, conversations.AccountConversationView.as_view(), name="account-conversation"),
     path(f"{TALK}/messages", messages.AccountMessagesView.as_view(), name="account-messages"),
     path(f"{TALK}/messages/<str:message>", messages.AccountMessageView.as_view(), name="account-message"),
+    path(f"{TALK}/attachments", messages.AccountAttachmentsView.as_view(), name="account-attachments"),
     path(f"{TALK}/labels", acts.AccountLabelsView.as_view(), name="account-conversation-labels"),
     path(f"{TALK}/<str:act>", acts.AccountActView.as_view(), name="account-conversation-act"),
 ]

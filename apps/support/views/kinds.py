@@ -29,6 +29,7 @@ NAMES: dict[str, Any] = {
     "canned": gettext_lazy("Ready texts"),
     "macro": gettext_lazy("Macros"),
     "rule": gettext_lazy("Rules"),
+    "attribute": gettext_lazy("Attributes"),
 }
 RECENT = 30
 

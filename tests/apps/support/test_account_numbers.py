@@ -49,7 +49,7 @@ def test_a_number_names_nothing_of_another_organization(desk: Desk, other_desk: 
     assert mine("GET", f"/contacts/{made[0]}", account=theirs.number).status_code == 404
     talk = other_desk.begin(text="Theirs")
     assert mine("GET", f"/conversations/{talk.pk}").status_code == 404
-    assert mine("POST", "/conversations", {"contact_id": more, "inbox_id": 1}).status_code == 400
+    assert mine("POST", "/conversations", {"contact_id": more, "inbox_id": 1}).status_code == 422
 
 
 def test_no_number_is_given_twice(desk: Desk) -> None:

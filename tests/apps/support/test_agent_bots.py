@@ -171,7 +171,7 @@ def test_a_bot_is_not_answered_with_what_others_have_said(desk: Desk) -> None:
     talk = desk.begin(text="Hello")
     messages.note(desk.agent("ann"), talk.pk, Draft("Between us", "e-1"))
     refused = bot(talk, "/messages", {"content": "Hi", "echo_id": "e-1"})
-    assert refused.status_code == 409
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "conflict")
     assert "Between us" not in refused.content.decode()
 
 

@@ -15,10 +15,9 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Team
 from apps.core import tenancy
 from apps.core.api import in_thread
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, Unprocessable
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support import chatwoot
 from apps.support.access import READ, WRITE
 from apps.support.api.accounts import bodies
@@ -33,10 +32,12 @@ from apps.support.api.accounts.base import (
     team_of,
 )
 from apps.support.api.accounts.conversations import moment_of
-from apps.support.models import Conversation, ConversationStatus
-from apps.support.services import assignment, conversations, cursors, presence, reading
+from apps.support.api.told_errors import unprocessable as problems
+from apps.support.models import Author, Conversation, ConversationStatus
+from apps.support.services import assignment, conversations, cursors, keystrokes, muting, presence, reading, unmasking
 from apps.support.services.agent_bots import speaking
 from apps.support.services.agent_bots.speaking import Caller
+from apps.support.services.keystrokes import Typist
 from apps.support.services.numbers import Numbers
 
 # What each act takes.
@@ -47,7 +48,12 @@ ACTS: dict[str, type[serializers.Serializer[Any]] | None] = {
     "assignments": bodies.WriteAssignment,
     "custom_attributes": bodies.WriteAttributes,
     "update_last_seen": None,
+    "mute": None,
+    "unmute": None,
+    "transcript": bodies.MailTranscript,
 }
+# Of people and programs of the desk alone.
+OF_PEOPLE = frozenset({"mute", "unmute", "transcript"})
 ACT = OpenApiParameter("act", {"type": "string", "enum": list(ACTS)}, OpenApiParameter.PATH)
 
 
@@ -59,7 +65,8 @@ class AccountActView(AccountView):
         summary="Hand over, resolve, assign, or say that one types",
         description="`act` is `toggle_status`, where `open` hands over to people; `toggle_typing_status`, "
         "`toggle_priority`, `assignments`, `custom_attributes` or `update_last_seen`, each with Chatwoot's body and "
-        "answer.",
+        "answer. Not for bots: `mute`, which resolves it and blocks the contact, and `unmute` (`support:manage`); and "
+        "`transcript`, which is mailed to `email`, of the contact or a member.",
         tags=TAGS,
         parameters=[*AT_CONVERSATION, ACT],
         request=bodies.ToggleStatus,
@@ -67,7 +74,7 @@ class AccountActView(AccountView):
     )
     @in_thread
     def post(self, request: Request, account: str, number: str, act: str) -> Any:
-        caller = self.caller(request, account, WRITE)
+        caller = self.caller(request, account, WRITE) if act not in OF_PEOPLE else self.actor(request, account, WRITE)
         if act not in ACTS:
             raise InvalidRequest("There is no such act.", param="act")
         body = ACTS[act]
@@ -101,9 +108,10 @@ def _typing(caller: Actor | Caller, id: UUID, values: dict[str, Any]) -> Any:
     if isinstance(caller, Caller):
         speaking.typing(caller, id, typing=typing)
     else:
-        who = caller.person_id or caller.api_key_id
-        name = caller.name.partition("@")[0]
-        presence.say_once(reading.find(id), who=str(who), name=name, typing=typing)
+        who, row = str(caller.person_id or caller.api_key_id), reading.find(id)
+        presence.say_once(row, who=who, name=caller.name.partition("@")[0], typing=typing)
+        typist = Typist(row.organization_id, row.pk, who, Author.AGENT, caller.person_id)
+        keystrokes.tell(typist, typing=typing, private=values.get("is_private") or False)
     return {"meta": {}, "payload": {"success": True}}
 
 
@@ -149,6 +157,24 @@ def _seen(caller: Actor | Caller, id: UUID, values: dict[str, Any]) -> Any:
     return chatwoot.conversation_body(row, Numbers(caller.organization_id))
 
 
+# What bots do not do comes from an Actor alone.
+def _mute(caller: Any, id: UUID, values: dict[str, Any]) -> Any:
+    muting.mute(caller, id)
+    return {}
+
+
+def _unmute(caller: Any, id: UUID, values: dict[str, Any]) -> Any:
+    muting.unmute(caller, id)
+    return {}
+
+
+def _transcript(caller: Any, id: UUID, values: dict[str, Any]) -> Any:
+    if not values.get("email"):
+        raise Unprocessable("Say with `email` where it goes.", param="email")
+    unmasking.mail_transcript(caller, id, values["email"])
+    return {}
+
+
 _DONE = {
     "toggle_status": _status,
     "toggle_typing_status": _typing,
@@ -156,6 +182,9 @@ _DONE = {
     "assignments": _assign,
     "custom_attributes": _attributes,
     "update_last_seen": _seen,
+    "mute": _mute,
+    "unmute": _unmute,
+    "transcript": _transcript,
 }
 
 

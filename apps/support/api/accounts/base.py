@@ -19,9 +19,10 @@ from apps.accounts.access import Actor
 from apps.accounts.authentication import ApiKeyAuthentication, MemberSessionAuthentication, Program, actor_of_header
 from apps.accounts.models import Membership
 from apps.core import callers, tenancy
-from apps.core.api import AsyncAPIView, parse_id
+from apps.core.api import parse_id
 from apps.core.errors import InvalidApiKey, InvalidRequest, NotFound, PermissionDenied
 from apps.core.fields import Text
+from apps.support.api.told_errors import ToldErrors
 from apps.support.models import Conversation, Numbered
 from apps.support.services.agent_bots import speaking
 from apps.support.services.agent_bots.setting import TOKEN_PREFIX
@@ -100,9 +101,10 @@ class Lenient(serializers.Serializer[Any]):
     """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is there."""
 
 
-class AccountView(AsyncAPIView):
+class AccountView(ToldErrors):
     """An address in an account: the caller's own, and no other."""
 
+    as_unprocessable = True
     authentication_classes = (AccessTokenAuthentication, ApiKeyAuthentication, MemberSessionAuthentication)
 
     def actor(self, request: Request, account: str, *permissions: str) -> Actor:

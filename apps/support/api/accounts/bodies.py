@@ -56,6 +56,11 @@ class AccountMessagesBody(serializers.Serializer[Any]):
     payload = AccountMessageBody(many=True)
 
 
+class AccountAttachmentsBody(serializers.Serializer[Any]):
+    meta = serializers.DictField(help_text="`total_count`.")
+    payload = serializers.ListField(child=serializers.DictField())
+
+
 class AccountConversationBody(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     uuid = serializers.UUIDField()
@@ -196,6 +201,10 @@ class ToggleStatus(Lenient):
 class ToggleTyping(Lenient):
     typing_status = serializers.ChoiceField(["on", "off"])
     is_private = Flag(required=False)
+
+
+class MailTranscript(Lenient):
+    email = Text(required=False, allow_null=True, allow_blank=True, max_length=254)
 
 
 class TogglePriority(Lenient):

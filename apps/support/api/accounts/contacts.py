@@ -15,7 +15,6 @@ from apps.core.api import in_thread
 from apps.core.errors import Unprocessable
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support import chatwoot
 from apps.support.access import MANAGE, READ, WRITE
 from apps.support.api.accounts import bodies
@@ -32,6 +31,7 @@ from apps.support.api.accounts.base import (
     named,
     several,
 )
+from apps.support.api.told_errors import unprocessable as problems
 from apps.support.models import Contact, InboxKind, Numbered
 from apps.support.services import contacts
 from apps.support.services.chatwoot import filters, lists, sessions

@@ -15,7 +15,6 @@ from apps.core.api import in_thread
 from apps.core.errors import InvalidRequest
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support import chatwoot
 from apps.support.access import READ, WRITE
 from apps.support.api.accounts import bodies
@@ -35,6 +34,7 @@ from apps.support.api.accounts.base import (
     team_of,
 )
 from apps.support.api.accounts.messages import draft_of
+from apps.support.api.told_errors import unprocessable as problems
 from apps.support.models import ConversationStatus, Message
 from apps.support.services import assignment, conversations, messages, reading
 from apps.support.services.agent_bots import speaking
@@ -147,6 +147,30 @@ class AccountConversationsView(AccountView):
         if values.get("message_type") == "incoming":
             return messages.receive_for(actor, id, draft)
         return messages.reply(actor, id, draft)
+
+
+class AccountConversationSearchView(AccountView):
+    """By their words."""
+
+    @extend_schema(
+        operation_id="search_account_conversations",
+        summary="Find conversations by words of their masked messages",
+        tags=TAGS,
+        parameters=[*IN_ACCOUNT, OpenApiParameter("q", str, required=True), PAGE],
+        responses={200: bodies.AccountConversationListBody, **problems(*READ_PROBLEMS, 400, 404)},
+    )
+    @in_thread
+    def get(self, request: Request, account: str) -> Response:
+        actor = self.actor(request, account, READ)
+        words = request.query_params.get("q", "").strip()[:200]
+        if not words:
+            raise InvalidRequest("Say with `q` what is looked for.", param="q")
+        with tenancy.scope(actor.organization_id):
+            page = lists.page_in(request.query_params)
+            rows, meta = lists.conversations(actor, lists.Wanted(words=words))
+            some = lists.page_of(rows, page, lists.CONVERSATIONS_A_PAGE)
+            payload = chatwoot.conversation_bodies(some, Numbers(actor.organization_id))
+            return Response({"meta": meta, "payload": payload})
 
 
 class AccountCountsView(AccountView):

@@ -15,10 +15,10 @@ from apps.core import tenancy
 from apps.core.api import in_thread
 from apps.core.errors import NotFound, PermissionDenied
 from apps.core.schema import READ as READ_PROBLEMS
-from apps.core.schema import problems
 from apps.support import chatwoot
 from apps.support.access import MANAGE, READ, WRITE
 from apps.support.api.accounts.base import AT_ROW, IN_ACCOUNT, TAGS, AccountView, team_of
+from apps.support.api.told_errors import unprocessable as problems
 from apps.support.models import Agent, Numbered
 from apps.support.services import assignment
 from apps.support.services.assignment import NO_TEAM

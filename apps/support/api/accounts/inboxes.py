@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.base import require_fresh
-from apps.accounts.models import Membership
 from apps.core import tenancy
 from apps.core.api import in_thread
 from apps.core.errors import InvalidRequest
 from apps.core.fields import Text
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support import chatwoot
 from apps.support.access import MANAGE, READ
 from apps.support.api.accounts.base import AT_ROW, IN_ACCOUNT, TAGS, AccountView, Lenient, Ref, inbox_of
-from apps.support.api.accounts.desk import AccountAgentBody, agents_among
-from apps.support.models import AgentBot, Inbox, InboxAgent, InboxKind, Numbered
+from apps.support.api.accounts.bots import AccountBotBody
+from apps.support.api.told_errors import unprocessable as problems
+from apps.support.models import AgentBot, InboxKind, Numbered
 from apps.support.services import inboxes
 from apps.support.services.agent_bots import setting
 from apps.support.services.agent_bots.setting import NO_BOT
 from apps.support.services.numbers import Numbers, row_of
 
 KINDS = {"web_widget": InboxKind.WIDGET, "api": InboxKind.API}
-
-
-class AccountInboxAgentsBody(serializers.Serializer[Any]):
-    payload = AccountAgentBody(many=True)
 
 
 class AccountInboxBody(serializers.Serializer[Any]):
@@ -57,18 +51,6 @@ class AccountInboxBody(serializers.Serializer[Any]):
 
 class AccountInboxesBody(serializers.Serializer[Any]):
     payload = AccountInboxBody(many=True)
-
-
-class AccountBotBody(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    description = serializers.CharField(allow_blank=True)
-    thumbnail = serializers.CharField(allow_blank=True)
-    outgoing_url = serializers.CharField()
-    bot_type = serializers.CharField()
-    bot_config = serializers.DictField()
-    account_id = serializers.IntegerField()
-    system_bot = serializers.BooleanField()
 
 
 class InboxBotBody(serializers.Serializer[Any]):
@@ -95,34 +77,6 @@ class NewAccountInbox(WriteAccountInbox):
 
 class SetAgentBot(Lenient):
     agent_bot = Ref(required=False, allow_null=True)
-
-
-def inbox_body(row: Inbox, numbers: Numbers) -> dict[str, Any]:
-    number = numbers(Numbered.INBOX, row.pk)
-    body: dict[str, Any] = {
-        "id": number,
-        "name": row.name,
-        "channel_id": number,
-        "channel_type": chatwoot.CHANNELS[InboxKind(row.kind)],
-        "avatar_url": "",
-        "greeting_enabled": bool(row.greeting),
-        "greeting_message": row.greeting,
-        "out_of_office_message": row.away_message,
-        "working_hours_enabled": row.hours_id is not None,
-        "timezone": row.hours.time_zone if row.hours else "UTC",
-        "enable_auto_assignment": row.auto_assignment,
-        "csat_survey_enabled": row.csat_enabled,
-        "hmac_mandatory": row.hmac_required,
-    }
-    if row.kind == InboxKind.WIDGET:
-        body |= {"website_token": row.token, "web_widget_script": _script(row.token)}
-    return body | ({"inbox_identifier": row.token} if row.kind == InboxKind.API else {})
-
-
-def _script(token: str) -> str:
-    base = settings.BASE_URL
-    run = f"chatwootSDK.run({{ websiteToken: '{token}', baseUrl: '{base}' }})"
-    return f'<script src="{base}/packs/js/sdk.js"></script>\n<script>{run}</script>'
 
 
 def _values(values: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +110,7 @@ class AccountInboxesView(AccountView):
         with tenancy.scope(actor.organization_id):
             numbers, rows = Numbers(actor.organization_id), list(inboxes.listing(actor))
             numbers.want(Numbered.INBOX, [row.pk for row in rows])
-            return Response({"payload": [inbox_body(row, numbers) for row in rows]})
+            return Response({"payload": [chatwoot.inbox_body(row, numbers) for row in rows]})
 
     @extend_schema(
         operation_id="create_account_inbox",
@@ -175,7 +129,7 @@ class AccountInboxesView(AccountView):
             raise InvalidRequest("An inbox is a widget, e-mail or API.", param="channel")
         with tenancy.scope(actor.organization_id):
             row = inboxes.create(actor, kind=kind, **_values(values))
-            return Response(inbox_body(row, Numbers(actor.organization_id)))
+            return Response(chatwoot.inbox_body(row, Numbers(actor.organization_id)))
 
 
 class AccountInboxView(AccountView):
@@ -192,7 +146,7 @@ class AccountInboxView(AccountView):
     def get(self, request: Request, account: str, id: str) -> Response:
         actor = self.actor(request, account, READ)
         with tenancy.scope(actor.organization_id):
-            return Response(inbox_body(inboxes.get(actor, inbox_of(id)), Numbers(actor.organization_id)))
+            return Response(chatwoot.inbox_body(inboxes.get(actor, inbox_of(id)), Numbers(actor.organization_id)))
 
     @extend_schema(
         operation_id="change_account_inbox",
@@ -208,66 +162,7 @@ class AccountInboxView(AccountView):
         values = self.taken(WriteAccountInbox, request)
         with tenancy.scope(actor.organization_id):
             row = inboxes.change(actor, inbox_of(id), _values(values))
-            return Response(inbox_body(row, Numbers(actor.organization_id)))
-
-
-class AccountInboxMembersView(AccountView):
-    """Who answers in an inbox."""
-
-    @extend_schema(
-        operation_id="get_account_inbox_members",
-        summary="Who answers in an inbox",
-        tags=TAGS,
-        parameters=AT_ROW,
-        responses={200: AccountInboxAgentsBody, **problems(*READ_PROBLEMS, 404)},
-    )
-    @in_thread
-    def get(self, request: Request, account: str, id: str) -> Response:
-        actor = self.actor(request, account, READ)
-        with tenancy.scope(actor.organization_id):
-            inside = InboxAgent.objects.filter(inbox=inboxes.get(actor, inbox_of(id)))
-            # Where nobody is named, everybody answers.
-            rows = Membership.objects.filter(pk__in=inside.values("membership")) if inside else Membership.objects.all()
-            return Response({"payload": agents_among(rows, actor, Numbers(actor.organization_id))})
-
-
-class AccountBotsView(AccountView):
-    """Programs that answer."""
-
-    pagination_class = None
-
-    @extend_schema(
-        operation_id="list_account_agent_bots",
-        summary="List agent bots",
-        tags=TAGS,
-        parameters=IN_ACCOUNT,
-        responses={200: AccountBotBody(many=True), **problems(*READ_PROBLEMS, 404)},
-    )
-    @in_thread
-    def get(self, request: Request, account: str) -> Response:
-        actor = self.actor(request, account, READ)
-        with tenancy.scope(actor.organization_id):
-            numbers, rows = Numbers(actor.organization_id), setting.listing(actor)
-            numbers.want(Numbered.BOT, [row.pk for row in rows])
-            return Response([chatwoot.bot_body(row, numbers) for row in rows])
-
-
-class AccountBotView(AccountView):
-    """One of them."""
-
-    @extend_schema(
-        operation_id="get_account_agent_bot",
-        summary="Get an agent bot",
-        tags=TAGS,
-        parameters=AT_ROW,
-        responses={200: AccountBotBody, **problems(*READ_PROBLEMS, 404)},
-    )
-    @in_thread
-    def get(self, request: Request, account: str, id: str) -> Response:
-        actor = self.actor(request, account, READ)
-        with tenancy.scope(actor.organization_id):
-            row = setting.get(actor, row_of(Numbered.BOT, id, NO_BOT))
-            return Response(chatwoot.bot_body(row, Numbers(actor.organization_id)))
+            return Response(chatwoot.inbox_body(row, Numbers(actor.organization_id)))
 
 
 class AccountInboxBotView(AccountView):

@@ -19,11 +19,11 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.rest import StrictJSONParser
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support import chatwoot
 from apps.support.access import READ, WRITE
 from apps.support.api.accounts import bodies
-from apps.support.api.accounts.base import AT_CONVERSATION, TAGS, AccountView, conversation_of
+from apps.support.api.accounts.base import AT_CONVERSATION, PAGE, TAGS, AccountView, conversation_of
+from apps.support.api.told_errors import unprocessable as problems
 from apps.support.api.uploads import form_of, uploads_of
 from apps.support.models import Conversation, Message
 from apps.support.services import files, messages, reading, visitors
@@ -32,7 +32,7 @@ from apps.support.services.agent_bots.speaking import Caller
 from apps.support.services.chatwoot import lists
 from apps.support.services.files import Upload
 from apps.support.services.numbers import Numbers, number_in
-from apps.support.services.storing import Draft
+from apps.support.services.storing import Draft, is_repeated
 
 MOST_ATTRIBUTES_CHARS = 20_000
 MESSAGE = OpenApiParameter("message", int, OpenApiParameter.PATH, description="The message's `id`.")
@@ -138,17 +138,43 @@ class AccountMessageView(AccountView):
             return Response(chatwoot.said_body(made, row, Numbers(actor.organization_id)))
 
 
+class AccountAttachmentsView(AccountView):
+    """All files of a conversation."""
+
+    @extend_schema(
+        operation_id="list_account_attachments",
+        summary="List the files of a conversation, the latest first, 100 a page",
+        description="That a program or person looks stands in the audit log.",
+        tags=TAGS,
+        parameters=[*AT_CONVERSATION, PAGE],
+        responses={200: bodies.AccountAttachmentsBody, **problems(*READ_PROBLEMS, 400, 404)},
+    )
+    @in_thread
+    def get(self, request: Request, account: str, number: str) -> Response:
+        actor = self.actor(request, account, READ)
+        with tenancy.scope(actor.organization_id):
+            page = lists.page_in(request.query_params)
+            row = reading.view(actor, conversation_of(number))
+            rows = lists.files_of(row)
+            numbers = Numbers(actor.organization_id)
+            told = [chatwoot.file_body(each, row, numbers) for each in lists.page_of(rows, page, lists.FILES_A_PAGE)]
+            return Response({"meta": {"total_count": rows.count()}, "payload": told})
+
+
 def _said_by(actor: Actor, id: UUID, draft: Draft, values: dict[str, Any]) -> tuple[Conversation, Message]:
-    """A message of a program or person of the desk; what programs store in files counts with what visitors do."""
+    """A message of a program or person of the desk; what programs store in files counts with what visitors do, and what
+    is there already is not counted again.
+    """
     row = reading.find(id)
     files.inspected(draft.files)
+    if draft.files and not is_repeated(messages.held_onward(id), draft.client_id):
+        visitors.charge_stored(actor.organization_id, sum(len(each.data) for each in draft.files))
     if values["private"]:
         made = messages.note(actor, id, draft)
     elif values.get("message_type") == "incoming":
         made = messages.receive_for(actor, id, draft)
     else:
         made = messages.reply(actor, id, draft)
-    visitors.charge_stored(actor.organization_id, sum(len(each.data) for each in draft.files))
     return row, made
 
 

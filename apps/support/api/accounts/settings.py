@@ -14,10 +14,10 @@ from apps.core.api import in_thread
 from apps.core.fields import Text
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support.access import MANAGE, READ
 from apps.support.api.accounts.base import AT_ROW, IN_ACCOUNT, TAGS, AccountView, Lenient
 from apps.support.api.accounts.bodies import OBJECT
+from apps.support.api.told_errors import unprocessable as problems
 from apps.support.chatwoot.colours import nearest, palette
 from apps.support.models import CannedReply, Label, Numbered
 from apps.support.services import setup

@@ -15,9 +15,9 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.fields import Text
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
-from apps.core.schema import problems
 from apps.support.api.accounts.base import AT_ROW, IN_ACCOUNT, TAGS, AccountView, Lenient
 from apps.support.api.accounts.bodies import OBJECT
+from apps.support.api.told_errors import unprocessable as problems
 from apps.support.models import Numbered
 from apps.support.services.numbers import Numbers, row_of
 from apps.support.webhook_formats import NAMES

@@ -31,9 +31,10 @@ from apps.support.models import (
     MessageKind,
     Priority,
 )
-from apps.support.services import assignment, conversations, files, presence, visitors
+from apps.support.services import assignment, conversations, files, keystrokes, presence, visitors
 from apps.support.services.agent_bots.setting import digest_of
 from apps.support.services.conversations import hand_over
+from apps.support.services.keystrokes import Typist
 from apps.support.services.storing import NO_CONVERSATION, By, Draft, append, checked, locked, sent_before
 
 CALLS_A_MINUTE = 600
@@ -111,7 +112,9 @@ def require_known_type(draft: Draft) -> None:
 def typing(caller: Caller, id: UUID, *, typing: bool) -> None:
     row = find(caller, id)
     _require_own(row)
-    presence.say_once(row, who=f"bot:{caller.bot.pk}", name=caller.bot.name, typing=typing)
+    who = f"bot:{caller.bot.pk}"
+    presence.say_once(row, who=who, name=caller.bot.name, typing=typing)
+    keystrokes.tell(Typist(row.organization_id, row.pk, who, Author.BOT, caller.bot.pk), typing=typing)
 
 
 # ---------------------------------------------------------------- handing over, and the like

@@ -12,11 +12,12 @@ from django.db.models import Count, F, Q
 from apps.accounts.access import Actor
 from apps.core.errors import InvalidRequest
 from apps.support.access import READ
-from apps.support.models import Contact, Conversation, ConversationStatus, Message, MessageKind
+from apps.support.models import Contact, Conversation, ConversationStatus, Message, MessageFile, MessageKind
+from apps.support.models.conversations import Scan
 from apps.support.services import assignment, contacts, reading
 from apps.support.services.indexing import is_searchable, matches
 
-CONVERSATIONS_A_PAGE, CONTACTS_A_PAGE, MESSAGES_A_PAGE = 25, 15, 20
+CONVERSATIONS_A_PAGE, CONTACTS_A_PAGE, MESSAGES_A_PAGE, FILES_A_PAGE = 25, 15, 20, 100
 MOST_PAGES, MOST_OF_CONTACT = 10_000, 20
 SORTS = {
     "name": "name",
@@ -133,6 +134,12 @@ def said(conversation: Conversation, before: int | None, after: int | None, *, a
         return list(rows.filter(sequence__gt=after).order_by("sequence")[: reading.MOST_MESSAGES])
     most = reading.MOST_MESSAGES if all else MESSAGES_A_PAGE
     return list(rows.order_by("-sequence")[:most])[::-1]
+
+
+def files_of(conversation: Conversation) -> Any:
+    """The files of a conversation's messages that may be fetched, as a query, in scope, the latest first."""
+    may_be_fetched = MessageFile.objects.filter(message__conversation=conversation, scan__in=("", Scan.CLEAN))
+    return may_be_fetched.select_related("message").order_by("-message__sequence", "position")
 
 
 def page_of(rows: Any, page: int, size: int) -> list[Any]:

@@ -22,6 +22,9 @@ class SupportChatwootPart1(SyncCalls):
             "assignments",
             "custom_attributes",
             "update_last_seen",
+            "mute",
+            "unmute",
+            "transcript",
         ],
         /,
         *,
@@ -32,7 +35,8 @@ class SupportChatwootPart1(SyncCalls):
 
         `act` is `toggle_status`, where `open` hands over to people; `toggle_typing_status`,
         `toggle_priority`, `assignments`, `custom_attributes` or `update_last_seen`, each with Chatwoot's body
-        and answer.
+        and answer. Not for bots: `mute`, which resolves it and blocks the contact, and `unmute`
+        (`support:manage`); and `transcript`, which is mailed to `email`, of the contact or a member.
         """
         return self._send(
             Call[dict[str, Any]](
@@ -40,6 +44,66 @@ class SupportChatwootPart1(SyncCalls):
                 "/api/v1/accounts/{account}/conversations/{number}/{act}",
                 "act_on_account_conversation",
                 path={"account": account, "number": number, "act": act},
+                body=body,
+            ),
+            options,
+        )
+
+    def add_account_inbox_members(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteInboxMembersRequest]
+    ) -> t.AccountInboxAgentsBody:
+        """Let members answer in an inbox as well.
+
+        The first who is named answers there alone.
+        """
+        return self._send(
+            Call[t.AccountInboxAgentsBody](
+                "POST",
+                "/api/v1/accounts/{account}/inbox_members",
+                "add_account_inbox_members",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    def change_account_agent_bot(
+        self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountBotRequest]
+    ) -> t.ShownAccountBotBody:
+        """Change an agent bot.
+
+        Another address gets another secret, which is in the answer.
+        """
+        return self._send(
+            Call[t.ShownAccountBotBody](
+                "PATCH",
+                "/api/v1/accounts/{account}/agent_bots/{id}",
+                "change_account_agent_bot",
+                path={"account": account, "id": id},
+                body=body,
+            ),
+            options,
+        )
+
+    def change_account_attribute(
+        self,
+        account: str,
+        id: str,
+        /,
+        *,
+        options: Options | None = None,
+        **body: Unpack[t.WriteAccountAttributeRequest],
+    ) -> t.AccountAttributeBody:
+        """Change the definition of a custom attribute.
+
+        Values that are there stay as they are.
+        """
+        return self._send(
+            Call[t.AccountAttributeBody](
+                "PATCH",
+                "/api/v1/accounts/{account}/custom_attribute_definitions/{id}",
+                "change_account_attribute",
+                path={"account": account, "id": id},
                 body=body,
             ),
             options,
@@ -219,6 +283,43 @@ class SupportChatwootPart1(SyncCalls):
             options,
         )
 
+    def create_account_agent_bot(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.NewAccountBotRequest]
+    ) -> t.ShownAccountBotBody:
+        """Add an agent bot.
+
+        It answers nowhere until it is set for an inbox.
+        """
+        return self._send(
+            Call[t.ShownAccountBotBody](
+                "POST",
+                "/api/v1/accounts/{account}/agent_bots",
+                "create_account_agent_bot",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    def create_account_attribute(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountAttributeRequest]
+    ) -> t.AccountAttributeBody:
+        """Define a custom attribute.
+
+        A conversation's, unless `attribute_model` says otherwise. Values that are set from then on are
+        checked against it.
+        """
+        return self._send(
+            Call[t.AccountAttributeBody](
+                "POST",
+                "/api/v1/accounts/{account}/custom_attribute_definitions",
+                "create_account_attribute",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
     def create_account_canned_response(
         self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountCannedRequest]
     ) -> t.AccountCannedBody:
@@ -287,24 +388,6 @@ class SupportChatwootPart1(SyncCalls):
                 "POST",
                 "/api/v1/accounts/{account}/inboxes",
                 "create_account_inbox",
-                path={"account": account},
-                body=body,
-            ),
-            options,
-        )
-
-    def create_account_label(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountLabelRequest]
-    ) -> t.AccountLabelBody:
-        """Add a label.
-
-        Labels of the desk.
-        """
-        return self._send(
-            Call[t.AccountLabelBody](
-                "POST",
-                "/api/v1/accounts/{account}/labels",
-                "create_account_label",
                 path={"account": account},
                 body=body,
             ),

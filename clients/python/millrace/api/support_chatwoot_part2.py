@@ -11,6 +11,24 @@ from millrace.shapes import Call, Options
 class SupportChatwootPart2(SyncCalls):
     """Support: Chatwoot."""
 
+    def create_account_label(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountLabelRequest]
+    ) -> t.AccountLabelBody:
+        """Add a label.
+
+        Labels of the desk.
+        """
+        return self._send(
+            Call[t.AccountLabelBody](
+                "POST",
+                "/api/v1/accounts/{account}/labels",
+                "create_account_label",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
     def create_account_message(
         self,
         account: str,
@@ -50,6 +68,38 @@ class SupportChatwootPart2(SyncCalls):
                 "create_account_webhook",
                 path={"account": account},
                 body=body,
+            ),
+            options,
+        )
+
+    def delete_account_agent_bot(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
+        """Delete an agent bot; people get what it has.
+
+        One of them.
+        """
+        return self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/agent_bots/{id}",
+                "delete_account_agent_bot",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def delete_account_attribute(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
+        """Delete the definition of a custom attribute; its values stay.
+
+        One definition.
+        """
+        return self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/custom_attribute_definitions/{id}",
+                "delete_account_attribute",
+                path={"account": account, "id": id},
+                repeatable=True,
             ),
             options,
         )
@@ -232,6 +282,24 @@ class SupportChatwootPart2(SyncCalls):
                 "GET",
                 "/api/v1/accounts/{account}/agent_bots/{id}",
                 "get_account_agent_bot",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def get_account_attribute(
+        self, account: str, id: str, /, *, options: Options | None = None
+    ) -> t.AccountAttributeBody:
+        """Get the definition of a custom attribute.
+
+        One definition.
+        """
+        return self._send(
+            Call[t.AccountAttributeBody](
+                "GET",
+                "/api/v1/accounts/{account}/custom_attribute_definitions/{id}",
+                "get_account_attribute",
                 path={"account": account, "id": id},
                 repeatable=True,
             ),

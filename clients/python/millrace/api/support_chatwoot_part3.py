@@ -206,6 +206,67 @@ class SupportChatwootPart3(SyncCalls):
             options,
         )
 
+    def list_account_assignable_agents(
+        self, account: str, /, *, inbox_ids: list[str] | None = None, options: Options | None = None
+    ) -> t.AccountInboxAgentsBody:
+        """List who answers in all of some inboxes.
+
+        To whom conversations of inboxes can be given.
+
+        `inbox_ids`: Also as `inbox_ids[]`.
+        """
+        return self._send(
+            Call[t.AccountInboxAgentsBody](
+                "GET",
+                "/api/v1/accounts/{account}/assignable_agents",
+                "list_account_assignable_agents",
+                path={"account": account},
+                query={"inbox_ids": inbox_ids},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_account_attachments(
+        self, account: str, number: str, /, *, page: int | None = None, options: Options | None = None
+    ) -> t.AccountAttachmentsBody:
+        """List the files of a conversation, the latest first, 100 a page.
+
+        That a program or person looks stands in the audit log.
+        """
+        return self._send(
+            Call[t.AccountAttachmentsBody](
+                "GET",
+                "/api/v1/accounts/{account}/conversations/{number}/attachments",
+                "list_account_attachments",
+                path={"account": account, "number": number},
+                query={"page": page},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_account_attributes(
+        self, account: str, /, *, attribute_model: str | None = None, options: Options | None = None
+    ) -> list[t.AccountAttributeBody]:
+        """List definitions of custom attributes.
+
+        Definitions.
+
+        `attribute_model`: `conversation_attribute` (0) or `contact_attribute` (1).
+        """
+        return self._send(
+            Call[list[t.AccountAttributeBody]](
+                "GET",
+                "/api/v1/accounts/{account}/custom_attribute_definitions",
+                "list_account_attributes",
+                path={"account": account},
+                query={"attribute_model": attribute_model},
+                repeatable=True,
+            ),
+            options,
+        )
+
     def list_account_canned_responses(
         self, account: str, /, *, options: Options | None = None
     ) -> list[t.AccountCannedBody]:
@@ -253,6 +314,48 @@ class SupportChatwootPart3(SyncCalls):
                     "labels": labels,
                     "page": page,
                     "sort": sort,
+                },
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_account_conversations(
+        self,
+        account: str,
+        /,
+        *,
+        assignee_type: str | None = None,
+        inbox_id: str | None = None,
+        labels: list[str] | None = None,
+        page: int | None = None,
+        q: str | None = None,
+        status: str | None = None,
+        team_id: str | None = None,
+        options: Options | None = None,
+    ) -> t.AccountConversationsBody:
+        """List conversations as Chatwoot does, 25 a page.
+
+        All conversations.
+
+        `assignee_type`: `me`, `unassigned`, `assigned` or `all`. `labels`: Also as `labels[]`. `q`: Words of
+        the masked messages; then the status is no matter. `status`: One of the statuses, or `all`; `open`
+        where nothing is said.
+        """
+        return self._send(
+            Call[t.AccountConversationsBody](
+                "GET",
+                "/api/v1/accounts/{account}/conversations",
+                "list_account_conversations",
+                path={"account": account},
+                query={
+                    "assignee_type": assignee_type,
+                    "inbox_id": inbox_id,
+                    "labels": labels,
+                    "page": page,
+                    "q": q,
+                    "status": status,
+                    "team_id": team_id,
                 },
                 repeatable=True,
             ),

@@ -48,7 +48,7 @@ class SupportPart2(SyncCalls):
 
     def delete_support_setting(
         self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule"],
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
         id: str,
         /,
         *,
@@ -216,7 +216,7 @@ class SupportPart2(SyncCalls):
 
     def get_support_setting(
         self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule"],
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
         id: str,
         /,
         *,

@@ -35,9 +35,13 @@ class SupportPart3(SyncCalls):
         )
 
     def list_support_settings(
-        self, kind: Literal["hours", "sla", "label", "canned", "macro", "rule"], /, *, options: Options | None = None
+        self,
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
+        /,
+        *,
+        options: Options | None = None,
     ) -> t.SupportSettingsBody:
-        """List hours, promises, labels, ready texts, macros or rules.
+        """List hours, promises, labels, ready texts, macros, rules or attributes.
 
         Settings of one kind.
         """

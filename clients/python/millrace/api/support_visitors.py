@@ -196,6 +196,32 @@ class SupportVisitors(SyncCalls):
             options,
         )
 
+    def get_public_conversation(
+        self,
+        token: str,
+        contact: str,
+        number: int,
+        /,
+        *,
+        x_visitor_secret: str | None = None,
+        options: Options | None = None,
+    ) -> t.PublicConversationBody:
+        """Get a conversation with its last message.
+
+        One of them.
+        """
+        return self._send(
+            Call[t.PublicConversationBody](
+                "GET",
+                "/public/api/v1/inboxes/{token}/contacts/{contact}/conversations/{number}",
+                "get_public_conversation",
+                path={"token": token, "contact": contact, "number": number},
+                repeatable=True,
+                headers={"X-Visitor-Secret": x_visitor_secret},
+            ),
+            options,
+        )
+
     def get_public_inbox(self, token: str, /, *, options: Options | None = None) -> t.PublicInboxBody:
         """Get an inbox as visitors see it.
 
@@ -270,6 +296,34 @@ class SupportVisitors(SyncCalls):
                 path={"token": token, "contact": contact},
                 repeatable=True,
                 returns="nothing",
+                headers={"X-Visitor-Secret": x_visitor_secret},
+            ),
+            options,
+        )
+
+    def submit_public_message(
+        self,
+        token: str,
+        contact: str,
+        number: int,
+        sequence: int,
+        /,
+        *,
+        x_visitor_secret: str | None = None,
+        options: Options | None = None,
+        **body: Unpack[t.SubmitPublicMessageRequest],
+    ) -> t.PublicMessageBody:
+        """Answer a form, a choice or the question how it was.
+
+        `submitted_values` are kept in the message's `content_attributes`.
+        """
+        return self._send(
+            Call[t.PublicMessageBody](
+                "PATCH",
+                "/public/api/v1/inboxes/{token}/contacts/{contact}/conversations/{number}/messages/{sequence}",
+                "submit_public_message",
+                path={"token": token, "contact": contact, "number": number, "sequence": sequence},
+                body=body,
                 headers={"X-Visitor-Secret": x_visitor_secret},
             ),
             options,

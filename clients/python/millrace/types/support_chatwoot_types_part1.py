@@ -18,6 +18,26 @@ class AccountAgentBody(TypedDict):
     thumbnail: str
 
 
+class AccountAttachmentsBody(TypedDict):
+    meta: dict[str, Any]
+    """`total_count`."""
+    payload: list[dict[str, Any]]
+
+
+class AccountAttributeBody(TypedDict):
+    id: int
+    attribute_display_name: str
+    attribute_display_type: str
+    attribute_description: str
+    attribute_key: str
+    attribute_values: list[str]
+    attribute_model: str
+    regex_pattern: str | None
+    default_value: str | None
+    created_at: str
+    updated_at: str
+
+
 class AccountBody(TypedDict):
     id: int
     name: str
@@ -206,3 +226,17 @@ class AccountOfContactBody(TypedDict):
 
 class AccountOneContactBody(TypedDict):
     payload: AccountContactBody
+
+
+class AccountOneWebhookBody(TypedDict):
+    payload: dict[str, Any]
+    """`webhook`."""
+
+
+class AccountTeamBody(TypedDict):
+    id: int
+    name: str
+    description: str
+    allow_auto_assign: bool
+    account_id: int
+    is_member: bool

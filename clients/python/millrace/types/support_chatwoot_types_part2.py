@@ -7,20 +7,6 @@ from millrace.shapes import File
 from millrace.types.support_chatwoot_types_part1 import AccountBotBody
 
 
-class AccountOneWebhookBody(TypedDict):
-    payload: dict[str, Any]
-    """`webhook`."""
-
-
-class AccountTeamBody(TypedDict):
-    id: int
-    name: str
-    description: str
-    allow_auto_assign: bool
-    account_id: int
-    is_member: bool
-
-
 class AccountWebhookListBody(TypedDict):
     payload: dict[str, Any]
     """`webhooks`."""
@@ -139,6 +125,17 @@ class MergeAccountContactsRequest(TypedDict):
     mergee_contact_id: int | str | None
 
 
+class NewAccountBotRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    name: str
+    outgoing_url: str
+    bot_type: NotRequired[str | None]
+    """`webhook`; there is no other."""
+
+
 class NewAccountInboxRequest(TypedDict):
     """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
     there.
@@ -170,6 +167,22 @@ class SetAgentBotRequest(TypedDict):
     agent_bot: NotRequired[int | str | None]
 
 
+class ShownAccountBotBody(TypedDict):
+    id: int
+    name: str
+    description: str
+    thumbnail: str
+    outgoing_url: str
+    bot_type: str
+    bot_config: dict[str, Any]
+    account_id: int
+    system_bot: bool
+    access_token: NotRequired[str]
+    """Shown this once: what the bot sends."""
+    secret: NotRequired[str]
+    """Shown this once: signs what the bot is sent."""
+
+
 class ToggleStatusRequest(TypedDict):
     """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
     there.
@@ -178,6 +191,28 @@ class ToggleStatusRequest(TypedDict):
     status: NotRequired[str | None]
     """`open` hands over to people; `resolved`, `snoozed`."""
     snoozed_until: NotRequired[int | str | None]
+
+
+class WriteAccountAttributeRequest(TypedDict):
+    """Also under `custom_attribute_definition`. What a pattern says is not checked here."""
+
+    attribute_display_name: NotRequired[str | None]
+    attribute_display_type: NotRequired[str | int | None]
+    attribute_description: NotRequired[str | None]
+    attribute_key: NotRequired[str | None]
+    attribute_values: NotRequired[list[str] | None]
+    attribute_model: NotRequired[str | int | None]
+
+
+class WriteAccountBotRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    name: NotRequired[str | None]
+    outgoing_url: NotRequired[str | None]
+    bot_type: NotRequired[str | None]
+    """`webhook`; there is no other."""
 
 
 class WriteAccountCannedRequest(TypedDict):
@@ -254,3 +289,12 @@ class WriteAccountWebhookRequest(TypedDict):
     url: NotRequired[str | None]
     name: NotRequired[str | None]
     subscriptions: NotRequired[list[str] | None]
+
+
+class WriteInboxMembersRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    inbox_id: int | str | None
+    user_ids: list[int | str | None]

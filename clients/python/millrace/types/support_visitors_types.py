@@ -66,6 +66,10 @@ class PublicInboxBody(TypedDict):
     look: dict[str, Any]
 
 
+class SubmitPublicMessageRequest(TypedDict):
+    submitted_values: dict[str, Any] | list[dict[str, Any]]
+
+
 class TellEventRequest(TypedDict):
     name: Literal["webwidget.triggered"]
     event_info: NotRequired[EventInfoRequest | None]

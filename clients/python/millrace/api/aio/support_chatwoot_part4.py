@@ -11,48 +11,6 @@ from millrace.shapes import Call, Options
 class SupportChatwootPart4(AsyncCalls):
     """Support: Chatwoot."""
 
-    async def list_account_conversations(
-        self,
-        account: str,
-        /,
-        *,
-        assignee_type: str | None = None,
-        inbox_id: str | None = None,
-        labels: list[str] | None = None,
-        page: int | None = None,
-        q: str | None = None,
-        status: str | None = None,
-        team_id: str | None = None,
-        options: Options | None = None,
-    ) -> t.AccountConversationsBody:
-        """List conversations as Chatwoot does, 25 a page.
-
-        All conversations.
-
-        `assignee_type`: `me`, `unassigned`, `assigned` or `all`. `labels`: Also as `labels[]`. `q`: Words of
-        the masked messages; then the status is no matter. `status`: One of the statuses, or `all`; `open`
-        where nothing is said.
-        """
-        return await self._send(
-            Call[t.AccountConversationsBody](
-                "GET",
-                "/api/v1/accounts/{account}/conversations",
-                "list_account_conversations",
-                path={"account": account},
-                query={
-                    "assignee_type": assignee_type,
-                    "inbox_id": inbox_id,
-                    "labels": labels,
-                    "page": page,
-                    "q": q,
-                    "status": status,
-                    "team_id": team_id,
-                },
-                repeatable=True,
-            ),
-            options,
-        )
-
     async def list_account_inboxes(self, account: str, /, *, options: Options | None = None) -> t.AccountInboxesBody:
         """List inboxes.
 
@@ -199,6 +157,41 @@ class SupportChatwootPart4(AsyncCalls):
             options,
         )
 
+    async def remove_account_inbox_members(
+        self, account: str, /, *, options: Options | None = None
+    ) -> t.AccountInboxAgentsBody:
+        """Take members off an inbox.
+
+        The same set: some added, or those that there shall be, or some taken off.
+        """
+        return await self._send(
+            Call[t.AccountInboxAgentsBody](
+                "DELETE",
+                "/api/v1/accounts/{account}/inbox_members",
+                "remove_account_inbox_members",
+                path={"account": account},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def reset_account_agent_bot_token(
+        self, account: str, id: str, /, *, options: Options | None = None
+    ) -> t.ShownAccountBotBody:
+        """Give an agent bot another token.
+
+        It is in the answer; the one before opens nothing from now on.
+        """
+        return await self._send(
+            Call[t.ShownAccountBotBody](
+                "POST",
+                "/api/v1/accounts/{account}/agent_bots/{id}/reset_access_token",
+                "reset_account_agent_bot_token",
+                path={"account": account, "id": id},
+            ),
+            options,
+        )
+
     async def search_account_contacts(
         self,
         account: str,
@@ -223,6 +216,25 @@ class SupportChatwootPart4(AsyncCalls):
                 "search_account_contacts",
                 path={"account": account},
                 query={"include_contact_inboxes": include_contact_inboxes, "page": page, "q": q, "sort": sort},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def search_account_conversations(
+        self, account: str, /, *, q: str, page: int | None = None, options: Options | None = None
+    ) -> t.AccountConversationListBody:
+        """Find conversations by words of their masked messages.
+
+        By their words.
+        """
+        return await self._send(
+            Call[t.AccountConversationListBody](
+                "GET",
+                "/api/v1/accounts/{account}/conversations/search",
+                "search_account_conversations",
+                path={"account": account},
+                query={"page": page, "q": q},
                 repeatable=True,
             ),
             options,
@@ -277,6 +289,24 @@ class SupportChatwootPart4(AsyncCalls):
                 "/api/v1/accounts/{account}/inboxes/{id}/set_agent_bot",
                 "set_account_inbox_agent_bot",
                 path={"account": account, "id": id},
+                body=body,
+            ),
+            options,
+        )
+
+    async def set_account_inbox_members(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteInboxMembersRequest]
+    ) -> t.AccountInboxAgentsBody:
+        """Set who answers in an inbox.
+
+        The same set: some added, or those that there shall be, or some taken off.
+        """
+        return await self._send(
+            Call[t.AccountInboxAgentsBody](
+                "PATCH",
+                "/api/v1/accounts/{account}/inbox_members",
+                "set_account_inbox_members",
+                path={"account": account},
                 body=body,
             ),
             options,

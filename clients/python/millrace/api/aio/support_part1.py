@@ -143,7 +143,7 @@ class SupportPart1(AsyncCalls):
 
     async def change_support_setting(
         self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule"],
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
         id: str,
         /,
         *,
@@ -308,13 +308,13 @@ class SupportPart1(AsyncCalls):
 
     async def create_support_setting(
         self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule"],
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
         /,
         *,
         options: Options | None = None,
         **body: Unpack[t.WriteSupportSettingRequest],
     ) -> t.SupportSettingBody:
-        """Add hours, a promise, a label, a ready text, a macro or a rule.
+        """Add hours, a promise, a label, a ready text, a macro, a rule or an attribute.
 
         A macro with `personal: true` is the caller's own, for which `support:write` is enough.
         """

@@ -48,7 +48,7 @@ class SupportPart2(AsyncCalls):
 
     async def delete_support_setting(
         self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule"],
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
         id: str,
         /,
         *,
@@ -218,7 +218,7 @@ class SupportPart2(AsyncCalls):
 
     async def get_support_setting(
         self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule"],
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
         id: str,
         /,
         *,

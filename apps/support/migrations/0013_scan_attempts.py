@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("support", "0011_chatwoot"),
+        ("support", "0012_attributes"),
     ]
 
     operations = [
