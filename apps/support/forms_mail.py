@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from apps.support.mail.providers import PROVIDERS, Provider, token_url
+from apps.support.mail.providers import PROVIDERS, token_url
 from apps.support.models import MailAuth, Tls
 from apps.support.models.mail import LONGEST_ADDRESS, LONGEST_HOST, LONGEST_LOGIN
 
@@ -24,11 +24,6 @@ def _host(label: Any) -> forms.CharField:
 
 def _port(label: Any, initial: int) -> forms.IntegerField:
     return forms.IntegerField(label=label, min_value=1, max_value=65_535, initial=initial)
-
-
-def _usual(known: Provider, address: str) -> dict[str, str]:
-    """What a provider's documentation says of its servers."""
-    return {"imap_host": known.imap_host, "smtp_host": known.smtp_host, "imap_user": address}
 
 
 class MailForm(forms.Form):
@@ -98,8 +93,10 @@ class MailForm(forms.Form):
         if known is not None:
             data["oauth_token_url"] = token_url(provider, data.get("oauth_token_url", ""))
             data["oauth_scope"] = known.scope
-            for name, value in _usual(known, data.get("address", "")).items():
-                data[name] = data.get(name) or value
+            # Tokens of theirs go to no other servers.
+            data["imap_host"], data["imap_port"], data["imap_tls"] = known.imap_host, "993", Tls.TLS
+            data["smtp_host"], data["smtp_port"], data["smtp_tls"] = known.smtp_host, "587", Tls.STARTTLS
+            data["imap_user"] = data.get("imap_user") or data.get("address", "")
         return cls(data)
 
     def values(self) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_consenting_anew_needs_no_secret_that_is_stored(desk: Desk, owner: Clien
     ("provider", "given", "place", "token_url", "scope", "more"),
     [
         (
-            "google", {}, "https://accounts.google.com/o/oauth2/v2/auth", "https://oauth2.googleapis.com/token",
+            "google", {"imap_host": "imap.bank.example", "smtp_port": "25"}, "https://accounts.google.com/o/oauth2/v2/auth", "https://oauth2.googleapis.com/token",
             "https://mail.google.com/", {"access_type": ["offline"], "prompt": ["consent"]},
         ),
         (
@@ -126,6 +126,11 @@ def test_an_address_and_a_client_are_enough_for_providers_that_are_known(
     # What the provider's documentation says is filled in, and comes back with what was typed.
     shown = owner.get(page_of(desk), {"draft": noted["draft"]}).context["form"].initial
     assert (shown["oauth_token_url"], shown["imap_user"]) == (token_url, "help@bank.example")
+    # Their tokens go to their servers alone.
+    servers = {"google": ("imap.gmail.com", "smtp.gmail.com")}.get(
+        provider, ("outlook.office365.com", "smtp.office365.com")
+    )
+    assert (shown["imap_host"], shown["smtp_host"], shown["imap_port"], shown["smtp_port"]) == (*servers, 993, 587)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_noop
 from apps.accounts.access import Actor
 from apps.core import outbound, roundtrips
 from apps.core.crypto import Place, seal, unseal
-from apps.core.errors import InvalidRequest, OutboundRefused, SealedValueUnreadable
+from apps.core.errors import InvalidRequest, SealedValueUnreadable
 from apps.core.ids import uuid7
 from apps.support.access import MANAGE
 from apps.support.errors_mail import MailTokenRefused
@@ -136,7 +136,4 @@ def _facts(actor: Actor, inbox_id: UUID) -> dict[str, str]:
 def _check_place(place: str) -> None:
     if not place:
         raise InvalidRequest("This is needed.", param="oauth_authorize_url")
-    try:
-        outbound.target_of(place)
-    except OutboundRefused as error:
-        raise InvalidRequest(error.message, param="oauth_authorize_url", values=error.values) from None
+    outbound.target_of(place, param="oauth_authorize_url")
