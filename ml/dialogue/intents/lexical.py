@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -17,6 +18,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+# Their format is in beta, which torch would tell once in every process.
+warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
 _WORD = re.compile(r"\w+|[^\w\s]")
 SHORTEST, LONGEST = 2, 5
 # A feature of one text says nothing about others; of a handful of texts it may be all there is.

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from ml.dialogue.intents.encoder import SentenceEncoder, as_halves
 from ml.dialogue.intents.lexical import Lexicon
 from ml.dialogue.intents.linear import Linear
-from ml.dialogue.intents.outside import Detector, Known, View, signs_of
+from ml.dialogue.intents.outside import Detector, Known, Sees, View, nearest_signs, quick_signs, signs_of
 from ml.dialogue.types import DialogueError, Ranked, Reading
 
-FORMAT = 1
+FORMAT = 2
+# Whose detectors looked at the tuned part with the words, or at the untouched encoder with them.
+OLD_FORMAT = 1
 # So many intents are named in a reading: two to ask about, and some for whoever takes over.
 NAMED = 5
 # How near an example has to be to count, as a difference of cosines.
@@ -70,36 +72,62 @@ class IntentModel:
     def parts(self, texts: Sequence[str]) -> Parts:
         hidden = self.encoder.lower(texts)
         tuned, frozen = self.encoder.sentences(hidden, self.upper, self.encoder.upper)
-        return self._scored(texts, tuned, frozen)
+        return self._whole(texts, tuned, frozen)
+
+    def _whole(self, texts: Sequence[str], tuned: Tensor, frozen: Tensor) -> Parts:
+        scores = tuned_scores(tuned, self.tuned, self.known, self.neighbours)
+        words = self.lexical.scores(self.lexicon.encode(texts))
+        return Parts(scores, self.frozen.scores(frozen), words, tuned, frozen)
 
     @torch.no_grad()
     def _needed_parts(self, texts: Sequence[str]) -> Parts:
-        """Without the untouched upper layers, where nothing looks at what they say."""
-        if self.detector is not None and not self.detector.sees_tuned:
+        """Without words, and without the untouched upper layers, where nothing looks at what they say."""
+        sees = self.detector.sees if self.detector else Sees.TUNED
+        if sees is Sees.UNTOUCHED:
             return self.parts(texts)
-        (tuned,) = self.encoder.sentences(self.encoder.lower(texts), self.upper)
-        return self._scored(texts, tuned, torch.zeros_like(tuned))
+        hidden = self.encoder.lower(texts)
+        (tuned,) = self.encoder.sentences(hidden, self.upper)
+        if sees is Sees.WORDS:
+            return self._whole(texts, tuned, torch.zeros_like(tuned))
+        scores = tuned_scores(tuned, self.tuned, self.known, self.neighbours)
+        parts = Parts(scores, torch.zeros_like(scores), torch.zeros_like(scores), tuned, torch.zeros_like(tuned))
+        if (doubtful := self._doubtful(parts)) is not None:
+            places = doubtful.nonzero().flatten().tolist()
+            (found,) = self.encoder.sentences([hidden[place] for place in places], self.encoder.upper)
+            parts.frozen_sentences[places] = found
+        return parts
 
-    def _scored(self, texts: Sequence[str], tuned: Tensor, frozen: Tensor) -> Parts:
-        return Parts(
-            tuned_scores(tuned, self.tuned, self.known, self.neighbours),
-            self.frozen.scores(frozen),
-            self.lexical.scores(self.lexicon.encode(texts)),
-            tuned,
-            frozen,
-        )
+    def _doubtful(self, parts: Parts) -> Tensor | None:
+        """Of which texts the untouched encoder has to say how near the examples are; None if of none."""
+        first = self.detector.first if self.detector else None
+        if first is None:
+            return None
+        doubt = first.outside(tuned_signs(parts, self.temperature, self.known))
+        found = (doubt > first.threshold) & (doubt <= first.certain)
+        return found if bool(found.any()) else None
 
     def probabilities(self, parts: Parts) -> Tensor:
         return (parts.tuned / self.temperature).softmax(1)
 
     def outside(self, parts: Parts) -> Tensor:
         """How likely each text is about nothing known, from 0 to 1; 0 where nobody has taught the model to tell."""
-        if self.detector is None:
+        found = self.detector
+        if found is None:
             return torch.zeros(len(parts.tuned))
-        if self.detector.sees_tuned:
-            return self.detector.outside(tuned_signs(parts, self.temperature, self.known))
-        view = View((parts.frozen, parts.lexical), (parts.frozen_sentences,))
-        return self.detector.outside(signs_of(view, Known(self.known.sentences[1:], self.known.labels)))
+        if found.sees is Sees.UNTOUCHED:
+            view = View((parts.frozen, parts.lexical), (parts.frozen_sentences,))
+            return found.outside(signs_of(view, Known(self.known.sentences[1:], self.known.labels)))
+        if found.sees is Sees.WORDS:
+            view = View((parts.tuned / self.temperature, parts.lexical), (parts.tuned_sentences,))
+            return found.outside(signs_of(view, Known(self.known.sentences[:1], self.known.labels)))
+        quick = tuned_signs(parts, self.temperature, self.known)
+        if found.first is None:
+            return found.outside(quick)
+        first, limit = found.first, found.threshold
+        doubt = first.outside(quick)
+        told = torch.where(doubt > first.certain, doubt.clamp(min=(1 + limit) / 2), doubt.clamp(max=limit))
+        doubtful = (doubt > first.threshold) & (doubt <= first.certain)
+        return torch.where(doubtful, found.outside(both_signs(quick, parts, self.known)), told)
 
     def read(self, texts: Sequence[str]) -> Sequence[Reading]:
         """A reading of each text, in their order."""
@@ -127,9 +155,9 @@ class IntentModel:
             tensors |= {f"{name}.weights": part.weights.contiguous(), f"{name}.bias": part.bias}
         tensors |= {f"known.{place}": each.contiguous() for place, each in enumerate(self.known.sentences)}
         tensors["known.labels"] = self.known.labels
-        if self.detector:
-            for name in ("mean", "deviation", "weights"):
-                tensors[f"detector.{name}"] = getattr(self.detector, name).contiguous()
+        for prefix, detector in (("detector", self.detector), ("first", self.detector and self.detector.first)):
+            for name in ("mean", "deviation", "weights") if detector else ():
+                tensors[f"{prefix}.{name}"] = getattr(detector, name).contiguous()
         save_file(tensors, folder / "intents.safetensors")
         (folder / "intents.json").write_text(json.dumps(self._facts(), ensure_ascii=False), encoding="utf-8")
 
@@ -142,9 +170,8 @@ class IntentModel:
             "lexicon": {"features": self.lexicon.features, "weights": self.lexicon.weights},
             "temperature": self.temperature,
             "neighbours": self.neighbours,
-            "detector": [self.detector.bias, self.detector.threshold, self.detector.sees_tuned]
-            if self.detector
-            else [],
+            "detector": _numbers(self.detector),
+            "first": _numbers(self.detector.first if self.detector else None),
             "accept": self.accept,
         }
 
@@ -154,7 +181,7 @@ class IntentModel:
         try:
             facts = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "intents.safetensors")
-            if facts["format"] != FORMAT:
+            if facts["format"] not in (OLD_FORMAT, FORMAT):
                 raise DialogueError(f"{folder} is of format {facts['format']}, and {FORMAT} is read here")
             return cls._of(facts, tensors, SentenceEncoder(encoder_folder, facts["tuned_layers"]))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -168,11 +195,9 @@ class IntentModel:
             name: Linear(tensors[f"{name}.weights"], tensors[f"{name}.bias"]) for name in ("tuned", "frozen", "lexical")
         }
         places = sorted(name for name in tensors if name.startswith("known.") and name != "known.labels")
-        detector = None
-        if facts["detector"]:
-            bias, threshold, sees_tuned = facts["detector"]
-            mean, deviation, weights = (tensors[f"detector.{name}"] for name in ("mean", "deviation", "weights"))
-            detector = Detector(mean, deviation, weights, bias, threshold, sees_tuned)
+        detector = _detector(facts["detector"], tensors, "detector")
+        if detector and facts.get("first"):
+            detector = replace(detector, first=_detector(facts["first"], tensors, "first"))
         return cls(
             labels=tuple(facts["labels"]),
             encoder=encoder,
@@ -204,6 +229,24 @@ def tuned_scores(sentences: Tensor, head: Linear, known: Known, neighbours: floa
 
 
 def tuned_signs(parts: Parts, temperature: float, known: Known) -> Tensor:
-    """What a detector looks at that sees the tuned part: that and the words."""
-    view = View((parts.tuned / temperature, parts.lexical), (parts.tuned_sentences,))
-    return signs_of(view, Known(known.sentences[:1], known.labels))
+    """What a quick look sees: the tuned part."""
+    return quick_signs(parts.tuned / temperature, parts.tuned_sentences, known.sentences[0])
+
+
+def both_signs(quick: Tensor, parts: Parts, known: Known) -> Tensor:
+    """The same, and the nearest examples by the untouched encoder."""
+    return torch.cat([quick, nearest_signs(parts.frozen_sentences, known.sentences[1])], 1)
+
+
+def _numbers(detector: Detector | None) -> list[Any]:
+    return [detector.bias, detector.threshold, detector.sees, detector.certain] if detector else []
+
+
+def _detector(facts: list[Any], tensors: dict[str, Tensor], prefix: str) -> Detector | None:
+    if not facts:
+        return None
+    bias, threshold, sees, *certain = facts
+    if isinstance(sees, bool):
+        sees = Sees.WORDS if sees else Sees.UNTOUCHED
+    mean, deviation, weights = (tensors[f"{prefix}.{name}"] for name in ("mean", "deviation", "weights"))
+    return Detector(mean, deviation, weights, bias, threshold, Sees(sees), None, *certain)

@@ -1,14 +1,16 @@
 """Telling questions about nothing that the bot knows: a small logistic regression over what gives them away.
 
-How flat the scores are (maximum probability, Hendrycks and Gimpel 2017; energy, Liu et al. 2020), how far the nearest
-examples are (Sun et al. 2022, arXiv 2204.06507), and whether words and meaning agree. Where no questions out of scope
-are given, intents themselves are left out in turn, in groups that lie near each other, and stand for them.
+How high the scores are (highest score, Hendrycks and Gimpel 2017; energy, Liu et al. 2020) and how far the nearest
+examples are (Sun et al. 2022, arXiv 2204.06507), by the tuned encoder and, of questions that leave a doubt, by the
+untouched one as well. Where no questions out of scope are given, intents themselves are left out in turn, in groups
+that lie near each other, and stand for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import torch
 from torch import Tensor
@@ -16,6 +18,21 @@ from torch.nn import functional
 
 NEAREST = 5
 GROUPS = 6
+# After a quick look so many questions in scope seem the least at home. The untouched encoder is asked about them, but
+# for those that are surely out of scope by the quick look alone. With fewer, some from without would pass unseen.
+DOUBTED, CERTAIN = 0.22, 0.07
+
+
+class Sees(StrEnum):
+    """What a detector looks at: the tuned part, both encoders where the tuned part leaves a doubt, or the untouched
+    encoder with the words, where the tuned part has been shown everything. WORDS are models of before: the tuned part
+    with the words.
+    """
+
+    TUNED = "tuned"
+    BOTH = "both"
+    UNTOUCHED = "untouched"
+    WORDS = "words"
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,8 @@ class Known:
 class Detector:
     """`outside` gives from 0 to 1 how likely a question is about nothing known; above `threshold` it counts as such.
 
-    One that does not see the tuned part was taught by leaving intents out, which that part had been shown.
+    `first` is the quick look of one that sees both encoders: at or below its threshold there is no doubt that a
+    question is in scope, above `certain` none that it is not.
     """
 
     mean: Tensor
@@ -46,11 +64,40 @@ class Detector:
     weights: Tensor
     bias: float
     threshold: float
-    sees_tuned: bool = True
+    sees: Sees = Sees.TUNED
+    first: Detector | None = None
+    certain: float = 1.0
 
     def outside(self, signs: Tensor) -> Tensor:
         """Of (questions, signs) as `signs_of` makes them."""
         return torch.sigmoid(((signs - self.mean) / self.deviation) @ self.weights + self.bias)
+
+
+def in_two_looks(first: Detector, second: Detector, quick: Tensor, signs: Tensor, kept: float) -> Detector:
+    """The second one, asked only where the first one doubts, and mild enough to keep the share `kept` of what is
+    inside, of which `quick` and `signs` are.
+    """
+    doubts = first.outside(quick)
+    first = replace(first, certain=float(doubts.quantile(1 - CERTAIN)))
+    doubtful = (doubts > first.threshold) & (doubts <= first.certain)
+    if not bool(doubtful.any()):
+        return replace(second, first=first)
+    sure = float((doubts <= first.threshold).float().mean())
+    share = (kept - sure) / float(doubtful.float().mean())
+    limit = second.outside(signs)[doubtful].quantile(min(1.0, max(0.0, share)))
+    return replace(second, first=first, threshold=float(limit))
+
+
+def quick_signs(scores: Tensor, sentences: Tensor, examples: Tensor) -> Tensor:
+    """(questions, 4): highest score, energy, and how near the two nearest examples are."""
+    return torch.cat(
+        [scores.max(1, keepdim=True).values, scores.logsumexp(1, keepdim=True), nearest_signs(sentences, examples)], 1
+    )
+
+
+def nearest_signs(sentences: Tensor, examples: Tensor) -> Tensor:
+    """(questions, 2): how near the two nearest of at least two examples are."""
+    return (sentences @ examples.T).topk(2, 1).values
 
 
 def signs_of(view: View, known: Known) -> Tensor:
@@ -71,7 +118,7 @@ def signs_of(view: View, known: Known) -> Tensor:
     return torch.stack([*columns, agree.mean(0)], 1)
 
 
-def learn(inside: Tensor, outside: Tensor, kept: float, sees_tuned: bool = True) -> Detector:
+def learn(inside: Tensor, outside: Tensor, kept: float, sees: Sees) -> Detector:
     """A detector from signs of both kinds; its threshold keeps the share `kept` of what is inside, and no more.
 
     Questions out of scope are of many kinds, and those at hand only some: a threshold chosen on them would be too mild.
@@ -93,7 +140,7 @@ def learn(inside: Tensor, outside: Tensor, kept: float, sees_tuned: bool = True)
         return total
 
     optimizer.step(closure)
-    made = Detector(mean, deviation, weights.detach(), float(bias.detach()), 0.5, sees_tuned)
+    made = Detector(mean, deviation, weights.detach(), float(bias.detach()), 0.5, sees)
     return replace(made, threshold=float(made.outside(inside).quantile(kept)))
 
 

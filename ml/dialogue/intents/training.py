@@ -16,8 +16,8 @@ from ml.dialogue.intents.encoder import SentenceEncoder
 from ml.dialogue.intents.labels import out_of_fold
 from ml.dialogue.intents.lexical import Lexicon
 from ml.dialogue.intents.linear import Linear, fit
-from ml.dialogue.intents.model import IntentModel, Parts, tuned_scores, tuned_signs
-from ml.dialogue.intents.outside import Detector, Known, View
+from ml.dialogue.intents.model import IntentModel, Parts, both_signs, tuned_scores, tuned_signs
+from ml.dialogue.intents.outside import DOUBTED, Detector, Known, Sees, View
 from ml.dialogue.intents.tuning import Lessons, Recipe, tune
 from ml.dialogue.types import OUTSIDE, DialogueError, Example
 
@@ -50,7 +50,7 @@ class Plan:
     neighbours: float = 0.0
     believed: float = 1.0
     held: float = 0.05
-    kept: float = 0.88
+    kept: float = 0.86
     seed: int = 0
 
 
@@ -128,11 +128,7 @@ def train(
     far = [example.text for example in examples if example.label == OUTSIDE]
     if far:
         beyond = _parts(encoder.lower(far), far, encoder, fitted)
-        detector = outsiders.learn(
-            tuned_signs(parts, temperature, fitted.known),
-            tuned_signs(beyond, temperature, fitted.known),
-            plan.kept,
-        )
+        detector = _detector(parts, beyond, temperature, fitted.known, plan)
     else:
         tell("detect", 0.0)
         detector = _detector_without_questions_outside(rows, plan, len(labels))
@@ -218,6 +214,21 @@ def _some_of_each(labels: Tensor) -> list[int]:
     ]
 
 
+def _detector(inside: Parts, beyond: Parts, temperature: float, known: Known, plan: Plan) -> Detector:
+    """A detector from questions that the model has not seen, and questions out of scope.
+
+    Few signs: many are fitted to the kinds of questions at hand, of which there are always others.
+    """
+    quick = [tuned_signs(each, temperature, known) for each in (inside, beyond)]
+    if plan.recipe.epochs == 0:
+        # Nothing was tuned: the untouched encoder says the same.
+        return outsiders.learn(quick[0], quick[1], plan.kept, Sees.TUNED)
+    first = outsiders.learn(quick[0], quick[1], 1 - DOUBTED, Sees.TUNED)
+    signs = [both_signs(one, each, known) for one, each in zip(quick, (inside, beyond), strict=True)]
+    second = outsiders.learn(signs[0], signs[1], plan.kept, Sees.BOTH)
+    return outsiders.in_two_looks(first, second, quick[0], signs[0], plan.kept)
+
+
 def _detector_without_questions_outside(rows: _Rows, plan: Plan, classes: int) -> Detector:
     """A detector from intents that are left out in turn, together with those that lie near them.
 
@@ -236,7 +247,7 @@ def _detector_without_questions_outside(rows: _Rows, plan: Plan, classes: int) -
         signs = _signs_without_tuning(rest, judged, plan)
         inside.append(signs[~out[judged.labels]])
         beyond.append(signs[out[judged.labels]])
-    return outsiders.learn(torch.cat(inside), torch.cat(beyond), plan.kept, sees_tuned=False)
+    return outsiders.learn(torch.cat(inside), torch.cat(beyond), plan.kept, Sees.UNTOUCHED)
 
 
 def _signs_without_tuning(learned: _Rows, judged: _Rows, plan: Plan) -> Tensor:

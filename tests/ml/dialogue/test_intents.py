@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
@@ -24,8 +26,8 @@ from ml.dialogue.intents.fused import can_be_fused
 from ml.dialogue.intents.labels import label_errors, out_of_fold
 from ml.dialogue.intents.lexical import Lexicon, letters, words
 from ml.dialogue.intents.linear import fit
-from ml.dialogue.intents.model import IntentModel
-from ml.dialogue.intents.outside import groups_of
+from ml.dialogue.intents.model import IntentModel, tuned_signs
+from ml.dialogue.intents.outside import Sees, groups_of
 from ml.dialogue.intents.server import IntentServer
 from ml.dialogue.intents.training import FEW, Plan, train
 from ml.dialogue.intents.tuning import Recipe
@@ -117,6 +119,47 @@ def test_a_saved_model_reads_the_same_and_another_folder_is_refused(
         IntentModel.load(tmp_path, folder)
 
 
+def test_a_model_of_before_still_tells_what_is_out_of_scope(model: IntentModel, folder: Path, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    facts, tensors = json.loads((tmp_path / "intents.json").read_text()), load_file(tmp_path / "intents.safetensors")
+    facts |= {"format": 1, "detector": [0.5, 0.6, True]}
+    del facts["first"]
+    old = {"mean": torch.zeros(12), "deviation": torch.ones(12), "weights": torch.linspace(-1, 1, 12)}
+    tensors = {name: each for name, each in tensors.items() if not name.startswith(("detector.", "first."))}
+    save_file(tensors | {f"detector.{name}": each for name, each in old.items()}, tmp_path / "intents.safetensors")
+    (tmp_path / "intents.json").write_text(json.dumps(facts))
+    loaded = IntentModel.load(tmp_path, folder)
+    assert loaded.detector is not None and loaded.detector.sees is Sees.WORDS
+    texts = ["card gone!", "weather?", "卡丢了"]
+    assert [each.outside for each in loaded.read(texts)] == pytest.approx(
+        loaded.outside(loaded.parts(texts)).tolist(), abs=1e-4
+    )
+
+
+def test_the_untouched_encoder_is_asked_only_of_what_leaves_a_doubt(
+    model: IntentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*(example.text for example in EXAMPLES), *(f"please, {text}" for text in STRANGE)]
+    assert model.detector is not None and model.detector.sees is Sees.BOTH
+    whole, asked = model.outside(model.parts(texts)), list[int]()
+    real = model.encoder.sentences
+
+    def sentences(hidden: list[Any], *uppers: Any) -> Any:
+        asked.extend(len(hidden) for upper in uppers if upper is model.encoder.upper)
+        return real(hidden, *uppers)
+
+    monkeypatch.setattr(model.encoder, "sentences", sentences)
+    found = [reading.outside for reading in model.read(texts)]
+    assert found == pytest.approx(whole.tolist(), abs=1e-4)
+    assert 0 < sum(asked) < len(texts) // 2
+    monkeypatch.undo()
+    first, limit = model.detector.first, model.detector.threshold
+    assert first is not None
+    doubts = first.outside(tuned_signs(model.parts(texts), model.temperature, model.known)).tolist()
+    assert all(far <= limit for far, doubt in zip(found, doubts, strict=True) if doubt < first.threshold)
+    assert all(far > limit for far, doubt in zip(found, doubts, strict=True) if doubt > first.certain)
+
+
 def test_a_text_reads_alike_alone_and_in_a_batch(model: IntentModel) -> None:
     texts = ["I lost it", "what is the exchange rate for a very long journey to many countries of the world", "pin"]
     for text, reading in zip(texts, model.read(texts), strict=True):
@@ -126,7 +169,7 @@ def test_a_text_reads_alike_alone_and_in_a_batch(model: IntentModel) -> None:
 def test_without_questions_out_of_scope_intents_are_left_out_in_turn(folder: Path) -> None:
     made = train(EXAMPLES, Plan(recipe=Recipe(epochs=1), tuned_layers=1), folder)
     assert made.detector is not None
-    assert not made.detector.sees_tuned
+    assert made.detector.sees is Sees.UNTOUCHED
     kept = [not reading.is_outside for reading in made.read([example.text for example in EXAMPLES])]
     assert sum(kept) / len(kept) >= 0.5
 
