@@ -92,7 +92,8 @@ def test_consenting_anew_needs_no_secret_that_is_stored(desk: Desk, owner: Clien
     ("provider", "given", "place", "token_url", "scope", "more"),
     [
         (
-            "google", {"imap_host": "imap.bank.example", "smtp_port": "25"}, "https://accounts.google.com/o/oauth2/v2/auth", "https://oauth2.googleapis.com/token",
+            "google", {"imap_host": "imap.bank.example", "smtp_port": "25"},
+            "https://accounts.google.com/o/oauth2/v2/auth", "https://oauth2.googleapis.com/token",
             "https://mail.google.com/", {"access_type": ["offline"], "prompt": ["consent"]},
         ),
         (
