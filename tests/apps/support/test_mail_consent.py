@@ -269,6 +269,12 @@ def test_what_is_missing_or_doubtful_is_told_before_anybody_leaves(
     assert "support_mail_consents" not in owner.session
 
 
+def test_nobody_leaves_for_a_mailbox_that_another_inbox_reads(desk: Desk, owner: Client, tokens: Tokens) -> None:
+    accounts.set_up(desk.tenant.actor, open_desk(desk.tenant, "Other", kind="email").inbox.pk, wanted(tokens))
+    answer = owner.post(page_of(desk), typed(tokens))
+    assert answer.status_code == 422 and "imap_user" in answer.context["form"].errors
+
+
 def test_what_was_typed_waits_sealed(desk: Desk, owner: Client, tokens: Tokens) -> None:
     left(owner, desk, typed(tokens))
     [facts] = owner.session["support_mail_consents"].values()

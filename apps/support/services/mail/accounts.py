@@ -137,6 +137,7 @@ def prepared(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None) -> 
         row = row or MailAccount(organization_id=actor.organization_id, inbox=inbox)
         if values:
             _fill(row, values, made=made)
+            _keep_apart(row)
     return row
 
 
