@@ -135,6 +135,19 @@ def test_only_what_is_smaller_may_wait(payments: Simulator, org_a: Tenant) -> No
         assert refused.value.param == "when"
 
 
+@pytest.mark.parametrize("wanted", [{"seats": 4}, {"seats": 40}, {"plan": "enterprise"}, {"interval": "year"}])
+def test_what_is_to_end_is_kept_before_it_is_changed(
+    payments: Simulator, org_a: Tenant, wanted: dict[str, Any]
+) -> None:
+    """Stripe has no invoice any more on which the change could stand."""
+    subscribe(payments, org_a, seats=5)
+    billing.cancel_subscription(org_a.actor)
+    with pytest.raises(Conflict, match="keep it first"):
+        billing.preview_change(org_a.actor, **wanted)
+    billing.keep_subscription(org_a.actor)
+    assert billing.preview_change(org_a.actor, **wanted).token
+
+
 def test_a_preview_is_good_for_one_version_and_a_quarter_of_an_hour(
     payments: Simulator, org_a: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

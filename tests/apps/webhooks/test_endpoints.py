@@ -286,6 +286,8 @@ def test_the_pages_show_a_new_secret_once_and_every_request(org_a: Tenant) -> No
         "at_once": "4",
         "types": "team.*, role.created",
     }
+    refused = client.post("/settings/webhooks/", {"url": "ftp://shop.example/", **sent})
+    assert 'data-error-for="url" role="alert">The URL must begin with' in refused.content.decode()
     with receiving(answering(503, body=b"<b>down</b>"), OK) as there:
         page = client.post("/settings/webhooks/", {"url": there.url, **sent}).content.decode()
         assert "whsec_" in page
