@@ -108,12 +108,8 @@ def mail_consented(request: HttpRequest) -> HttpResponse:
     actor.require(MANAGE)
     state = request.GET.get("state", "")
     facts = roundtrips.take(request.session, KEY, state)
-    id = consent.inbox_of(state)
-    try:
-        if id is None:
-            raise NotFound(consent.NOT_BEGUN)
-        inboxes.get(actor, id)
-    except NotFound:
+    id = _inbox_of(actor, state)
+    if id is None:
         flashes.error(request, _(consent.NOT_BEGUN))
         return redirect("desk-inboxes")
     try:
@@ -124,3 +120,12 @@ def mail_consented(request: HttpRequest) -> HttpResponse:
         return redirect(f"{page}?{urlencode({'draft': facts['draft']})}" if facts else page)
     flashes.success(request, _("The mailbox's user has consented, and the mail servers have been set."))
     return redirect("desk-inbox-mail", id)
+
+
+def _inbox_of(actor: Actor, state: str) -> UUID | None:
+    """The inbox that a `state` says it is for, if it is one of the organization's own."""
+    id = consent.inbox_of(state)
+    try:
+        return inboxes.get(actor, id).pk if id else None
+    except NotFound:
+        return None
