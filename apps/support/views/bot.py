@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -67,7 +68,7 @@ def flows_page(request: HttpRequest) -> HttpResponse:
     initial = {"text": newest.text if newest else BEGINNING, "stories": newest.stories if newest else ""}
     form = FlowsForm(request.POST or None, initial=initial)
     made: list[FlowVersion] = []
-    problems: list[Problem] = []
+    problems: Sequence[Problem] = []
     if form.is_valid():
         values = form.cleaned_data
         problems, saved = tried(form, lambda: made.append(flows.save_version(actor, **values)))

@@ -38,7 +38,7 @@ def steps_page(request: HttpRequest, number: int) -> HttpResponse:
     actor.require(WRITE if request.method == "POST" else READ)
     version = flows.get_version(actor, number)
     given = _given(request)
-    problems: list[Problem] = []
+    problems: Sequence[Problem] = []
     if given is not None and given.form.is_valid():
         made: list[FlowVersion] = []
         problems, saved = tried(given.form, lambda: made.append(_changed(actor, version, given)))
