@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
 from django.conf import settings
 from django.core.cache import cache
@@ -24,7 +23,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 
-from apps.core import outbound
+from apps.core import outbound, roundtrips
 from apps.core.crypto import unseal_from
 from apps.core.errors import OutboundFailed, SsoRefused
 from apps.sso.models import Connection
@@ -65,7 +64,7 @@ class Request:
 
 
 def new_request() -> Request:
-    return Request(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48))
+    return Request(roundtrips.new_state(), secrets.token_urlsafe(24), roundtrips.new_verifier())
 
 
 def _fetch(method: str, url: str, **options: Any) -> outbound.Response:
@@ -119,8 +118,7 @@ def authorization_url(connection: Connection, request: Request, redirect_uri: st
         "scope": SCOPE,
         "state": request.state,
         "nonce": request.nonce,
-        "code_challenge": create_s256_code_challenge(request.verifier),
-        "code_challenge_method": "S256",
+        **roundtrips.challenge_of(request.verifier),
     } | ({"login_hint": hint} if hint else {})
     joint = "&" if "?" in provider.authorization_endpoint else "?"
     return provider.authorization_endpoint + joint + urlencode(query)

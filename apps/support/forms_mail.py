@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from apps.support.mail.providers import PROVIDERS, token_url
 from apps.support.models import MailAuth, Tls
 from apps.support.models.mail import LONGEST_ADDRESS, LONGEST_HOST, LONGEST_LOGIN
 
@@ -62,6 +64,10 @@ class MailForm(forms.Form):
         label=_("OAuth: token address"), max_length=500, required=False, widget=forms.TextInput(_PLAIN),
         help_text="https://login.microsoftonline.com/TENANT/oauth2/v2.0/token · https://oauth2.googleapis.com/token",
     )  # fmt: skip
+    oauth_authorize_url = forms.CharField(
+        label=_("OAuth: sign-in address"), max_length=500, required=False, widget=forms.TextInput(_PLAIN),
+        help_text=_("Only to sign in at another provider than Google or Microsoft; it is not stored."),
+    )  # fmt: skip
     oauth_client_id = forms.CharField(
         label=_("OAuth: client id"), max_length=LONGEST_LOGIN, required=False, widget=forms.TextInput(_PLAIN)
     )
@@ -78,7 +84,23 @@ class MailForm(forms.Form):
     )
     active = forms.BooleanField(label=_("Look into the mailbox every minute"), required=False, initial=True)
 
+    @classmethod
+    def filled(cls, typed: QueryDict, provider: str) -> MailForm:
+        """What was typed, with what is known of the provider that is to be signed in to."""
+        data = typed.copy()
+        data["auth"] = MailAuth.OAUTH
+        known = PROVIDERS.get(provider)
+        if known is not None:
+            data["oauth_token_url"] = token_url(provider, data.get("oauth_token_url", ""))
+            data["oauth_scope"] = known.scope
+            # Tokens of theirs go to no other servers.
+            data["imap_host"], data["imap_port"], data["imap_tls"] = known.imap_host, "993", Tls.TLS
+            data["smtp_host"], data["smtp_port"], data["smtp_tls"] = known.smtp_host, "587", Tls.STARTTLS
+            data["imap_user"] = data.get("imap_user") or data.get("address", "")
+        return cls(data)
+
     def values(self) -> dict[str, Any]:
         """As the service takes them."""
         kept = ("auth", "imap_password", "smtp_password", "oauth_client_secret", "oauth_refresh_token")
-        return {name: value for name, value in self.cleaned_data.items() if value or name not in kept}
+        given = {name: value for name, value in self.cleaned_data.items() if name != "oauth_authorize_url"}
+        return {name: value for name, value in given.items() if value or name not in kept}

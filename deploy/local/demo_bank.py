@@ -22,7 +22,8 @@ class DemoBank:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._held = _port(self._folder / "port")
         # The bank is a system of the own network, as an operator's would be; the rest of that stays shut.
-        os.environ.setdefault("OUTBOUND_TRUSTED", f"127.0.0.1:{self._held.number}")
+        trusted = [os.environ.get("OUTBOUND_TRUSTED", ""), f"127.0.0.1:{self._held.number}"]
+        os.environ["OUTBOUND_TRUSTED"] = ",".join(filter(None, trusted))
 
     @property
     def processes(self) -> dict[str, str]:

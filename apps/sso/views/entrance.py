@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import SESSION_KEY
 from apps.accounts.assurance import FOREIGN_KEY, note_sign_on
 from apps.accounts.models import User
-from apps.core import callers, ratelimit
+from apps.core import callers, ratelimit, roundtrips
 from apps.core.errors import MillraceError, NotFound, SsoRefused
 from apps.core.ratelimit import Bucket
 from apps.core.views import error_response
@@ -97,7 +97,7 @@ def leave(
         url = oidc.authorization_url(connection, asked, places.oidc_callback(connection.pk), hint[:254])
         state, secret = asked.state, {"nonce": asked.nonce, "verifier": asked.verifier}
     else:
-        state = flows.new_state()
+        state = roundtrips.new_state()
         url, request_id = saml.authentication_url(connection, places.saml_addresses(connection.pk), state)
         secret = {"request_id": request_id}
     flows.remember(request.session, state, Flow(str(connection.pk), time.time(), next=next, test=test, **secret))

@@ -1,9 +1,12 @@
-"""Access tokens for mail servers (OAuth 2.0, RFC 6749, section 6): a refresh token is exchanged for one."""
+"""Access tokens for mail servers (OAuth 2.0, RFC 6749): a refresh token is exchanged for one, and a code for both."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
+
+from django.utils.translation import gettext_noop
 
 from apps.core import outbound
 from apps.core.errors import OutboundFailed, OutboundRefused
@@ -12,6 +15,19 @@ from apps.support.errors_mail import MailServerRefused, MailTokenRefused, MailTo
 SECONDS, MOST_BYTES, LONGEST_TOKEN = 15.0, 100_000, 20_000
 # Where an answer does not say for how long a token is good, and longer than any is trusted to be.
 USUAL_SECONDS, MOST_SECONDS = 300, 86_400
+NOT_ANY_MORE = gettext_noop("The provider does not take its own answer any more. Press the button again.")
+WRONG_CLIENT = gettext_noop(
+    "The provider does not know the client, or not with this secret. Type client id and secret as its console shows "
+    "them, and press the button again."
+)
+NOT_REDEEMED = gettext_noop(
+    "The provider gave no token: %(reason)s. Check the client, its scopes and the redirect address in the provider's "
+    "console, and press the button again."
+)
+NO_REFRESH_TOKEN = gettext_noop(
+    "The provider gave no refresh token, so that access would end within the hour. Allow the client offline access, "
+    "take away the consent that was given before, and press the button again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +52,71 @@ class Granted:
 
 def refreshed(consent: Consent) -> Granted:
     """A new access token; raises MailError. The address passes the guard that all outgoing requests pass."""
+    fields = {"grant_type": "refresh_token", "refresh_token": consent.refresh_token, "scope": consent.scope}
+    status, found = _asked(consent, fields)
+    if status in (400, 401, 403):
+        raise MailTokenRefused
+    return _granted(status, found)
+
+
+def redeemed(consent: Consent, code: str, verifier: str, redirect_uri: str) -> Granted:
+    """What a consent that was just given is worth (RFC 6749, section 4.1.3; RFC 7636): never without a refresh token.
+
+    Raises MailError, with words that say what to do.
+    """
     fields = {
-        "grant_type": "refresh_token",
-        "refresh_token": consent.refresh_token,
-        "client_id": consent.client_id,
-        "client_secret": consent.client_secret,
-        "scope": consent.scope,
-    }
+        "grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": redirect_uri,
+    }  # fmt: skip
+    status, found = _asked(consent, fields)
+    if status in (400, 401, 403):
+        raise _why_not(found.get("error"))
+    granted = _granted(status, found)
+    if not granted.refresh_token:
+        raise MailTokenRefused(NO_REFRESH_TOKEN)
+    return granted
+
+
+def refusal(error: str) -> MailTokenRefused:
+    """A code of an error, as the provider tells it in its answer (RFC 6749, section 4.1.2.1)."""
+    return MailTokenRefused(NOT_REDEEMED, values={"reason": plain(error)})
+
+
+def plain(error: object) -> str:
+    """Of a code only what such a code is made of."""
+    letters = "".join(each for each in str(error or "") if each.isascii() and (each.isalnum() or each in "_-."))
+    return letters[:60] or "error"
+
+
+def _why_not(error: object) -> MailTokenRefused:
+    if error == "invalid_grant":
+        return MailTokenRefused(NOT_ANY_MORE)
+    if error in ("invalid_client", "unauthorized_client"):
+        return MailTokenRefused(WRONG_CLIENT)
+    return refusal(str(error or ""))
+
+
+def _asked(consent: Consent, fields: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    given = fields | {"client_id": consent.client_id, "client_secret": consent.client_secret}
     headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
-    body = urlencode({name: value for name, value in fields.items() if value}).encode()
+    body = urlencode({name: value for name, value in given.items() if value}).encode()
     try:
         answer = outbound.fetch(
             "POST", consent.token_url, headers=headers, body=body, limit_bytes=MOST_BYTES, timeout=SECONDS
         )
-        if answer.status in (400, 401, 403):
-            raise MailTokenRefused
-        found = answer.json()
     except OutboundRefused:
         raise MailServerRefused from None
     except OutboundFailed:
         raise MailTokenUnreachable from None
-    token = found.get("access_token") if isinstance(found, dict) else None
-    if answer.status != 200 or not isinstance(token, str) or not _is_token(token):
+    try:
+        found = answer.json()
+    except OutboundFailed:
+        found = None
+    return answer.status, found if isinstance(found, dict) else {}
+
+
+def _granted(status: int, found: dict[str, Any]) -> Granted:
+    token = found.get("access_token")
+    if status != 200 or not isinstance(token, str) or not _is_token(token):
         raise MailTokenUnreachable
     again = found.get("refresh_token")
     return Granted(token, _seconds(found.get("expires_in")), again if isinstance(again, str) and again else "")

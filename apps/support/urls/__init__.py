@@ -23,6 +23,7 @@ urlpatterns = [
     path("desk/inboxes/<uuid:id>/", views.inbox_page, name="desk-inbox"),
     path("desk/inboxes/<uuid:id>/mail/", views.inbox_mail, name="desk-inbox-mail"),
     path("desk/inboxes/<uuid:id>/<str:act>/", views.inbox_act, name="desk-inbox-act"),
+    path("desk/mail/consented/", views.mail_consented, name="desk-mail-consented"),
     path("desk/bots/", views.agent_bots_page, name="desk-bots"),
     path("desk/bots/<uuid:id>/", views.agent_bot_page, name="desk-bot"),
     path("desk/bots/<uuid:id>/<str:act>/", views.agent_bot_act, name="desk-bot-act"),

@@ -7,7 +7,7 @@ from apps.support.views.contacts import contact_erase, contact_merge, contact_pa
 from apps.support.views.desk import conversation, desk, fresh
 from apps.support.views.drafts import draft, stop_draft
 from apps.support.views.kinds import setting_page, settings_page
-from apps.support.views.mail import inbox_mail
+from apps.support.views.mail import inbox_mail, mail_consented
 from apps.support.views.reports import reports_page
 from apps.support.views.setting import (
     inbox_act,
@@ -36,6 +36,7 @@ __all__ = [
     "inbox_mail",
     "inbox_page",
     "inboxes_page",
+    "mail_consented",
     "presence",
     "reports_page",
     "routing_page",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.desk import Desk, open_desk
+from tests.helpers.mail_provider import Tokens, running
 from tests.helpers.mailing import with_mail
 from tests.helpers.mailservers import Imap, Smtp
 from tests.helpers.people import Tenant
@@ -63,3 +64,11 @@ def trusted(settings: Any, imap: Imap, smtp: Smtp) -> None:
 @pytest.fixture
 def mail_desk(org_a: Tenant, imap: Imap, smtp: Smtp, trusted: None) -> Desk:
     return with_mail(open_desk(org_a, "Mail", kind="email"), imap, smtp)
+
+
+@pytest.fixture
+def tokens(imap: Imap, smtp: Smtp, settings: Any) -> Generator[Tokens]:
+    """A provider of OAuth 2.0 for the mail servers, all of which the operator trusts."""
+    with running(imap, smtp) as server:
+        settings.OUTBOUND_TRUSTED = [f"127.0.0.1:{port}" for port in (imap.port, smtp.port, server.server_port)]
+        yield server

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Generator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from django.db import connection
@@ -23,73 +18,12 @@ from apps.support.api.mail import account_body
 from apps.support.errors_mail import ERRORS, MailAccessRefused, MailServerRefused, MailTokenRefused
 from apps.support.services.mail import access, accounts
 from tests.helpers.desk import Desk, open_desk
+from tests.helpers.mail_provider import Tokens, wanted
 from tests.helpers.mailing import account, begun, change, look, mails, replied, said, send, values
-from tests.helpers.mailservers import Imap, Smtp
 from tests.helpers.people import Tenant
 from tests.helpers.threads import together
 
 pytestmark = pytest.mark.django_db
-
-
-class Tokens(ThreadingHTTPServer):
-    """Gives out access tokens for a refresh token, each a new one, and has the mail servers take the last."""
-
-    def __init__(self, imap: Imap, smtp: Smtp) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.imap, self.smtp = imap, smtp
-        self.asked: list[dict[str, str]] = []
-        self.refresh, self.seconds = "refresh-1", 3600
-        self.answer: tuple[int, bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/token"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Tokens
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
-        fields = {name: found[0] for name, found in parse_qs(body).items()}
-        self.server.asked.append(fields)
-        status, answer = self.server.answer or self._granted(fields)
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def _granted(self, fields: dict[str, str]) -> tuple[int, bytes]:
-        if fields.get("refresh_token") != self.server.refresh or fields.get("client_secret") != "client-secret":
-            return 400, b'{"error": "invalid_grant"}'
-        token = f"access-{len(self.server.asked)}"
-        self.server.imap.tokens, self.server.smtp.tokens = {token}, {token}
-        found = {"access_token": token, "expires_in": self.server.seconds, "token_type": "Bearer"}
-        return 200, json.dumps(found).encode()
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def tokens(imap: Imap, smtp: Smtp, settings: Any) -> Generator[Tokens]:
-    server = Tokens(imap, smtp)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    mail = [f"127.0.0.1:{each.port}" for each in (imap, smtp)]
-    settings.OUTBOUND_TRUSTED = [*mail, f"127.0.0.1:{server.server_port}"]
-    yield server
-    server.shutdown()
-    server.server_close()
-    imap.tokens, smtp.tokens = set(), set()
-
-
-def wanted(tokens: Tokens, **more: Any) -> dict[str, Any]:
-    given = values(tokens.imap, tokens.smtp)
-    del given["imap_password"], given["smtp_password"]
-    return given | {
-        "auth": "oauth", "oauth_token_url": tokens.url, "oauth_client_id": "client",
-        "oauth_client_secret": "client-secret", "oauth_refresh_token": "refresh-1", "oauth_scope": "mail offline",
-    } | more  # fmt: skip
 
 
 @pytest.fixture
@@ -205,6 +139,42 @@ def test_trying_out_says_where_it_fails_and_keeps_nothing(org_a: Tenant, tokens:
     with pytest.raises(MailAccessRefused) as refused_there:
         accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens))
     assert refused_there.value.param == "imap_host"
+
+
+def test_what_is_saved_after_a_try_works_though_the_try_has_spent_the_typed_token(
+    org_a: Tenant, tokens: Tokens
+) -> None:
+    tokens.rotates = True
+    desk = open_desk(org_a, "Mail", kind="email")
+    # Twice: what came with the first try is spent by the second.
+    accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens))
+    accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens))
+    accounts.set_up(org_a.actor, desk.inbox.pk, wanted(tokens))
+    assert unseal_from(account(desk), "oauth_refresh_token") == tokens.refresh
+    look(desk)
+    assert account(desk).problem == ""
+    # The stored one typed anew, and spent by a try that nobody saves.
+    accounts.try_out(org_a.actor, desk.inbox.pk, wanted(tokens, oauth_refresh_token=tokens.refresh))
+    change(desk, oauth_access_token="", oauth_expires_at=None)
+    look(desk)
+    assert account(desk).problem == ""
+
+
+def test_what_a_try_was_given_is_kept_for_the_same_inbox_client_and_address_alone(
+    org_a: Tenant, org_b: Tenant, tokens: Tokens
+) -> None:
+    tokens.rotates = True
+    mine, other = open_desk(org_a, "Mail", kind="email"), open_desk(org_a, "Other", kind="email")
+    theirs = open_desk(org_b, "Mail", kind="email")
+    accounts.try_out(org_a.actor, mine.inbox.pk, wanted(tokens))
+    for desk, more in (
+        (theirs, {}), (other, {}), (mine, {"oauth_client_id": "another"}),
+        (mine, {"oauth_token_url": tokens.url + "/x"}),
+    ):  # fmt: skip
+        row = accounts.prepared(desk.tenant.actor, desk.inbox.pk, wanted(tokens, **more))
+        assert unseal_from(row, "oauth_refresh_token") == "refresh-1"
+    row = accounts.prepared(org_a.actor, mine.inbox.pk, wanted(tokens))
+    assert unseal_from(row, "oauth_refresh_token") == tokens.refresh
 
 
 def test_secrets_go_to_no_other_place_than_they_were_typed_for(consenting: Desk, tokens: Tokens) -> None:

@@ -17,6 +17,7 @@ from apps.support.errors_mail import MailAccessRefused
 from apps.support.mail import oauth
 from apps.support.mail.carrying import Server
 from apps.support.models import MailAccount, MailAuth
+from apps.support.services.mail import rotated
 
 # A token that ends so soon might end on its way.
 MARGIN = timedelta(seconds=90)
@@ -64,17 +65,22 @@ def _token(account: MailAccount, *, keeps: bool) -> str:
 def _granted(account: MailAccount, *, keeps: bool) -> str:
     if keeps and (token := _good(account)):
         return token
-    granted = oauth.refreshed(
-        oauth.Consent(
-            account.oauth_token_url,
-            account.oauth_client_id,
-            unseal_from(account, "oauth_client_secret"),
-            unseal_from(account, "oauth_refresh_token"),
-            account.oauth_scope,
-        )
-    )
-    _keep(account, granted, access=keeps)
+    spent = rotated.latest(account, unseal_from(account, "oauth_refresh_token"))
+    granted = oauth.refreshed(consent_of(account, spent))
+    if not _keep(account, granted, access=keeps) and granted.refresh_token:
+        rotated.remember(account, spent, granted.refresh_token)
     return granted.access_token
+
+
+def consent_of(account: MailAccount, refresh_token: str) -> oauth.Consent:
+    """The account's client, with a consent."""
+    return oauth.Consent(
+        account.oauth_token_url,
+        account.oauth_client_id,
+        unseal_from(account, "oauth_client_secret"),
+        refresh_token,
+        account.oauth_scope,
+    )
 
 
 def _good(account: MailAccount) -> str:
@@ -90,7 +96,7 @@ def _alone(account: MailAccount) -> Iterator[None]:
 
     Without Redis several may ask.
     """
-    lock = quick_redis_client().lock(f"millrace:mail:consent:{account.pk}", timeout=ASKING_SECONDS)
+    lock = quick_redis_client().lock(f"millrace:mail:consent:{account.inbox_id}", timeout=ASKING_SECONDS)
     held = False
     try:
         held = bool(lock.acquire(blocking_timeout=ASKING_SECONDS))
@@ -112,8 +118,8 @@ def _as_it_is_now(account: MailAccount) -> MailAccount:
     return row if row is not None and is_same else account
 
 
-def _keep(account: MailAccount, granted: oauth.Granted, *, access: bool) -> None:
-    """Writes the tokens down, unless somebody has set the inbox up anew meanwhile.
+def _keep(account: MailAccount, granted: oauth.Granted, *, access: bool) -> bool:
+    """Writes the tokens down, unless somebody has set the inbox up anew meanwhile; whether it was done.
 
     Without `access` only the refresh token, where another has come for that of the row: the old one may be worth
     nothing any more.
@@ -122,10 +128,11 @@ def _keep(account: MailAccount, granted: oauth.Granted, *, access: bool) -> None
         rows = MailAccount.objects.select_for_update(of=("self",), no_key=True)
         row: MailAccount | None = rows.filter(pk=account.pk).first()
         if row is None or row.oauth_refresh_token != account.oauth_refresh_token:
-            return
+            return False
         if granted.refresh_token:
             seal_into(row, "oauth_refresh_token", granted.refresh_token)
         if access:
             seal_into(row, "oauth_access_token", granted.access_token)
             row.oauth_expires_at = timezone.now() + timedelta(seconds=granted.seconds)
         row.save(update_fields=["oauth_access_token", "oauth_refresh_token", "oauth_expires_at"])
+    return True

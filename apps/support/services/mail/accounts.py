@@ -24,7 +24,7 @@ from apps.support.errors_mail import MailError, MailNotSetUp
 from apps.support.mail import imap, smtp
 from apps.support.models import Inbox, InboxKind, MailAccount, MailAuth, Received, ReceivedMail, Tls
 from apps.support.services.inboxes import NO_INBOX
-from apps.support.services.mail import access
+from apps.support.services.mail import access, rotated
 
 NOT_SET_UP = gettext_noop("This inbox has no mail servers yet.")
 NO_MAIL = gettext_noop("There is no mail with this id that was set aside.")
@@ -113,6 +113,19 @@ def try_out(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None = Non
     """Signs in to both servers, with `values` as they would be set, and sends nothing; raises MailError, whose `param`
     says with which of the two it happened.
     """
+    row = prepared(actor, inbox_id, values)
+    try:
+        with access.servers(row, keeps=not values) as (incoming, outgoing):
+            _tried("imap_host", partial(imap.try_out, incoming, row.folder))
+            _tried("smtp_host", partial(smtp.try_out, outgoing, row.address))
+    except MailError as error:
+        # What the token address has said concerns none of the two servers.
+        error.param = error.param or "oauth_token_url"
+        raise
+
+
+def prepared(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None) -> MailAccount:
+    """The row as it would be with `values`, checked and not saved."""
     actor.require(MANAGE)
     ratelimit.charge(f"support:mail-try:{actor.organization_id}", [Bucket("requests", TRIES_A_MINUTE, 1)])
     with tenancy.scope(actor.organization_id):
@@ -124,14 +137,8 @@ def try_out(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None = Non
         row = row or MailAccount(organization_id=actor.organization_id, inbox=inbox)
         if values:
             _fill(row, values, made=made)
-    try:
-        with access.servers(row, keeps=not values) as (incoming, outgoing):
-            _tried("imap_host", partial(imap.try_out, incoming, row.folder))
-            _tried("smtp_host", partial(smtp.try_out, outgoing, row.address))
-    except MailError as error:
-        # What the token address has said concerns none of the two servers.
-        error.param = error.param or "oauth_token_url"
-        raise
+            _keep_apart(row)
+    return row
 
 
 def _tried(name: str, ask: Callable[[], None]) -> None:
@@ -260,7 +267,9 @@ def _seal_consent(row: MailAccount, values: Mapping[str, Any], before: Mapping[s
         row.oauth_client_secret = ""
     for name in ("oauth_client_secret", "oauth_refresh_token"):
         if values.get(name):
-            seal_into(row, name, str(values[name]))
+            given = str(values[name])
+            # One that was spent by a try is worth nothing any more.
+            seal_into(row, name, rotated.latest(row, given) if name == "oauth_refresh_token" else given)
     if not row.oauth_refresh_token or (moved and not values.get("oauth_refresh_token")):
         raise InvalidRequest("Type the refresh token for these servers.", param="oauth_refresh_token")
 
