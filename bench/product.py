@@ -224,7 +224,8 @@ def _tables(result: dict[str, Any]) -> list[dict[str, Any]]:
     note += (
         f" {result['tokens'] * 3 // 2} tokens, one after the other; what came while all had one in hand counts. Web,"
     )
-    note += " workers, PostgreSQL, Redis and customers share the processors with the engine."
+    note += " workers, PostgreSQL, Redis and customers share the processors with the engine. Medians of the rounds; the"
+    note += " share is that of the rounds' own shares, whose bare engine and product ran one after the other."
     return [{"columns": ["", "bare engine", "through the product", ""], "rows": rows, "note": note}]
 
 

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.support.services.flows.editing import KINDS
+from apps.support.services.flows.texts import pairs
 from ml.dialogue.flows.model import KINDS as SLOT_KINDS
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -70,6 +71,10 @@ class StepForm(forms.Form):
         says = values.get("kind") in KINDS and values.get("value")
         if values.get("act") in {"save", "add", "else", "failed"} and not says:
             self.add_error("value", _("Say what the step does."))
+        for name in ("inputs", "outputs"):
+            lines = [line for line in values.get(name, "").splitlines() if line.strip()]
+            if len(pairs("\n".join(lines))) != len(lines):
+                self.add_error(name, _("Each line is a name, a colon and a value, and no name stands twice."))
         return values
 
 

@@ -47,7 +47,10 @@ PROVIDERS = {
 def token_url(provider: str, typed: str) -> str:
     """The provider's token address; one with the customer's own tenant in it stays."""
     known = PROVIDERS[provider]
-    ours, theirs = urlsplit(known.token_url), urlsplit(typed.strip())
+    try:
+        ours, theirs = urlsplit(known.token_url), urlsplit(typed.strip())
+    except ValueError:
+        return known.token_url
     parts = theirs.path.split("/")
     is_tenant = len(parts) == 5 and parts[2:] == ["oauth2", "v2.0", "token"]
     return typed.strip() if theirs[:2] == ours[:2] and (is_tenant or theirs.path == ours.path) else known.token_url
@@ -66,7 +69,10 @@ def may_answer(host: str, issuer: str) -> bool:
 
     All of them answer at one address: no other one is told a code of those that are known.
     """
-    named = urlsplit(issuer).hostname if issuer.isprintable() and "[" not in issuer else ""
+    try:
+        named = urlsplit(issuer).hostname
+    except ValueError:
+        return False
     return named == host or named not in {urlsplit(each.authorize_url).hostname for each in PROVIDERS.values()}
 
 

@@ -39,6 +39,10 @@ def steps_page(request: HttpRequest, number: int) -> HttpResponse:
     version = flows.get_version(actor, number)
     given = _given(request)
     problems: Sequence[Problem] = []
+    newest = flows.newest_number(actor)
+    if given is not None and request.POST.get("newest", str(newest)) != str(newest):
+        words = _("Meanwhile v%(number)s was written. Look at it, or press again to go on from here without it.")
+        given.form.add_error(None, words % {"number": newest})
     if given is not None and given.form.is_valid():
         made: list[FlowVersion] = []
         problems, saved = tried(given.form, lambda: made.append(_changed(actor, version, given)))
@@ -47,7 +51,7 @@ def steps_page(request: HttpRequest, number: int) -> HttpResponse:
             return redirect("flow-steps", made[0].number)
     context = {
         "version": version, "standing": standing_of(version), "problems": {each.message: None for each in problems},
-        "given": given, "may_write": WRITE in actor.permissions, "tab": "flows",
+        "given": given, "newest": newest, "may_write": WRITE in actor.permissions, "tab": "flows",
         **_Page(given).of(editing.plain(version.text), get_language() or "en"),
     }  # fmt: skip
     return render(request, "support/bot/steps.html", context, status=first_errors([given.form] if given else []))
@@ -85,14 +89,15 @@ def _changed(actor: Actor, version: FlowVersion, given: _Given) -> FlowVersion:
 
 def _change_step(file: dict[str, Any], values: dict[str, Any]) -> None:
     path, act, kind, value = (values[name] for name in ("path", "act", "kind", "value"))
+    more = {"with": values["inputs"], "save": values["outputs"]}
     if act == "save":
-        editing.set_step(file, path, kind, value, {"with": values["inputs"], "save": values["outputs"]})
+        editing.set_step(file, path, kind, value, more)
     elif act == "remove":
         editing.remove_step(file, path)
     elif act in {"up", "down"}:
         editing.move_step(file, path, -1 if act == "up" else 1)
     else:
-        editing.add_step(file, path if act == "add" else f"{path}/{act}", kind, value)
+        editing.add_step(file, path if act == "add" else f"{path}/{act}", kind, value, more)
 
 
 def _change_slot(file: dict[str, Any], values: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apps.accounts.access import Actor, organization_page
+from apps.accounts.access import Actor, waiting_page
 from apps.accounts.organization_forms import attempt, first_errors
 from apps.core import roundtrips, tenancy
 from apps.core.api import parse_id
@@ -31,7 +31,7 @@ SIGN_INS = (*PROVIDERS, OWN)
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-@organization_page
+@waiting_page
 def inbox_mail(request: HttpRequest, id: UUID) -> HttpResponse:
     """Set, tried out, taken away; and mails that were set aside, which are taken again."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
@@ -64,11 +64,11 @@ def inbox_mail(request: HttpRequest, id: UUID) -> HttpResponse:
 def _page(request: HttpRequest, actor: Actor, id: UUID, form: MailForm, *, tried: bool = False) -> HttpResponse:
     with tenancy.scope(actor.organization_id):
         row = accounts.find(id)
-    context = {
-        "inbox": inboxes.get(actor, id), "form": form, "account": row, "tried": tried,
-        "aside": accounts.set_aside(actor, id) if row else [], "redirect_uri": consent.redirect_uri(),
-    }  # fmt: skip
-    return render(request, "support/mail.html", context, status=first_errors([form]))
+        context = {
+            "inbox": inboxes.get(actor, id), "form": form, "account": row, "tried": tried,
+            "aside": accounts.set_aside(actor, id) if row else [], "redirect_uri": consent.redirect_uri(),
+        }  # fmt: skip
+        return render(request, "support/mail.html", context, status=first_errors([form]))
 
 
 def _initial(request: HttpRequest, actor: Actor, id: UUID) -> dict[str, Any]:
@@ -101,17 +101,18 @@ def _leave(request: HttpRequest, actor: Actor, id: UUID, provider: str, form: Ma
 
 @require_GET
 @never_cache
-@organization_page
+@waiting_page
 def mail_consented(request: HttpRequest) -> HttpResponse:
     """Back from the provider, at the one address that all of them are told; ends on the page of the inbox."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
     actor.require(MANAGE)
     state = request.GET.get("state", "")
-    facts = roundtrips.take(request.session, KEY, state)
     id = _inbox_of(actor, state)
     if id is None:
+        # The sign-in is still good for whoever comes back to the organization that it was begun in.
         flashes.error(request, _(consent.NOT_BEGUN))
         return redirect("desk-inboxes")
+    facts = roundtrips.take(request.session, KEY, state)
     try:
         consent.finish(actor, id, facts, request.GET.dict())
     except MillraceError as error:

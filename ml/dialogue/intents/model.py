@@ -125,7 +125,9 @@ class IntentModel:
             return found.outside(quick)
         first, limit = found.first, found.threshold
         doubt = first.outside(quick)
-        told = torch.where(doubt > first.certain, doubt.clamp(min=(1 + limit) / 2), doubt.clamp(max=limit))
+        # What is surely in scope stays well below what only may be.
+        within = doubt / max(first.threshold, 1e-6) * limit / 2
+        told = torch.where(doubt > first.certain, doubt.clamp(min=(1 + limit) / 2), within)
         doubtful = (doubt > first.threshold) & (doubt <= first.certain)
         return torch.where(doubtful, found.outside(both_signs(quick, parts, self.known)), told)
 

@@ -85,7 +85,7 @@ def in_two_looks(first: Detector, second: Detector, quick: Tensor, signs: Tensor
     sure = float((doubts <= first.threshold).float().mean())
     share = (kept - sure) / float(doubtful.float().mean())
     limit = second.outside(signs)[doubtful].quantile(min(1.0, max(0.0, share)))
-    return replace(second, first=first, threshold=float(limit))
+    return replace(second, first=first, threshold=min(float(limit), 1 - 1e-6))
 
 
 def quick_signs(scores: Tensor, sentences: Tensor, examples: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.accounts.models import Role
 from apps.core import tenancy
 from apps.core.errors import Conflict, NotFound
 from apps.support.models import FlowVersion
@@ -15,7 +16,7 @@ from apps.support.services import flows
 from apps.support.services.flows import editing
 from tests.apps.support.test_flows import ready
 from tests.helpers import bots
-from tests.helpers.people import Tenant
+from tests.helpers.people import Tenant, add_person
 
 pytestmark = pytest.mark.django_db
 SLOT = {"kind": "choice", "ask": "en: Which card?\nzh: 哪张卡？", "choices": "debit: bank card, girocard\ncredit:"}
@@ -79,6 +80,40 @@ def test_a_text_keeps_its_languages_and_its_lines() -> None:
     assert said == ["atm: not a language\nen: nor here", {"en": "First line\nsecond line", "zh": "你好"}]
     steps = editing.shown(file, "zh-hans")[1].steps
     assert (steps[2].brief, steps[2].value) == ("你好", "en: First line\nsecond line\nzh: 你好")
+
+
+def test_a_language_that_the_file_speaks_stays_one_and_other_words_before_colons_stay_words() -> None:
+    file = editing.plain(bots.FLOWS)
+    file["answers"]["greeting"] = {"en": "Hello", "mt": "Bongu"}
+    editing.set_answer(file, "greeting", "en: Hello!\r\nmt: Bongu!")
+    editing.set_answer(file, "opening_hours", "id: {number}\r\nask for it")
+    editing.add_answer(file, "fees", "en: Nothing")
+    assert file["answers"]["greeting"] == {"en": "Hello!", "mt": "Bongu!"}
+    assert file["answers"]["opening_hours"] == "id: {number}\nask for it"
+    assert file["answers"]["fees"] == {"en": "Nothing"}
+
+
+def test_another_kind_of_step_loses_no_steps_and_says_no_condition() -> None:
+    file = editing.plain(bots.FLOWS)
+    editing.set_step(file, "transfer/0", "if", "amount > 3", {})
+    assert file["flows"]["transfer"]["steps"] == [{"if": "amount > 3", "then": [{"hand_over": "unsure"}]}]
+    with pytest.raises(Conflict):
+        editing.set_step(file, "block_card/2", "say", "Hello", {})
+    assert file["flows"]["block_card"]["steps"][2]["then"]
+    editing.add_step(
+        file, "transfer/0", "call", "block_card", {"with": "card: {last_four}", "save": "reference: number"}
+    )
+    call = {"call": "block_card", "with": {"card": "{last_four}"}, "save": {"reference": "number"}}
+    assert file["flows"]["transfer"]["steps"][1] == call
+
+
+def test_words_of_a_choice_that_stay_are_left_as_they_are() -> None:
+    file = editing.plain(bots.FLOWS)
+    editing.add_slot(file, "transfer", "which", SLOT)
+    file["flows"]["transfer"]["slots"]["which"]["choices"] = {"gold": ["Visa, Gold"]}
+    [slot] = editing.shown(file)[1].slots
+    editing.set_slot(file, "transfer", "which", dict(slot.facts) | {"ask": "Which one?"})
+    assert file["flows"]["transfer"]["slots"]["which"]["choices"] == {"gold": ["Visa, Gold"]}
 
 
 def test_branches_that_a_step_may_have_are_begun(org_a: Tenant) -> None:
@@ -158,11 +193,31 @@ def test_what_is_refused_is_told_and_what_was_typed_stays(org_a: Tenant, send: S
         (send("answer", "save", intent="transfer_status", text="Typed answer"), "Typed answer"),
         (send("answer", "save", intent="", text="Typed for nothing"), "Name the intent"),
         (send("step", "add", path="transfer/0", kind="ask", value="typed_slot"), "typed_slot"),
+        (send("step", "add", path="transfer/0", kind="call", value="block_card", inputs="card typed"), "card typed"),
+        (
+            send("step", "save", path="transfer/0", kind="say", value="Typed late", newest="0"),
+            "Meanwhile v1 was written",
+        ),
     ]
     for answer, words in refused:
         assert answer.status_code == 422 and words in answer.content.decode(), words
         assert "Nothing was saved" in answer.content.decode()
     assert send("slot", "remove", flow="transfer", before="nothing").status_code == 404
     assert send("flow", "remove", before="nothing").status_code == 404
+    with tenancy.scope(org_a.id):
+        assert FlowVersion.objects.count() == 1
+
+
+def test_outsiders_find_no_editor_and_who_may_only_read_changes_nothing(
+    org_a: Tenant, org_b: Tenant, client_of: Callable[[Any], Client]
+) -> None:
+    at = f"/support/bot/flows/{ready(org_a).number}/steps/"
+    form = {"part": "answer", "act": "save", "intent": "greeting", "text": "Hello"}
+    assert client_of(org_b.owner).get(at).status_code == 404
+    assert client_of(org_b.owner).post(at, form).status_code == 404
+    viewer = client_of(add_person(org_a, "viewer", Role.AUDITOR))
+    page = viewer.get(at)
+    assert page.status_code in {200, 403} and b"Save step" not in page.content
+    assert viewer.post(at, form).status_code == 403
     with tenancy.scope(org_a.id):
         assert FlowVersion.objects.count() == 1

@@ -27,7 +27,7 @@ from ml.dialogue.intents.labels import label_errors, out_of_fold
 from ml.dialogue.intents.lexical import Lexicon, letters, words
 from ml.dialogue.intents.linear import fit
 from ml.dialogue.intents.model import IntentModel, tuned_signs
-from ml.dialogue.intents.outside import Sees, groups_of
+from ml.dialogue.intents.outside import Known, Sees, View, groups_of, signs_of
 from ml.dialogue.intents.server import IntentServer
 from ml.dialogue.intents.training import FEW, Plan, train
 from ml.dialogue.intents.tuning import Recipe
@@ -131,9 +131,10 @@ def test_a_model_of_before_still_tells_what_is_out_of_scope(model: IntentModel, 
     loaded = IntentModel.load(tmp_path, folder)
     assert loaded.detector is not None and loaded.detector.sees is Sees.WORDS
     texts = ["card gone!", "weather?", "卡丢了"]
-    assert [each.outside for each in loaded.read(texts)] == pytest.approx(
-        loaded.outside(loaded.parts(texts)).tolist(), abs=1e-4
-    )
+    parts, known = loaded.parts(texts), Known(loaded.known.sentences[:1], loaded.known.labels)
+    signs = signs_of(View((parts.tuned / loaded.temperature, parts.lexical), (parts.tuned_sentences,)), known)
+    wanted = torch.sigmoid(signs @ old["weights"] + 0.5)
+    assert [each.outside for each in loaded.read(texts)] == pytest.approx(wanted.tolist(), abs=1e-4)
 
 
 def test_the_untouched_encoder_is_asked_only_of_what_leaves_a_doubt(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from django.conf.locale import LANG_INFO
 
 from apps.core.errors import Conflict, NotFound
 from apps.support.errors_bot import FlowsInvalid
+from apps.support.services.flows.texts import brief_of, languages_of, pairs, text_of, words_of
 from ml.dialogue.flows import Problem
 from ml.dialogue.flows.lines import Lined, Unreadable, read_lines
 
@@ -24,8 +24,6 @@ BRANCHES = ("then", "else", "failed")
 MORE_BRANCHES = {"if": ("else",), "call": ("failed",)}
 SLOT_WORDS = ("kind", "when", "pattern")
 SLOT_NUMBERS = ("minimum", "maximum")
-_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*):(?: |$)(.*)")
-_LANGUAGES = frozenset(code.split("-")[0] for code in LANG_INFO)
 _WHOLE = re.compile(r"-?\d{1,15}")
 
 
@@ -95,14 +93,14 @@ def shown(file: Mapping[str, Any], language: str = "en") -> list[FlowShown]:
         slots = tuple(_slot_shown(slot, facts, language) for slot, facts in _part(flow, "slots").items())
         steps = tuple(_steps(flow.get("steps") or [], name, 0, "", language))
         intents = tuple(map(str, flow.get("intents") or ()))
-        found.append(FlowShown(name, _words(title), _brief(title, language), intents, slots, steps))
+        found.append(FlowShown(name, words_of(title), brief_of(title, language), intents, slots, steps))
     return found
 
 
 def answers_shown(file: Mapping[str, Any], language: str = "en") -> list[AnswerShown]:
     """The fixed replies to intents that need no flow."""
     return [
-        AnswerShown(intent, _words(text), _brief(text, language)) for intent, text in _part(file, "answers").items()
+        AnswerShown(intent, words_of(text), brief_of(text, language)) for intent, text in _part(file, "answers").items()
     ]
 
 
@@ -114,15 +112,16 @@ def add_flow(file: dict[str, Any], name: str, title: str, intents: Sequence[str]
     flows = _own(file, "flows")
     if name in flows:
         raise Conflict("There is a flow with this name.", param="name")
-    flows[name] = {"title": _text(title), "intents": list(intents), "steps": [{"hand_over": name}]}
+    flows[name] = {"title": text_of(title, file), "intents": list(intents), "steps": [{"hand_over": name}]}
 
 
 def set_flow(file: dict[str, Any], name: str, title: str, intents: Sequence[str]) -> None:
     flow = _flow(file, name)
     # What is said of a flow as a whole stands before its slots and steps.
     rest = {each: value for each, value in flow.items() if each not in {"title", "intents"}}
+    languages = languages_of(file)
     flow.clear()
-    flow.update({"title": _text(title), "intents": list(intents), **rest})
+    flow.update({"title": text_of(title, languages), "intents": list(intents), **rest})
 
 
 def remove_flow(file: dict[str, Any], name: str) -> None:
@@ -134,9 +133,9 @@ def add_slot(file: dict[str, Any], flow: str, name: str, facts: Mapping[str, str
     """Raises Conflict where the flow has one with this name."""
     if name in _part(_flow(file, flow), "slots"):
         raise Conflict("The flow has a slot with this name.", param="name")
-    given = _flow(file, flow)
+    given, made = _flow(file, flow), _slot(facts, file)
     steps = given.pop("steps", None)
-    _own(given, "slots")[name] = _slot(facts)
+    _own(given, "slots")[name] = made
     if steps is not None:
         given["steps"] = steps
 
@@ -145,7 +144,12 @@ def set_slot(file: dict[str, Any], flow: str, name: str, facts: Mapping[str, str
     slots = _part(_flow(file, flow), "slots")
     if name not in slots:
         raise NotFound("There is no such slot.")
-    slots[name] = _slot(facts)
+    before = slots[name] if isinstance(slots[name], dict) else {}
+    made = _slot(facts, file)
+    if "choices" in made and facts["choices"].split() == _choices(before).split():
+        # As they stand: a word may have a comma in it.
+        made["choices"] = before["choices"]
+    slots[name] = made
 
 
 def remove_slot(file: dict[str, Any], flow: str, name: str) -> None:
@@ -162,13 +166,13 @@ def add_answer(file: dict[str, Any], intent: str, text: str) -> None:
     answers = _own(file, "answers")
     if intent in answers:
         raise Conflict("The intent has an answer already.", param="intent")
-    answers[intent] = _text(text)
+    answers[intent] = text_of(text, file)
 
 
 def set_answer(file: dict[str, Any], intent: str, text: str) -> None:
     if intent not in _part(file, "answers"):
         raise NotFound("There is no such answer.")
-    file["answers"][intent] = _text(text)
+    file["answers"][intent] = text_of(text, file)
 
 
 def remove_answer(file: dict[str, Any], intent: str) -> None:
@@ -181,23 +185,21 @@ def remove_answer(file: dict[str, Any], intent: str) -> None:
 
 
 def set_step(file: dict[str, Any], path: str, kind: str, value: str, more: Mapping[str, str]) -> None:
-    """Puts a step in the place of the one at `path`; branches stay where the kind keeps them."""
+    """Puts a step in the place of the one at `path`, with its branches; Conflict where the kind has none of these."""
     steps, place = _place(file, path)
-    before = steps[place]
-    step: dict[str, Any] = {kind: _text(value) if kind == "say" else value}
-    if kind == "call":
-        step |= {name: found for name in ("with", "save") if (found := _pairs(more.get(name, "")))}
-        step |= {"failed": before["failed"]} if before.get("failed") else {}
-    if kind == "if":
-        step["then"] = before.get("then") or [{"say": value}]
-        step |= {"else": before["else"]} if before.get("else") else {}
-    steps[place] = step
+    before = steps[place] if isinstance(steps[place], dict) else {}
+    step = _step(file, kind, value, more)
+    if any(before.get(name) and name not in _branches(kind) for name in BRANCHES):
+        raise Conflict(
+            "Other steps stand below this one and would be lost: add the new one behind it, and remove this one.",
+            param="kind",
+        )
+    steps[place] = step | {name: before[name] for name in BRANCHES if before.get(name)}
 
 
-def add_step(file: dict[str, Any], path: str, kind: str, value: str) -> None:
+def add_step(file: dict[str, Any], path: str, kind: str, value: str, more: Mapping[str, str] | None = None) -> None:
     """A step behind the one at `path`, or as the first of the list that `path` names."""
-    step: dict[str, Any] = {kind: _text(value) if kind == "say" else value}
-    step |= {"then": [{"hand_over": "unsure"}]} if kind == "if" else {}
+    step = _step(file, kind, value, more or {})
     if path.rpartition("/")[2].isdecimal():
         steps, place = _place(file, path)
         steps.insert(place + 1, step)
@@ -235,32 +237,49 @@ def _steps(steps: list[Any], path: str, depth: int, branch: str, language: str) 
         missing = tuple(name for name in MORE_BRANCHES.get(kind, ()) if not step.get(name))
         value = step.get(kind, "") if isinstance(step, dict) else ""
         first = branch if place == 0 else ""
-        yield Step(here, depth, kind, _words(value), _brief(value, language), more, first, missing)
+        yield Step(here, depth, kind, words_of(value), brief_of(value, language), more, first, missing)
         for name in BRANCHES:
             if isinstance(step, dict) and step.get(name):
                 yield from _steps(step[name], f"{here}/{name}", depth + 1, name, language)
 
 
+def _step(file: Mapping[str, Any], kind: str, value: str, more: Mapping[str, str]) -> dict[str, Any]:
+    """A new condition passes to a person until somebody says what else is done."""
+    step: dict[str, Any] = {kind: text_of(value, file) if kind == "say" else value}
+    if kind == "call":
+        step |= {name: found for name in ("with", "save") if (found := pairs(more.get(name, "")))}
+    return step | ({"then": [{"hand_over": "unsure"}]} if kind == "if" else {})
+
+
+def _branches(kind: str) -> tuple[str, ...]:
+    return (*(("then",) if kind == "if" else ()), *MORE_BRANCHES.get(kind, ()))
+
+
 def _slot_shown(name: str, given: Mapping[str, Any], language: str) -> SlotShown:
-    ask, choices = given.get("ask", ""), given.get("choices") or {}
+    ask = given.get("ask", "")
     facts = {each: str(given.get(each, "")) for each in (*SLOT_WORDS, *SLOT_NUMBERS)} | {
         "kind": str(given.get("kind", "text")),
-        "ask": _words(ask),
-        "invalid": _words(given.get("invalid", "")),
-        "choices": "\n".join(f"{code}: {', '.join(map(str, words or ()))}" for code, words in choices.items()),
+        "ask": words_of(ask),
+        "invalid": words_of(given.get("invalid", "")),
+        "choices": _choices(given),
     }
-    return SlotShown(name, _brief(ask, language), facts)
+    return SlotShown(name, brief_of(ask, language), facts)
 
 
-def _slot(facts: Mapping[str, str]) -> dict[str, Any]:
+def _choices(given: Mapping[str, Any]) -> str:
+    choices = given.get("choices") or {}
+    return "\n".join(f"{code}: {', '.join(map(str, words or ()))}" for code, words in choices.items())
+
+
+def _slot(facts: Mapping[str, str], file: Mapping[str, Any]) -> dict[str, Any]:
     """A slot as it is written, without what is empty."""
-    made: dict[str, Any] = {"kind": facts["kind"], "ask": _text(facts["ask"])}
+    made: dict[str, Any] = {"kind": facts["kind"], "ask": text_of(facts["ask"], file)}
     if facts.get("invalid"):
-        made["invalid"] = _text(facts["invalid"])
+        made["invalid"] = text_of(facts["invalid"], file)
     if facts.get("choices"):
         made["choices"] = {
             code: [word.strip() for word in words.split(",") if word.strip()]
-            for code, words in _pairs(facts["choices"], bare=True).items()
+            for code, words in pairs(facts["choices"], bare=True).items()
         }
     made |= {each: _number(facts[each]) for each in SLOT_NUMBERS if facts.get(each)}
     return made | {each: facts[each] for each in ("when", "pattern") if facts.get(each)}
@@ -268,44 +287,6 @@ def _slot(facts: Mapping[str, str]) -> dict[str, Any]:
 
 def _number(text: str) -> int | str:
     return int(text) if _WHOLE.fullmatch(text) else text
-
-
-def _words(value: Any) -> str:
-    """A text in several languages as lines `en: …`."""
-    if isinstance(value, dict):
-        return "\n".join(f"{tag}: {text}" for tag, text in value.items())
-    return str(value)
-
-
-def _brief(value: Any, language: str) -> str:
-    """A text in the reader's language, or else in the one that comes first."""
-    if not isinstance(value, dict):
-        return str(value)
-    family = language.split("-")[0]
-    near = next((text for tag, text in value.items() if str(tag).split("-")[0] == family), None)
-    return str(near or next(iter(value.values()), ""))
-
-
-def _text(value: str) -> Any:
-    """Lines `en: …` make a text in several languages; a line without a language goes on with the one before."""
-    found: dict[str, str] = {}
-    tag = ""
-    for line in value.strip().splitlines():
-        begun = _LANGUAGE.fullmatch(line.strip())
-        if begun and begun.group(1).split("-")[0] in _LANGUAGES:
-            tag = begun.group(1)
-            found[tag] = begun.group(2).strip()
-        elif not tag:
-            return value.strip()
-        else:
-            found[tag] = f"{found[tag]}\n{line.rstrip()}"
-    return found or value.strip()
-
-
-def _pairs(text: str, *, bare: bool = False) -> dict[str, str]:
-    """Lines `name: value`; with `bare` a name may stand alone."""
-    lines = [line.partition(":") for line in text.splitlines() if line.strip()]
-    return {name.strip(): value.strip() for name, colon, value in lines if (colon or bare) and name.strip()}
 
 
 def _part(given: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -89,6 +89,13 @@ def save_version(actor: Actor, text: str, stories: str = "", note: str = "") -> 
     return made
 
 
+def newest_number(actor: Actor) -> int:
+    """The number of the version that was written last, 0 before the first."""
+    actor.require(READ)
+    with tenancy.scope(actor.organization_id):
+        return int(FlowVersion.objects.aggregate(newest=Max("number"))["newest"] or 0)
+
+
 def get_version(actor: Actor, number: int) -> FlowVersion:
     actor.require(READ)
     with tenancy.scope(actor.organization_id):

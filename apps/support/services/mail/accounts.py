@@ -124,10 +124,11 @@ def try_out(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None = Non
         raise
 
 
-def prepared(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None) -> MailAccount:
-    """The row as it would be with `values`, checked and not saved."""
+def prepared(actor: Actor, inbox_id: UUID, values: Mapping[str, Any] | None, *, is_try: bool = True) -> MailAccount:
+    """The row as it would be with `values`, checked and not saved; a try counts among those of a minute."""
     actor.require(MANAGE)
-    ratelimit.charge(f"support:mail-try:{actor.organization_id}", [Bucket("requests", TRIES_A_MINUTE, 1)])
+    if is_try:
+        ratelimit.charge(f"support:mail-try:{actor.organization_id}", [Bucket("requests", TRIES_A_MINUTE, 1)])
     with tenancy.scope(actor.organization_id):
         inbox = _inbox(inbox_id)
         row = find(inbox_id)

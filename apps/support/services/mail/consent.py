@@ -95,7 +95,7 @@ def finish(actor: Actor, inbox_id: UUID, facts: dict[str, Any] | None, answer: M
     if error := answer.get("error"):
         raise MailTokenRefused(DENIED) if error == "access_denied" else oauth.refusal(error)
     values.pop("oauth_authorize_url", None)
-    row = accounts.prepared(actor, inbox_id, {**values, "oauth_refresh_token": _TO_COME})
+    row = accounts.prepared(actor, inbox_id, {**values, "oauth_refresh_token": _TO_COME}, is_try=False)
     granted = oauth.redeemed(access.consent_of(row, ""), answer.get("code", ""), str(facts["verifier"]), redirect_uri())
     saved = accounts.set_up(actor, inbox_id, {**values, "oauth_refresh_token": granted.refresh_token})
     cache.delete(_key(_place(actor, inbox_id, UUID(facts["draft"]))))
