@@ -27,7 +27,9 @@ def checked(given: Mapping[str, Any], of: AttributeOf, before: Mapping[str, Any]
     definition have any value.
     """
     values = _shaped(given)
-    known = _definitions(of, [name for name in values if before is None or before.get(name) != values[name]])
+    known = _definitions(
+        of, [name for name in values if before is None or not _is_same(before.get(name), values[name])]
+    )
     for name, definition in known.items():
         values[name] = fitted(definition, values[name])
     return values
@@ -61,6 +63,11 @@ def _shaped(given: Mapping[str, Any]) -> dict[str, Any]:
     if not right:
         raise InvalidRequest(BAD_ATTRIBUTES, param=PARAM)
     return dict(given)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Also of one type: to Python `True` is 1."""
+    return type(one) is type(other) and one == other
 
 
 def _definitions(of: AttributeOf, names: list[str]) -> dict[str, AttributeDefinition]:

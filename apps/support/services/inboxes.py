@@ -127,6 +127,8 @@ def alter_agents(
     with tenancy.scope(actor.organization_id):
         row = _find(id, lock=True)
         before = set(InboxAgent.objects.filter(inbox=row).values_list("membership_id", flat=True))
+        if taken and not before and not alone:
+            raise InvalidRequest("Everybody answers there: name those who shall.", param="agents")
         wanted = (set(added) if alone else before | set(added)) - set(taken)
         if before and not wanted:
             raise InvalidRequest("Somebody has to answer there.", param="agents")

@@ -55,8 +55,9 @@ def tell(typist: Typist, *, typing: bool, private: bool = False) -> bool:
             return False
         ratelimit.charge(typist.key, [Bucket("requests", BEGINNINGS_A_MINUTE, 1)])
         # Of what was not told to have begun nobody is told that it has ended.
-        redis.set(typist.key, TOLD, xx=True, ex=SILENT_SECONDS)
-        return _record(typist, "on", private)
+        told = redis.set(typist.key, TOLD, xx=True, ex=SILENT_SECONDS)
+        # Who has stopped meanwhile has not begun for anybody.
+        return bool(told) and _record(typist, "on", private)
     except (RedisError, OSError, RateLimitExceeded):
         return False
 

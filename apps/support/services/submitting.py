@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.support.masking import clean_values
 from apps.support.models import Contact, Conversation, Message, MessageKind
 from apps.support.services import bot_calls, messages, ratings
@@ -48,17 +48,22 @@ def submit(held: Conversation, contact: Contact, sequence: int, said: Submitted)
     """
     rows = Message.objects.select_related("user", "contact").prefetch_related("files")
     found: Message | None = rows.filter(conversation=held, sequence=sequence, kind=MessageKind.OUTGOING).first()
-    if found is None:
+    if found is None or found.content_attributes.get("deleted"):
         raise NotFound(NO_MESSAGE)
     if found.content_type == RATING:
         if said.rating is None:
             raise InvalidRequest("A rating is from 1 to 5.", param="submitted_values")
+        if rows.filter(conversation=held, content_type=RATING, sequence__gt=found.sequence).exists():
+            raise Conflict("This was asked once more since: answer the later question.")
         ratings.rate(held, contact, said.rating, said.comment)
         found.refresh_from_db(fields=["content_attributes"])
         return found
     if found.content_type not in ASKING or not said.fields:
         raise InvalidRequest("This message asks for nothing of the kind.", param="submitted_values")
     values = clean_values([each.body() for each in said.fields], settings_of(held.organization_id).masked)
+    if found.content_attributes.get("submitted_values") == values:
+        # Sent again, as after a lost answer: nobody is told twice.
+        return found
     found.content_attributes = found.content_attributes | {"submitted_values": values}
     found.save(update_fields=["content_attributes"])
     change(held, by_contact(contact), "submitted", {"message": found.sequence})

@@ -124,6 +124,7 @@ def attachment(visitor: Visitor, number: int, sequence: int, position: int) -> M
 
 def typing(visitor: Visitor, number: int, *, typing: bool) -> None:
     """For programs and windows without an open line."""
+    messages.require_welcome(visitor.contact)
     with tenancy.scope(visitor.organization_id):
         row, contact = _find(visitor, number), visitor.contact
         presence.say_once(row, who=str(contact.pk), name=str(contact), typing=typing, is_contact=True)
@@ -133,6 +134,7 @@ def typing(visitor: Visitor, number: int, *, typing: bool) -> None:
 
 def label(visitor: Visitor, number: int, title: str, *, wanted: bool) -> Conversation:
     """Puts a label of the desk's on, or takes it off; one that the desk does not have changes nothing."""
+    messages.require_welcome(visitor.contact)
     with tenancy.scope(visitor.organization_id):
         held = locked(_find(visitor, number).pk)
         known = {each.casefold(): each for each in Label.objects.values_list("title", flat=True)}
@@ -149,6 +151,7 @@ def set_attributes(
     """Attributes of the conversation, added to those that are there, or taken away; what is not as the desk says it
     is, is left out.
     """
+    messages.require_welcome(visitor.contact)
     with tenancy.scope(visitor.organization_id):
         held = locked(_find(visitor, number).pk)
         told = custom.fitting(given, AttributeOf.CONVERSATION)
@@ -174,6 +177,7 @@ def toggle(visitor: Visitor, number: int) -> Conversation:
 
 
 def rate(visitor: Visitor, number: int, score: Any, comment: str) -> Rating:
+    messages.require_welcome(visitor.contact)
     with tenancy.scope(visitor.organization_id):
         return ratings.rate(_find(visitor, number), visitor.contact, score, comment)
 

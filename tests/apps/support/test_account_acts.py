@@ -119,7 +119,12 @@ def test_who_mutes_and_who_writes_at_the_same_time_do_not_wait_for_each_other(de
 def wait_until_somebody_waits() -> None:
     """Until a session of this database waits for a lock of another one."""
     until = time.monotonic() + 60
-    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    # Waits for rows name no database, so that what else the session has locked says which it is in.
+    asked = """
+        SELECT count(*) FROM pg_locks waits WHERE NOT granted AND EXISTS (SELECT 1 FROM pg_locks has
+            WHERE has.pid = waits.pid
+            AND has.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+    """
     while time.monotonic() < until:
         with connection.cursor() as cursor:
             cursor.execute(asked)

@@ -126,7 +126,7 @@ async def test_a_colleague_types_in_a_window_and_has_stopped_however_it_ends(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     if ends == "silent":
-        monkeypatch.setattr(presence, "TYPING_SECONDS", 0.2)
+        monkeypatch.setattr(presence, "TYPING_SECONDS", 3.0)
     await in_database(asked_for, desk)
     ann = await in_database(desk.agent, "ann")
     conversation = await in_database(desk.begin)

@@ -130,3 +130,22 @@ def test_only_what_asks_for_something_is_answered(desk: Desk) -> None:
         assert browser("PATCH", form, {"submitted_values": wrong}).status_code == 400, wrong
     shown = browser("GET", place).json()
     assert (shown["status"], len(shown["messages"])) == ("open", 1)
+
+
+def test_what_is_sent_again_changes_nothing_more_and_what_is_gone_takes_no_answer(bot_desk: Desk) -> None:
+    desk = bot_desk
+    browser, place = Browser.talking(desk)
+    talk = conversation_at(desk, place)
+    desk.bot_says(talk, "Shall I?")
+    with tenancy.scope(desk.tenant.id):
+        found = Message.objects.filter(conversation=talk, kind="outgoing").latest("sequence")
+        found.content_type, found.content_attributes = "input_select", ITEMS
+        found.save()
+    chosen = {"submitted_values": [{"title": "Yes, please", "value": "yes"}]}
+    question = f"{place}/messages/{found.sequence}"
+    answers = [browser("PATCH", question, chosen).status_code for _ in range(2)]
+    assert answers == [200, 200]
+    assert [each.content for each in desk.history(talk) if each.kind == "incoming"].count("Yes, please") == 1
+    form = asked(desk, place, "form", {"items": [{"name": "size", "type": "text"}]})
+    messages.delete_message(desk.tenant.actor, talk.pk, int(form.rpartition("/")[2]))
+    assert browser("PATCH", form, {"submitted_values": [{"name": "size", "value": "M"}]}).status_code == 404

@@ -104,14 +104,15 @@ def _toggled(row: Conversation) -> str:
 
 
 def _typing(caller: Actor | Caller, id: UUID, values: dict[str, Any]) -> Any:
-    typing = values["typing_status"] == "on"
+    typing, private = values["typing_status"] == "on", bool(values.get("is_private"))
     if isinstance(caller, Caller):
-        speaking.typing(caller, id, typing=typing)
+        speaking.typing(caller, id, typing=typing, private=private)
     else:
         who, row = str(caller.person_id or caller.api_key_id), reading.find(id)
-        presence.say_once(row, who=who, name=caller.name.partition("@")[0], typing=typing)
+        # Of a note the contact, who is shown who types, hears nothing.
+        presence.say_once(row, who=who, name=caller.name.partition("@")[0], typing=typing and not private)
         typist = Typist(row.organization_id, row.pk, who, Author.AGENT, caller.person_id)
-        keystrokes.tell(typist, typing=typing, private=values.get("is_private") or False)
+        keystrokes.tell(typist, typing=typing, private=private)
     return {"meta": {}, "payload": {"success": True}}
 
 

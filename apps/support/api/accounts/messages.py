@@ -167,14 +167,16 @@ def _said_by(actor: Actor, id: UUID, draft: Draft, values: dict[str, Any]) -> tu
     """
     row = reading.find(id)
     files.inspected(draft.files)
-    if draft.files and not is_repeated(messages.held_onward(id), draft.client_id):
-        visitors.charge_stored(actor.organization_id, sum(len(each.data) for each in draft.files))
+    is_new = bool(draft.files) and not is_repeated(messages.held_onward(id), draft.client_id)
     if values["private"]:
         made = messages.note(actor, id, draft)
     elif values.get("message_type") == "incoming":
         made = messages.receive_for(actor, id, draft)
     else:
         made = messages.reply(actor, id, draft)
+    if is_new:
+        # Behind all that may refuse it; who has no room left gets it undone.
+        visitors.charge_stored(actor.organization_id, sum(len(each.data) for each in draft.files))
     return row, made
 
 

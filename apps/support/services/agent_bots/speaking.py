@@ -109,12 +109,13 @@ def require_known_type(draft: Draft) -> None:
         raise InvalidRequest("There is no such type of content.", param="content_type")
 
 
-def typing(caller: Caller, id: UUID, *, typing: bool) -> None:
+def typing(caller: Caller, id: UUID, *, typing: bool, private: bool = False) -> None:
+    """Of a note the contact hears nothing."""
     row = find(caller, id)
     _require_own(row)
     who = f"bot:{caller.bot.pk}"
-    presence.say_once(row, who=who, name=caller.bot.name, typing=typing)
-    keystrokes.tell(Typist(row.organization_id, row.pk, who, Author.BOT, caller.bot.pk), typing=typing)
+    presence.say_once(row, who=who, name=caller.bot.name, typing=typing and not private)
+    keystrokes.tell(Typist(row.organization_id, row.pk, who, Author.BOT, caller.bot.pk), typing=typing, private=private)
 
 
 # ---------------------------------------------------------------- handing over, and the like
