@@ -6,6 +6,7 @@ from apps.support.api.accounts import (
     acts,
     attributes,
     bots,
+    bulk,
     contacts,
     conversations,
     desk,
@@ -58,6 +59,7 @@ urlpatterns = [
     path(f"{ACCOUNT}/contacts", contacts.AccountContactsView.as_view(), name="account-contacts"),
     path(f"{ACCOUNT}/contacts/search", contacts.AccountContactSearchView.as_view(), name="account-contact-search"),
     path(f"{ACCOUNT}/contacts/filter", contacts.AccountContactFilterView.as_view(), name="account-contact-filter"),
+    path(f"{ACCOUNT}/bulk_actions", bulk.AccountBulkView.as_view(), name="account-bulk"),
     path(f"{ACCOUNT}/actions/contact_merge", contacts.AccountContactMergeView.as_view(), name="account-contact-merge"),
     path(CONTACT, contacts.AccountContactView.as_view(), name="account-contact"),
     path(
