@@ -195,6 +195,14 @@ _CONVERSATIONS = (
         retention=WITH_CONVERSATION,
     ),
     _kind(
+        "support_participants",
+        "Participant",
+        _("Who takes part"),
+        _("Which members take part in a conversation, and what they were told of."),
+        _("They are told what is said there."),
+        retention=WITH_CONVERSATION,
+    ),
+    _kind(
         "support_cursors",
         "Cursor",
         _("What was seen"),

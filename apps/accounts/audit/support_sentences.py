@@ -43,6 +43,10 @@ SUPPORT_SENTENCES: dict[str, Promise] = {
     "support_conversation.macro_run": gettext_lazy(
         "%(actor)s ran the macro “%(macro)s” in the conversation “%(object)s”."
     ),
+    "support_conversation.participants_changed": gettext_lazy(
+        "%(actor)s changed who takes part in the conversation “%(object)s”."
+    ),
+    "support_conversation.marked_unread": gettext_lazy("%(actor)s marked the conversation “%(object)s” as unread."),
     "support_conversation.bulk_act": gettext_lazy(
         "%(actor)s acted on the conversation “%(object)s” among others (%(actions)s)."
     ),

@@ -31,6 +31,7 @@ from apps.support.models.conversations import (
     MessageIndex,
     MessageKind,
     Original,
+    Participant,
     Priority,
 )
 from apps.support.models.flows import BotAction, BotSettings, FlowApproval, FlowVersion, StoryRun
@@ -96,6 +97,7 @@ __all__ = [
     "Numbered",
     "Original",
     "OutgoingMail",
+    "Participant",
     "Priority",
     "Publication",
     "Rating",

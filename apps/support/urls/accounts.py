@@ -13,6 +13,7 @@ from apps.support.api.accounts import (
     inboxes,
     members,
     messages,
+    participants,
     settings,
     webhooks,
 )
@@ -91,6 +92,7 @@ urlpatterns = [
     path(f"{TALK}/messages", messages.AccountMessagesView.as_view(), name="account-messages"),
     path(f"{TALK}/messages/<str:message>", messages.AccountMessageView.as_view(), name="account-message"),
     path(f"{TALK}/attachments", messages.AccountAttachmentsView.as_view(), name="account-attachments"),
+    path(f"{TALK}/participants", participants.AccountParticipantsView.as_view(), name="account-participants"),
     path(f"{TALK}/labels", acts.AccountLabelsView.as_view(), name="account-conversation-labels"),
     path(f"{TALK}/<str:act>", acts.AccountActView.as_view(), name="account-conversation-act"),
 ]
