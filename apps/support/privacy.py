@@ -135,6 +135,17 @@ _CONVERSATIONS = (
         _("Agents know whom they answer."),
     ),
     _kind(
+        "support_contact_notes",
+        "ContactNote",
+        _("Notes about contacts"),
+        _("What agents wrote down about a contact, with numbers masked, and who."),
+        _("Agents know whom they answer."),
+        retention=Retention(words=_("as long as the contact")),
+        people=("user",),
+        also=("user__email",),
+        erasure=OnErasure.DETACH,
+    ),
+    _kind(
         "support_sessions",
         "ContactSession",
         _("Browsers of contacts"),

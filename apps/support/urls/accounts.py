@@ -13,6 +13,7 @@ from apps.support.api.accounts import (
     inboxes,
     members,
     messages,
+    notes,
     participants,
     settings,
     webhooks,
@@ -69,6 +70,8 @@ urlpatterns = [
         name="account-contact-conversations",
     ),
     path(f"{CONTACT}/labels", contacts.AccountContactLabelsView.as_view(), name="account-contact-labels"),
+    path(f"{CONTACT}/notes", notes.AccountNotesView.as_view(), name="account-contact-notes"),
+    path(f"{CONTACT}/notes/<str:note>", notes.AccountNoteView.as_view(), name="account-contact-note"),
     path(f"{CONTACT}/contact_inboxes", contacts.AccountContactInboxesView.as_view(), name="account-contact-inboxes"),
     path(f"{CONTACT}/contactable_inboxes", contacts.AccountContactableView.as_view(), name="account-contactable"),
     path(
