@@ -53,7 +53,7 @@ def acknowledge(actor: Actor, conversation_id: UUID, *, acknowledged: int = 0, s
 
 def mark_unread(actor: Actor, conversation_id: UUID) -> Conversation:
     """What the contact has written last counts as unread for the whole desk, until somebody looks again."""
-    actor.require(WRITE)
+    actor.require(WRITE, READ)
     with tenancy.scope(actor.organization_id):
         held = locked(conversation_id)
         incoming = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING).order_by("-sequence")

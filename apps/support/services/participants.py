@@ -50,15 +50,12 @@ def alter(
         if len(come) != len(new) or any(READ not in each.permissions for each in come):
             raise InvalidRequest("One of those who are named does not read at the desk.", param="members")
         for each in come:
-            # What was said before they came is no news.
-            Participant.objects.create(
-                organization_id=held.organization_id, conversation=held, membership=each, told_through=0
-            )
+            Participant.objects.create(organization_id=held.organization_id, conversation=held, membership=each)
         Participant.objects.filter(conversation=held, membership__in=gone).delete()
         if new or gone:
-            told = {"added": sorted(map(str, new)), "taken": sorted(map(str, gone))}
-            change(held, by_actor(actor), "participants", told)
-            audit.record(actor, "support_conversation.participants_changed", held, **told)
+            here, away = sorted(map(str, new)), sorted(map(str, gone))
+            change(held, by_actor(actor), "participants", {"added": here, "taken": away})
+            audit.record(actor, "support_conversation.participants_changed", held, added=here, taken=away)
     return come
 
 

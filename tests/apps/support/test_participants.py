@@ -157,6 +157,8 @@ def test_what_is_marked_as_unread_is_until_somebody_looks(desk: Desk) -> None:
     assert program.said("POST", f"{place}/unread")["unread_count"] == 1
     cursors.acknowledge(ann, talk.pk, seen=desk.again(talk).last_sequence)
     assert program.said("GET", place)["unread_count"] == 0
+    # The answer is the conversation, which not everybody who writes may read.
+    assert Program(desk, ("support:write",))("POST", f"{place}/unread").status_code == 403
     program.said("POST", f"{place}/unread")
     messages.reply(ann, talk.pk, Draft("Here I am"))
     assert program.said("GET", place)["unread_count"] == 0
