@@ -53,6 +53,22 @@ def folder_of(organization_id: UUID) -> Path:
     return folder
 
 
+def place_of(organization_id: UUID, path: str) -> Path:
+    """Where the file `path` of the organization's folder lies; makes no folder, as `folder_of` does."""
+    return Path(settings.MEDIA_ROOT) / "organizations" / str(organization_id) / path
+
+
+def is_gone(place: Path) -> bool:
+    """Whether a file has been removed for good; False also where its storage is away.
+
+    The folder of a file stays as long as its organization does: without it, it is the storage that is missing.
+    """
+    try:
+        return not place.exists() and place.parent.is_dir()
+    except OSError:
+        return False
+
+
 def remove_folder(organization_id: UUID) -> None:
     """Every file of an organization that is being removed for good."""
     shutil.rmtree(Path(settings.MEDIA_ROOT) / "organizations" / str(organization_id), ignore_errors=True)

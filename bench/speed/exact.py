@@ -16,9 +16,8 @@ from bench.speed.machine import device
 from bench.speed.scenarios import Sizes, say
 from bench.speed.work import Job, Prompts, Trace
 
-# The small cache holds this many of the longest requests. More run while they are short, and as they grow some are
-# preempted.
-SMALL_CACHE = 1
+# The cache is counted in blocks; so many tokens are whole ones on every device.
+BLOCK = 64
 
 
 def exact(source: str, sizes: Sizes) -> dict[str, Any]:
@@ -27,8 +26,9 @@ def exact(source: str, sizes: Sizes) -> dict[str, Any]:
     model = load_model(source, torch.float32, device(), tokenizer)
     jobs = Prompts(tokenizer, seed=80_000).mixed(sizes.exact_requests, sizes.exact_prompt, sizes.exact_output)
     expected = OneAtATimeWay(model).run(jobs, 1)
-    longest = round_up(max(len(job.prompt_ids) + job.output_tokens for job in jobs), 64)
-    caches = {"full_cache": sizes.exact_clients * longest, "small_cache": SMALL_CACHE * longest}
+    longest = longest_of(jobs)
+    # The small cache just holds the longest request. More run while they are short; as they grow some are preempted.
+    caches = {"full_cache": sizes.exact_clients * longest, "small_cache": longest}
     result: dict[str, Any] = {"requests": len(jobs), "tokens": sum(job.output_tokens for job in jobs)}
     for name, cache in caches.items():
         written, preemptions = _write(source, jobs, sizes.exact_clients, cache)
@@ -40,7 +40,22 @@ def exact(source: str, sizes: Sizes) -> dict[str, Any]:
             "differing": differing,
         }
         say(f"exact, {source}, {name}", {"mismatches": len(differing), "preemptions": preemptions})
+    require_preemptions(source, result["small_cache"])
     return result
+
+
+def longest_of(jobs: Sequence[Job]) -> int:
+    """Return how many tokens of cache the longest request takes."""
+    return round_up(max(len(job.prompt_ids) + job.output_tokens for job in jobs), BLOCK)
+
+
+def require_preemptions(source: str, found: dict[str, Any]) -> None:
+    """Raise RuntimeError where the small cache was not too small: then nothing was seen of what a preemption does."""
+    if not found["preemptions"]:
+        raise RuntimeError(
+            f"{source}: no request was preempted with a cache of {found['cache_tokens']} tokens, so that nothing is "
+            f"known of what preempted requests write; let the requests of this check be longer, or more at once."
+        )
 
 
 def _write(source: str, jobs: Sequence[Job], clients: int, cache: int) -> tuple[list[Trace], int]:

@@ -22,7 +22,7 @@ def engine_section(result: Json) -> str:
         ("mixed", _mixed),
         ("long", _long),
         ("prefix", _prefix),
-        ("exact", _exact),
+        ("exact", exact_sentences),
     ]
     found = [render(result) for name, render in parts if result.get(name)]
     skipped = [f"Not measured: {name} ({why})." for name, why in result.get("skipped", {}).items()]
@@ -134,16 +134,21 @@ def _prefix(result: Json) -> str:
     )
 
 
-def _exact(result: Json) -> str:
+def exact_sentences(result: Json) -> str:
     sentences = []
     for name, found in result["exact"].items():
         full, small = found["full_cache"], found["small_cache"]
         sentences.append(
             f"{name}: {full['mismatches']} of {found['requests']} requests ({found['tokens']:,} tokens) differ from "
-            f"`generate()`; with a cache of {small['cache_tokens']:,} tokens and {small['preemptions']} preemptions "
-            f"{small['mismatches']}."
+            f"`generate()`. With a cache of {small['cache_tokens']:,} tokens, no more than the longest request takes, "
+            f"{_times(small['preemptions'])} a request had to give its place to others and was computed again: "
+            f"{small['mismatches']} of {found['requests']} differ."
         )
     return "Greedy in fp32, token for token. " + " ".join(sentences)
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
 
 
 def _range(bounds: Sequence[int]) -> str:

@@ -9,9 +9,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from bench import engine, report, shapes
+from bench.speed.exact import require_preemptions
 from bench.speed.figures import phases, service
 from bench.speed.scenarios import complete, subset
-from bench.speed.tables import engine_section
+from bench.speed.tables import engine_section, exact_sentences
 from bench.speed.work import Job, Prompts, Trace
 
 
@@ -44,6 +45,23 @@ def test_the_engine_writes_what_generate_writes_even_when_it_preempts(measured: 
     (found,) = measured["exact"].values()
     assert (found["full_cache"]["differing"], found["small_cache"]["differing"]) == ([], [])
     assert found["small_cache"]["preemptions"] > 0
+
+
+def test_equality_under_a_small_cache_says_nothing_where_nobody_was_preempted() -> None:
+    require_preemptions("a model", {"cache_tokens": 576, "preemptions": 1})
+    with pytest.raises(RuntimeError, match="no request was preempted with a cache of 576 tokens"):
+        require_preemptions("a model", {"cache_tokens": 576, "preemptions": 0})
+
+
+@pytest.mark.parametrize(
+    ("preemptions", "words"), [(1, "once a request"), (2, "twice a request"), (3, "3 times a request")]
+)
+def test_the_report_says_what_equality_was_measured_on(preemptions: int, words: str) -> None:
+    small = {"cache_tokens": 1_152, "preemptions": preemptions, "mismatches": 0}
+    found = {"requests": 16, "tokens": 584, "full_cache": {"mismatches": 0}, "small_cache": small}
+    text = exact_sentences({"exact": {"A model": found}})
+    assert f"With a cache of 1,152 tokens, no more than the longest request takes, {words}" in text
+    assert text.endswith("computed again: 0 of 16 differ.")
 
 
 @pytest.mark.slow

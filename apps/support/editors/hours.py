@@ -12,6 +12,7 @@ from django import forms
 from django.forms import formset_factory
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.core import zones
 from apps.support import hours
@@ -23,7 +24,7 @@ _TIME = forms.TimeInput({"type": "time", "step": "60"}, format="%H:%M")
 
 
 class SpanRow(Row):
-    start = forms.TimeField(label=_("From"), required=False, widget=_TIME)
+    start = forms.TimeField(label=pgettext_lazy("a span of time", "From"), required=False, widget=_TIME)
     end = forms.TimeField(label=_("Until"), required=False, widget=_TIME)
 
     @property

@@ -40,6 +40,8 @@ from apps.support.services.mail import accounts
 NO_CONTACT = gettext_noop("There is no contact with this id.")
 LENGTHS = {"name": 120, "email": 254, "phone": 40, "identifier": 200, "language": 10}
 FIELDS = (*LENGTHS, "attributes")
+# How often a contact who is erased may begin another conversation meanwhile.
+ATTEMPTS = 5
 
 
 def get(actor: Actor, id: UUID) -> Contact:
@@ -49,8 +51,12 @@ def get(actor: Actor, id: UUID) -> Contact:
 
 
 def find(id: UUID, lock: bool = False) -> Contact:
-    """In scope; follows those that were merged into others."""
-    rows = Contact.objects.select_for_update(of=("self",)) if lock else Contact.objects.all()
+    """In scope; follows those that were merged into others.
+
+    A message refers to its contact's row, which a lock without the key lets whoever holds the conversation do: with the
+    key, who writes and who changes the contact would wait for each other.
+    """
+    rows = Contact.objects.select_for_update(of=("self",), no_key=True) if lock else Contact.objects.all()
     row: Contact | None = rows.filter(pk=id).first()
     for _ in range(10):
         if row is None or row.merged_into_id is None:
@@ -199,20 +205,39 @@ def erase(actor: Actor, id: UUID) -> int:
     with tenancy.scope(actor.organization_id):
         learning.hold_organization()
         row = find(id, lock=True)
-        mine = Q(pk=row.pk) | Q(merged_into=row)
-        ids = list(Contact.objects.filter(mine).values_list("pk", flat=True))
-        held = list(Conversation.objects.select_for_update(of=("self",)).filter(contact__in=ids).order_by("id"))
-        said = Message.objects.filter(conversation__in=held)
-        files.remove_with(said)
-        resolutions.give_up(held)
-        accounts.forget(list(Contact.objects.filter(pk__in=ids).values_list("email", flat=True)))
-        Original.objects.filter(message__in=said).delete()
-        MessageIndex.objects.filter(conversation__in=held).delete()
-        learning.forget_marked([each.pk for each in held])
-        audit.record(actor, "support_contact.erased", row, conversations=len(held))
-        events.record("support_contact.erased", row.pk, {"conversations": len(held)})
-        Conversation.objects.filter(pk__in=[each.pk for each in held]).delete()
-        Contact.objects.filter(pk__in=ids).delete()
+        for _ in range(ATTEMPTS):
+            try:
+                with transaction.atomic():
+                    return _erase(actor, row)
+            except _BegunMeanwhile:
+                continue
+        raise Conflict("This contact is writing just now: try again in a moment.")
+
+
+class _BegunMeanwhile(Exception):
+    """A conversation was begun while others of the contact were held; it has to be held before anything is told."""
+
+
+def _erase(actor: Actor, row: Contact) -> int:
+    """The same for whoever holds the row; raises _BegunMeanwhile."""
+    mine = Q(pk=row.pk) | Q(merged_into=row)
+    ids = list(Contact.objects.filter(mine).values_list("pk", flat=True))
+    theirs = Conversation.objects.filter(contact__in=ids)
+    held = list(theirs.select_for_update(of=("self",)).order_by("id"))
+    said = Message.objects.filter(conversation__in=held)
+    files.remove_with(said)
+    resolutions.give_up(held)
+    accounts.forget(list(Contact.objects.filter(pk__in=ids).values_list("email", flat=True)))
+    Original.objects.filter(message__in=said).delete()
+    MessageIndex.objects.filter(conversation__in=held).delete()
+    learning.forget_marked([each.pk for each in held])
+    audit.record(actor, "support_contact.erased", row, conversations=len(held))
+    events.record("support_contact.erased", row.pk, {"conversations": len(held)})
+    # From here on nobody begins one: that is told of as well.
+    if theirs.exclude(pk__in=[each.pk for each in held]).exists():
+        raise _BegunMeanwhile
+    Conversation.objects.filter(pk__in=[each.pk for each in held]).delete()
+    Contact.objects.filter(pk__in=ids).delete()
     return len(held)
 
 

@@ -9,7 +9,7 @@ from apps.accounts.access import Actor
 from apps.core import tenancy
 from apps.core.errors import Conflict
 from apps.support.access import MANAGE, WRITE
-from apps.support.models import Contact, Conversation, ConversationStatus
+from apps.support.models import Conversation, ConversationStatus
 from apps.support.services import contacts, conversations, reading
 from apps.support.services.storing import by_actor, change, locked
 
@@ -27,12 +27,10 @@ def unmute(actor: Actor, id: UUID) -> Conversation:
 def _set(actor: Actor, id: UUID, *, blocked: bool) -> Conversation:
     actor.require(WRITE, MANAGE)
     with tenancy.scope(actor.organization_id):
-        # The contact before the conversation, as where a contact is erased; both before anything is told. A message
-        # refers to its contact's row, which a lock without the key lets whoever holds the conversation do.
-        rows = Contact.objects.select_for_update(of=("self",), no_key=True)
-        contact: Contact | None = rows.filter(pk=contacts.find(reading.find(id).contact_id).pk).first()
+        # The contact before the conversation, as where a contact is erased; both before anything is told.
+        contact = contacts.find(reading.find(id).contact_id, lock=True)
         held = locked(id)
-        if contact is None or contact.merged_into_id is not None or held.contact_id != contact.pk:
+        if held.contact_id != contact.pk:
             raise Conflict("The contact has changed meanwhile: look again.")
         by, before = by_actor(actor), held.status
         if blocked and before != ConversationStatus.RESOLVED:

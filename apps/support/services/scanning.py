@@ -1,8 +1,8 @@
 """Files are looked at by a virus scanner before anybody is given them, where the operator has set one.
 
-While the scanner is away they wait, and the desk sees that they do. What it does not judge is tried a few times, with
-growing pauses, and then given up: nobody is given it, and whoever sets up the desk hears of it. Looking twice does no
-harm: what came of it is written once.
+While the scanner is away they wait, and the desk sees that they do. What it does not judge, or what cannot be read
+because its storage is away, is tried a few times, with growing pauses, and then given up: nobody is given it, and
+whoever sets up the desk hears of it. Looking twice does no harm: what came of it is written once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from apps.accounts.models import Membership
 from apps.accounts.services import notices
 from apps.core import events, jobs, tenancy
 from apps.core.errors import MillraceError, NotFound
-from apps.core.media import folder_of
+from apps.core.media import is_gone, place_of
 from apps.core.tenancy import Across, across_tenants
 from apps.support import clamd
 from apps.support.access import MANAGE, WRITE
@@ -106,9 +106,14 @@ def _give_back(organization_id: UUID, id: UUID) -> None:
 
 def _look_at(organization_id: UUID, id: UUID, path: str) -> bool:
     """Whether it is judged now; raises ScannerAway."""
+    place = place_of(organization_id, path)
     try:
-        finding = clamd.scanned(settings.CLAMD_URL, folder_of(organization_id) / path)
+        finding = clamd.scanned(settings.CLAMD_URL, place)
     except FileNotFoundError:
+        if not is_gone(place):
+            log.warning("file not scanned: its storage is away", file=str(id))
+            _put_off(organization_id, id)
+            return False
         # It has gone with its message, or something was found in it under another one, which a merge has copied.
         finding = _found_before(organization_id, path)
         if not finding:
@@ -153,7 +158,7 @@ def _note(organization_id: UUID, id: UUID, scan: Scan, finding: str = "") -> boo
         if not MessageFile.objects.filter(pk=id, scan=Scan.WAITING).update(**values):
             return False
         if scan == Scan.INFECTED:
-            (folder_of(organization_id) / found.path).unlink(missing_ok=True)
+            place_of(organization_id, found.path).unlink(missing_ok=True)
         if held is None:
             return True
         if scan == Scan.FAILED:
@@ -198,7 +203,7 @@ def check_again(actor: Actor, conversation_id: UUID, sequence: int) -> None:
         failed = list(rows.filter(message__conversation=held, message__sequence=sequence, scan=Scan.FAILED))
         if not failed:
             raise NotFound(NO_FILE)
-        there = [row.pk for row in failed if (folder_of(row.organization_id) / row.path).exists()]
+        there = [row.pk for row in failed if not is_gone(place_of(row.organization_id, row.path))]
         if not there:
             raise FileHeld(GONE)
         MessageFile.objects.filter(pk__in=there).update(scan=Scan.WAITING, scan_attempts=0, scan_at=None)

@@ -237,7 +237,7 @@ def _update(contact: Contact, profile: Mapping[str, Any]) -> None:
 
 
 def _known_by(identifier: str) -> Contact | None:
-    rows = Contact.objects.select_for_update(of=("self",))
+    rows = Contact.objects.select_for_update(of=("self",), no_key=True)
     found: Contact | None = rows.filter(identifier=identifier, merged_into=None).first()
     return found
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
@@ -27,6 +28,8 @@ from apps.support.services import flows
 from apps.support.services.flows import editing
 from ml.dialogue.flows import Problem
 
+# What is amiss where somebody else has written a version, as `save_version` calls it.
+MEANWHILE = "newest"
 PARTS: Mapping[str, type[forms.Form]] = {"step": StepForm, "slot": SlotForm, "answer": AnswerForm, "flow": FlowForm}
 
 
@@ -39,16 +42,16 @@ def steps_page(request: HttpRequest, number: int) -> HttpResponse:
     version = flows.get_version(actor, number)
     given = _given(request)
     problems: Sequence[Problem] = []
-    newest = flows.newest_number(actor)
-    if given is not None and request.POST.get("newest", str(newest)) != str(newest):
-        words = _("Meanwhile v%(number)s was written. Look at it, or press again to go on from here without it.")
-        given.form.add_error(None, words % {"number": newest})
+    newest = _number_of(request.POST.get("newest", ""))
     if given is not None and given.form.is_valid():
         made: list[FlowVersion] = []
-        problems, saved = tried(given.form, lambda: made.append(_changed(actor, version, given)))
+        problems, saved = tried(given.form, lambda: made.append(_changed(actor, version, given, newest)))
         if saved:
             messages.success(request, _("The change is in a new draft."))
             return redirect("flow-steps", made[0].number)
+    if newest is None or (given is not None and given.form.has_error(NON_FIELD_ERRORS, code=MEANWHILE)):
+        # Nothing was seen before, or who presses again has now been told.
+        newest = flows.newest_number(actor)
     context = {
         "version": version, "standing": standing_of(version), "problems": {each.message: None for each in problems},
         "given": given, "newest": newest, "may_write": WRITE in actor.permissions, "tab": "flows",
@@ -81,10 +84,14 @@ def _given(request: HttpRequest) -> _Given | None:
     return _Given(part, f"{request.POST.get('flow', '')}/{key}" if part == "slot" else key, form)
 
 
-def _changed(actor: Actor, version: FlowVersion, given: _Given) -> FlowVersion:
+def _number_of(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _changed(actor: Actor, version: FlowVersion, given: _Given, newest: int | None) -> FlowVersion:
     file = editing.plain(version.text)
     _CHANGES.get(given.part, _change_step)(file, given.form.cleaned_data)
-    return flows.save_version(actor, editing.written(file), version.stories, version.note)
+    return flows.save_version(actor, editing.written(file), version.stories, version.note, newest)
 
 
 def _change_step(file: dict[str, Any], values: dict[str, Any]) -> None:
@@ -197,7 +204,8 @@ def tried(form: forms.Form, call: Callable[[], Any]) -> tuple[Sequence[Problem],
     except MillraceError as error:
         if error.status == 404:
             raise
-        form.add_error(error.param if error.param in form.fields else None, error.shown())
+        at = error.param if error.param in form.fields else None
+        form.add_error(at, forms.ValidationError(error.shown(), code=error.param))
         return [], False
     return [], True
 

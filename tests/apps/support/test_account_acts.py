@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, connections
+from django.db import connections
 
 from apps.accounts.models import AuditEntry, Role
 from apps.core import tenancy
@@ -22,6 +21,7 @@ from tests.helpers.account_api import Program
 from tests.helpers.agent_bots import connect
 from tests.helpers.desk import Browser, Desk
 from tests.helpers.people import add_person
+from tests.helpers.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -114,24 +114,6 @@ def test_who_mutes_and_who_writes_at_the_same_time_do_not_wait_for_each_other(de
             messages.receive(held, Contact.objects.get(pk=talk.contact_id), Draft("Wait"))
         assert muted.result(timeout=60) == "resolved"
     assert desk.again(talk).status == "resolved"
-
-
-def wait_until_somebody_waits() -> None:
-    """Until a session of this database waits for a lock of another one."""
-    until = time.monotonic() + 60
-    # Waits for rows name no database, so that what else the session has locked says which it is in.
-    asked = """
-        SELECT count(*) FROM pg_locks waits WHERE NOT granted AND EXISTS (SELECT 1 FROM pg_locks has
-            WHERE has.pid = waits.pid
-            AND has.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-    """
-    while time.monotonic() < until:
-        with connection.cursor() as cursor:
-            cursor.execute(asked)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.05)
-    raise AssertionError("Nobody waits.")
 
 
 # ---------------------------------------------------------------- transcripts, files, search

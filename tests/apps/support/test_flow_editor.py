@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from apps.accounts.models import Role
@@ -17,6 +19,7 @@ from apps.support.services.flows import editing
 from tests.apps.support.test_flows import ready
 from tests.helpers import bots
 from tests.helpers.people import Tenant, add_person
+from tests.helpers.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 SLOT = {"kind": "choice", "ask": "en: Which card?\nzh: 哪张卡？", "choices": "debit: bank card, girocard\ncredit:"}
@@ -206,6 +209,34 @@ def test_what_is_refused_is_told_and_what_was_typed_stays(org_a: Tenant, send: S
     assert send("flow", "remove", before="nothing").status_code == 404
     with tenancy.scope(org_a.id):
         assert FlowVersion.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_press_at_the_same_time_the_second_is_told_of_the_first(org_a: Tenant, send: Send) -> None:
+    text = flows.get_version(org_a.actor, 1).text
+
+    def press() -> Any:
+        try:
+            return send("step", "save", path="transfer/0", kind="say", value="Typed late", newest="1")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(org_a.id):
+            flows.save_version(org_a.actor, text, note="First")
+            pressed = pool.submit(press)
+            wait_until_somebody_waits()
+        answer = pressed.result(timeout=60)
+    assert answer.status_code == 422 and "Meanwhile v2 was written" in answer.content.decode()
+    # Who has been told goes on.
+    assert 'name="newest" value="2"' in answer.content.decode()
+    with tenancy.scope(org_a.id):
+        assert FlowVersion.objects.count() == 2
+
+
+def test_a_fault_in_the_form_hides_nothing_that_was_written_meanwhile(send: Send) -> None:
+    page = send("answer", "save", intent="", text="Typed for nothing", newest="0").content.decode()
+    assert "Name the intent" in page and 'name="newest" value="0"' in page
 
 
 def test_outsiders_find_no_editor_and_who_may_only_read_changes_nothing(

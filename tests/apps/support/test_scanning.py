@@ -204,6 +204,32 @@ def test_a_file_whose_bytes_are_gone_is_given_up_at_once(desk: Desk, scanner: Cl
         scanning.check_again(desk.tenant.actor, file.message.conversation_id, file.message.sequence)
 
 
+@pytest.mark.parametrize("away", ["unmounted", "unreadable"])
+def test_a_file_whose_storage_is_away_waits_for_another_attempt(
+    desk: Desk, scanner: Clamd, settings: Any, tmp_path: Path, away: str
+) -> None:
+    file = sent(desk, desk.begin())
+    there = settings.MEDIA_ROOT
+    bare = tmp_path / "mount"
+    if away == "unmounted":
+        bare.mkdir()
+    else:
+        bare.write_bytes(b"")
+    settings.MEDIA_ROOT = bare
+    for attempt in range(1, len(scanning.PAUSES) + 1):
+        assert scanning.scan_waiting() == 0
+        assert (again(desk, file).scan, again(desk, file).scan_attempts) == ("waiting", attempt)
+        wait_over(desk, file)
+    scanning.scan_waiting()
+    assert again(desk, file).scan == "failed"
+    # While it is still away nobody knows that the file is gone.
+    scanning.check_again(desk.tenant.actor, file.message.conversation_id, file.message.sequence)
+    assert again(desk, file).scan == "waiting"
+    settings.MEDIA_ROOT = there
+    assert scanning.scan_waiting() == 1
+    assert again(desk, file).scan == "clean"
+
+
 def test_an_outsider_has_no_file_checked_again(desk: Desk, other_desk: Desk, scanner: Clamd) -> None:
     file = sent(desk, desk.begin())
     (folder_of(desk.tenant.id) / file.path).unlink()

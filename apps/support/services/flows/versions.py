@@ -13,7 +13,7 @@ from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.accounts.models import Organization
 from apps.core import events, tenancy
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.support.access_bot import APPROVE, READ, WRITE
 from apps.support.errors_bot import FlowsInvalid, NotApproved, StoriesFailed
 from apps.support.models import BotAction, FlowApproval, FlowVersion, IntentExample
@@ -23,6 +23,7 @@ from ml.dialogue.flows import FlowError, Flows, Problem, parse_flows
 from ml.dialogue.stories import Story, parse_stories
 
 NO_VERSION = gettext_noop("There are no flows with this number.")
+MEANWHILE = gettext_noop("Meanwhile v%(number)s was written. Look at it, or press again to go on from here without it.")
 LONGEST_TEXT, LONGEST_NOTE = 400_000, 200
 
 
@@ -64,8 +65,11 @@ def problems_of(text: str) -> list[Problem]:
     return []
 
 
-def save_version(actor: Actor, text: str, stories: str = "", note: str = "") -> FlowVersion:
-    """A new draft; raises FlowsInvalid for what cannot be read at all."""
+def save_version(actor: Actor, text: str, stories: str = "", note: str = "", newest: int | None = None) -> FlowVersion:
+    """A new draft; raises FlowsInvalid for what cannot be read at all.
+
+    `newest` is the number of the version that was the newest one for whoever writes: Conflict where it no longer is.
+    """
     actor.require(WRITE)
     actor.require_open()
     text, stories = (each.replace("\0", "").replace("\r\n", "\n") for each in (text, stories))
@@ -76,10 +80,12 @@ def save_version(actor: Actor, text: str, stories: str = "", note: str = "") -> 
     check(text, stories)
     with tenancy.scope(actor.organization_id):
         Organization.objects.select_for_update(no_key=True).get(pk=actor.organization_id)
-        number = (FlowVersion.objects.aggregate(most=Max("number"))["most"] or 0) + 1
+        last = FlowVersion.objects.aggregate(most=Max("number"))["most"] or 0
+        if newest not in (None, last):
+            raise Conflict(MEANWHILE, values={"number": last}, param="newest")
         made: FlowVersion = FlowVersion.objects.create(
             organization_id=actor.organization_id,
-            number=number,
+            number=last + 1,
             text=text,
             stories=stories,
             note=note.strip(),

@@ -1,0 +1,86 @@
+"""Who changes, merges or erases a contact, and a message of theirs that comes in the same moment: both come through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+from django.db import connections
+
+from apps.accounts.access import Actor
+from apps.core import tenancy
+from apps.support.models import Contact, Conversation, Inbox, Message
+from apps.support.services import contacts, conversations, messages
+from apps.support.services.storing import Draft, by_actor, by_contact
+from tests.helpers.desk import Desk
+from tests.helpers.waiting import wait_until_somebody_waits
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def apart(act: Callable[[], object]) -> Callable[[], object]:
+    """The same on a connection of its own."""
+
+    def run() -> object:
+        try:
+            return act()
+        finally:
+            connections.close_all()
+
+    return run
+
+
+def test_who_erases_and_who_writes_at_the_same_time_do_not_wait_for_each_other(desk: Desk) -> None:
+    talk = desk.begin()
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(desk.tenant.id):
+            held = messages.held_onward(talk.pk)
+            erased = pool.submit(apart(lambda: contacts.erase(desk.tenant.actor, talk.contact_id)))
+            wait_until_somebody_waits()
+            # The row of the message refers to that of the contact, which whoever erases holds.
+            messages.receive(held, Contact.objects.get(pk=talk.contact_id), Draft("Wait"))
+        assert erased.result(timeout=60) == 1
+    with tenancy.scope(desk.tenant.id):
+        assert not Contact.objects.exists() and not Message.objects.exists()
+
+
+def test_a_conversation_that_is_begun_while_its_contact_is_erased_goes_as_well(desk: Desk) -> None:
+    talk = desk.begin()
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(desk.tenant.id):
+            contact = Contact.objects.get(pk=talk.contact_id)
+            conversations.begin(Inbox.objects.get(pk=desk.inbox.pk), contact, by_contact(contact))
+            # It holds the other one, and waits for the counter of what is told.
+            erased = pool.submit(apart(lambda: contacts.erase(desk.tenant.actor, contact.pk)))
+            wait_until_somebody_waits()
+        assert erased.result(timeout=60) == 2
+    with tenancy.scope(desk.tenant.id):
+        assert not Contact.objects.exists() and not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda actor, id: contacts.set_blocked(actor, id, True),
+        lambda actor, id: contacts.change(actor, id, {"name": "Grace"}),
+        lambda actor, id: contacts.merge(actor, id, contacts.create(actor, {"name": "Ada"}).pk),
+    ],
+    ids=["blocks", "changes", "merges"],
+)
+def test_who_changes_a_contact_and_who_writes_at_the_same_time_do_not_wait_for_each_other(
+    desk: Desk, act: Callable[[Actor, UUID], object]
+) -> None:
+    talk, actor = desk.begin(), desk.tenant.actor
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(desk.tenant.id):
+            held = messages.held_onward(talk.pk)
+            contact = Contact.objects.get(pk=talk.contact_id)
+            # Told of: whoever tells of anything else waits until this is committed.
+            conversations.resolve(held, by_actor(actor))
+            done = pool.submit(apart(lambda: act(actor, contact.pk)))
+            wait_until_somebody_waits()
+            messages.receive(held, contact, Draft("Wait"))
+        assert isinstance(done.result(timeout=60), Contact)
+    assert [each.content for each in desk.history(talk) if each.kind == "incoming"][-1] == "Wait"
