@@ -30,7 +30,7 @@ from apps.support.models import (
     Original,
     Rating,
 )
-from apps.support.services import attributes, files, learning, resolutions
+from apps.support.services import attributes, files, hints, learning, resolutions
 from apps.support.services.conversations import checked_labels
 from apps.support.services.desk import settings_of
 from apps.support.services.indexing import index_contact
@@ -87,6 +87,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Contact:
 def created(contact: Contact) -> None:
     """Tells of a contact that is new, however it came."""
     events.record("support_contact.created", contact.pk, {"verified": contact.verified_at is not None})
+    hints.hint_event(contact.organization_id)
 
 
 def change(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Contact:
@@ -124,6 +125,7 @@ def set_labels(actor: Actor, id: UUID, titles: Sequence[str]) -> Contact:
 def told_of_change(contact: Contact, changed: list[str]) -> None:
     index_contact(contact)
     events.record("support_contact.changed", contact.pk, {"changed": changed})
+    hints.hint_event(contact.organization_id)
 
 
 def set_blocked(actor: Actor, id: UUID, blocked: bool) -> Contact:
@@ -141,6 +143,7 @@ def block(actor: Actor, row: Contact, blocked: bool) -> None:
         row.save(update_fields=["blocked_at"])
         audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
         events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
+        hints.hint_event(row.organization_id)
 
 
 def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
@@ -157,6 +160,7 @@ def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
         absorb(one, other)
         audit.record(actor, "support_contact.merged", other, merged=str(one))
         events.record("support_contact.merged", other.pk, {"merged": str(one.pk)})
+        hints.hint_event(other.organization_id)
     return other
 
 
@@ -209,6 +213,7 @@ def erase(actor: Actor, id: UUID) -> int:
         learning.forget_marked([each.pk for each in held])
         audit.record(actor, "support_contact.erased", row, conversations=len(held))
         events.record("support_contact.erased", row.pk, {"conversations": len(held)})
+        hints.hint_signed_out_everywhere(row.organization_id)
         Conversation.objects.filter(pk__in=[each.pk for each in held]).delete()
         Contact.objects.filter(pk__in=ids).delete()
     return len(held)
