@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from apps.support.services.agent_bots.telling import Ready
 
 SENDERS = 32
-BUSY_SECONDS, LOOK_SECONDS, REAP_SECONDS = 0.05, 0.5, 10.0
+BUSY_SECONDS, LOOK_SECONDS, REAP_SECONDS = 0.05, 1.0, 10.0
 # What is being sent when the worker leaves may still be answered.
 LEAVE_SECONDS = 6.0
 

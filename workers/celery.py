@@ -74,11 +74,11 @@ app.conf.update(
         "workers.webhooks",
     ],
     beat_schedule={
+        # It shows that schedule and worker are alive, and sends what has something to do: see workers/looks.py.
+        "look-around": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "reap-generations": {"task": "generation.reap", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
-        "worker-heartbeat": {"task": "core.beat", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-organizations": {"task": "accounts.remove_organizations", "schedule": 300.0},
         "end-support": {"task": "accounts.end_support", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
-        "send-mail": {"task": "core.send_mail", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "clear-sessions": {"task": "core.clear_sessions", "schedule": 3600.0},
         "tell-of-budgets": {
             "task": "billing.tell_of_budgets",
@@ -101,54 +101,19 @@ app.conf.update(
             "schedule": 300.0,
             "options": {"expires": EXPIRY_SECONDS},
         },
-        # A bell rings for each event and each operation; these are for lost bells, and for what is tried again.
-        "handle-stripe-events": {
-            "task": "billing.handle_stripe_events",
-            "schedule": 10.0,
-            "options": {"expires": EXPIRY_SECONDS},
-        },
-        "send-operations": {
-            "task": "billing.send_operations",
-            "schedule": 10.0,
-            "options": {"expires": EXPIRY_SECONDS},
-        },
-        # A bell rings for each classifier; this one is for what a lost bell or a lost worker has left waiting.
-        "look-for-classifiers": {
-            "task": "studio.train_classifiers",
-            "schedule": 30.0,
-            "options": {"expires": EXPIRY_SECONDS},
-        },
         # A bell rings when a subscription changes; this one is for what usage and time have changed.
         "preview-renewals": {"task": "billing.preview_renewals", "schedule": 600.0},
         "reconcile-stripe": {"task": "billing.reconcile", "schedule": crontab(hour=4, minute=10)},
         "check-rollups": {"task": "billing.check_rollups", "schedule": crontab(hour=3, minute=40)},
         "anchor-audit": {"task": "audit.anchor", "schedule": 3600.0},
         "verify-audit": {"task": "audit.verify", "schedule": crontab(hour=3, minute=20)},
-        "stream-audit": {"task": "audit.stream", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        # A bell rings for each job; this one is for what a lost bell or a lost worker has left waiting.
-        "look-for-privacy-jobs": {"task": "privacy.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-for-pages": {"task": "studio.fetch_pages", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-for-documents": {"task": "knowledge.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        # A bell rings for each call; this one is for lost bells, and for what is tried again.
-        "take-calls": {"task": "webhooks.take_calls", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-for-webhooks": {"task": "webhooks.wake", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-for-bot-calls": {"task": "support.tell_bots", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-at-schedules": {"task": "schedules.look", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        # A bell rings for each mail that leaves; this one is for lost bells, and for what is tried again.
-        "send-desk-mail": {"task": "support.send_mail", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
-        "fetch-desk-mail": {"task": "support.fetch_mail", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
-        "sweep-desks": {"task": "support.sweep", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
-        "scan-desk-files": {"task": "support.scan_files", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "settle-desks": {"task": "support.settle", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        # What is due is looked for with each tick; this one is for servers that tell of new mails themselves.
+        "listen-to-mailboxes": {"task": "support.fetch_mail", "schedule": 15.0, "options": {"expires": EXPIRY_SECONDS}},
         "clean-up-desks": {"task": "support.clean_up", "schedule": 3600.0},
         "release-embedding-calls": {"task": "knowledge.release_calls", "schedule": 60.0},
         "look-for-signatures": {"task": "licensing.sign", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        # Bells ring for these; this is for what a lost bell or a lost worker has left waiting.
-        # Where no bot has answered in time, a person is called.
-        "call-people": {"task": "support.call_people", "schedule": 5.0, "options": {"expires": EXPIRY_SECONDS}},
+        # A bell rings for each article; this one is for what a lost bell or a lost worker has left waiting.
         "look-for-articles": {"task": "support.index", "schedule": 30.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-for-stories": {"task": "support.run_stories", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
-        "look-for-training": {"task": "support.train", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-expired-exports": {"task": "privacy.remove_expired_exports", "schedule": 3600.0},
         "apply-retention": {"task": "privacy.apply_retention", "schedule": crontab(hour=3, minute=17)},
         "empty-trash": {"task": "documents.empty_trash", "schedule": 3600.0},

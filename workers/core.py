@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+
+from workers import looks
 from workers.celery import app
+
+log = logging.getLogger(__name__)
 
 
 @app.task(name="core.beat")
 def beat() -> None:
-    """Shows that the schedule and a worker of the default queue are alive."""
+    """Shows that the schedule and a worker of the default queue are alive, and looks for what waits."""
+    from django.db import DatabaseError
+
     from apps.core import heartbeats
 
     heartbeats.tick()
     heartbeats.beat("default")
+    try:
+        looks.send()
+    except DatabaseError as error:
+        log.warning("not looked around: %s", error)
 
 
 @app.task(name="core.forget_idempotency_keys")

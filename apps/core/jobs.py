@@ -189,6 +189,13 @@ def hand_back(model: type[Job], worker: str, ids: Sequence[UUID]) -> int:
     return returned
 
 
+def due(model: type[Job]) -> JobQuerySet:
+    """Jobs that wait, or whose worker is gone; across tenants."""
+    lapsed = models.Q(status=Status.RUNNING, lease_until__lt=_clock())
+    rows: JobQuerySet = model.objects.filter(models.Q(status=Status.QUEUED) | lapsed)
+    return rows
+
+
 def reap(model: type[J]) -> tuple[int, list[J]]:
     """Returns lapsed jobs to the queue; those that crashed twice, or that somebody has stopped, go to the caller.
 

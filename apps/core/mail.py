@@ -21,7 +21,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
@@ -126,11 +126,14 @@ def deliver_due() -> int:
     return sent
 
 
+def due() -> QuerySet[Mail]:
+    return Mail.objects.filter(next_at__lte=Now())
+
+
 def _claim() -> Mail | None:
     """The mail that waits longest, those in turn last, leased; waiting doubles with each attempt, up to an hour."""
     with transaction.atomic():
-        due = Mail.objects.select_for_update(skip_locked=True).filter(next_at__lte=Now())
-        mail = due.order_by("in_turn", "next_at").first()
+        mail = due().select_for_update(skip_locked=True).order_by("in_turn", "next_at").first()
         if mail is not None:
             pause = LEASE if not mail.attempts else min(timedelta(hours=1), LEASE * 2**mail.attempts)
             Mail.objects.filter(pk=mail.pk).update(attempts=F("attempts") + 1, next_at=Now() + pause)

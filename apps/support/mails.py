@@ -12,7 +12,7 @@ from django.utils import translation
 
 from apps.accounts.models import Organization
 from apps.core import tenancy
-from apps.support.models import Conversation, Cursor, MailAccount, Mention, Message
+from apps.support.models import Author, Conversation, Cursor, MailAccount, Mention, Message, Participant
 from apps.support.services import unmasking
 from apps.support.services.messages import author_name
 
@@ -34,6 +34,29 @@ def support_mention(to: str, organization: str, id: str) -> EmailMessage | None:
             "url": settings.BASE_URL + reverse("desk-conversation", args=[conversation.pk]),
         }
     return _composed("mention", to, values)
+
+
+def support_participant(to: str, organization: str, id: str, message: str) -> EmailMessage | None:
+    """What is new where the reader takes part; nothing, if they do not any more, have seen it, or it was taken back."""
+    with tenancy.scope(UUID(organization)):
+        rows = Participant.objects.select_related("conversation__contact")
+        found: Participant | None = rows.filter(pk=UUID(id), membership__user__email=to).first()
+        said: Message | None = Message.objects.select_related("user", "contact").filter(pk=UUID(message)).first()
+        if found is None or said is None or said.content_attributes.get("deleted"):
+            return None
+        seen = Cursor.objects.filter(conversation=found.conversation, membership=found.membership_id)
+        if seen.filter(seen__gte=said.sequence).exists():
+            return None
+        by_contact = said.author == Author.CONTACT
+        values = {
+            "email": to,
+            "who": str(found.conversation.contact) if by_contact else author_name(said),
+            "content": said.content,
+            "number": found.conversation.number,
+            "organization_name": Organization.objects.values_list("name", flat=True).get(pk=UUID(organization)),
+            "url": settings.BASE_URL + reverse("desk-conversation", args=[found.conversation_id]),
+        }
+    return _composed("participant", to, values)
 
 
 def support_unread(to: str, organization: str, id: str) -> EmailMessage | None:

@@ -135,6 +135,17 @@ _CONVERSATIONS = (
         _("Agents know whom they answer."),
     ),
     _kind(
+        "support_contact_notes",
+        "ContactNote",
+        _("Notes about contacts"),
+        _("What agents wrote down about a contact, with numbers masked, and who."),
+        _("Agents know whom they answer."),
+        retention=Retention(words=_("as long as the contact")),
+        people=("user",),
+        also=("user__email",),
+        erasure=OnErasure.DETACH,
+    ),
+    _kind(
         "support_sessions",
         "ContactSession",
         _("Browsers of contacts"),
@@ -192,6 +203,14 @@ _CONVERSATIONS = (
         _("Mentions in notes"),
         _("Which member a note names."),
         _("They are told."),
+        retention=WITH_CONVERSATION,
+    ),
+    _kind(
+        "support_participants",
+        "Participant",
+        _("Who takes part"),
+        _("Which members take part in a conversation, and what they were told of."),
+        _("They are told what is said there."),
         retention=WITH_CONVERSATION,
     ),
     _kind(

@@ -2,7 +2,11 @@
 
 import inspect
 
+import pytest
+
+from apps.core.tenancy import Across, across_tenants
 from tests.helpers.authorization import table
+from workers import looks
 from workers.celery import app
 
 
@@ -24,3 +28,10 @@ def test_no_task_can_be_told_whose_work_to_do() -> None:
 def test_scheduled_tasks_are_those_that_the_file_gives_to_the_schedule() -> None:
     scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert scheduled == {name for name, by in table()["tasks"].items() if by.startswith("the schedule")}
+
+
+@pytest.mark.django_db
+def test_tasks_that_are_looked_for_are_those_that_the_file_gives_to_the_look_around() -> None:
+    with across_tenants(Across.CLAIM_WORK):
+        looked_for = set(looks.waiting())
+    assert looked_for == {name for name, by in table()["tasks"].items() if "the look around" in by}

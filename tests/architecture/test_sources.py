@@ -59,6 +59,7 @@ ACROSS_TENANTS = {
     ("apps/support/services/drafts.py", "take_over_ended", "CLAIM_WORK"),
     ("apps/support/services/resolutions.py", "settle_due", "CLAIM_WORK"),
     ("apps/core/idempotency.py", "forget_expired", "HOUSEKEEPING"),
+    ("apps/core/looks.py", "names", "CLAIM_WORK"),
     ("apps/core/jobs.py", "claim", "CLAIM_WORK"),
     ("apps/core/jobs.py", "renew", "CLAIM_WORK"),
     ("apps/core/jobs.py", "cancelled_among", "CLAIM_WORK"),

@@ -11,7 +11,7 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Role
 from apps.core import tenancy
 from apps.support.models import Agent, Contact, Conversation, DeskDraft, Inbox, Message, ReceivedMail
-from apps.support.services import contacts, conversations, cursors, inboxes, messages, setup, visitors
+from apps.support.services import contact_notes, contacts, conversations, cursors, inboxes, messages, setup, visitors
 from apps.support.services.agent_bots import setting as agent_bots
 from apps.support.services.mail import accounts
 from apps.support.services.storing import Draft, by_contact
@@ -168,6 +168,7 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
         "support webhook": hook.pk,
         "support label": label.pk,
         "support attribute": attribute.pk,
+        "support note": contact_notes.add(actor, visitor.contact.pk, "Rings back").pk,
         "support macro": macro.pk,
         "support inbox": desk.inbox.pk,
         "support contact": visitor.contact.pk,

@@ -15,7 +15,8 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.audit import syslog, webhook
@@ -58,14 +59,21 @@ def _send_until(deadline: float) -> int:
     return count
 
 
+def due() -> QuerySet[AuditStream]:
+    """Streams that have something to send and are free; across tenants."""
+    more = AuditHead.objects.filter(organization_id=OuterRef("organization_id"), sequence__gt=OuterRef("cursor"))
+    free = Q(leased_until=None) | Q(leased_until__lt=Now())
+    rows: QuerySet[AuditStream] = AuditStream.objects.filter(
+        free, Exists(more), enabled=True, next_attempt_at__lte=Now()
+    )
+    return rows
+
+
 def _claim() -> tuple[UUID, UUID] | None:
     """Leases the stream that has waited longest; its organization's id and its own."""
     now = timezone.now()
     with across_tenants(Across.CLAIM_WORK):
-        more = AuditHead.objects.filter(organization_id=OuterRef("organization_id"), sequence__gt=OuterRef("cursor"))
-        free = Q(leased_until=None) | Q(leased_until__lt=now)
-        due = AuditStream.objects.filter(free, Exists(more), enabled=True, next_attempt_at__lte=now)
-        stream = due.select_for_update(skip_locked=True, of=("self",)).order_by("next_attempt_at").first()
+        stream = due().select_for_update(skip_locked=True, of=("self",)).order_by("next_attempt_at").first()
         if stream is None:
             return None
         AuditStream.objects.filter(pk=stream.pk).update(leased_until=now + timedelta(seconds=LEASE_SECONDS))

@@ -22,6 +22,9 @@ SUPPORT_SENTENCES: dict[str, Promise] = {
     "support_setting.deleted": gettext_lazy("%(actor)s deleted “%(object)s” (%(kind)s) of the support desk."),
     "support_contact.created": gettext_lazy("%(actor)s added the contact “%(object)s”."),
     "support_contact.changed": gettext_lazy("%(actor)s changed the contact “%(object)s” (%(changed)s)."),
+    "support_contact.note_added": gettext_lazy("%(actor)s wrote a note about the contact “%(object)s”."),
+    "support_contact.note_changed": gettext_lazy("%(actor)s changed a note about the contact “%(object)s”."),
+    "support_contact.note_deleted": gettext_lazy("%(actor)s deleted a note about the contact “%(object)s”."),
     "support_contact.blocked": gettext_lazy("%(actor)s blocked the contact “%(object)s”."),
     "support_contact.unblocked": gettext_lazy("%(actor)s let the contact “%(object)s” write again."),
     "support_contact.merged": gettext_lazy("%(actor)s merged the contact “%(merged)s” into “%(object)s”."),
@@ -43,6 +46,10 @@ SUPPORT_SENTENCES: dict[str, Promise] = {
     "support_conversation.macro_run": gettext_lazy(
         "%(actor)s ran the macro “%(macro)s” in the conversation “%(object)s”."
     ),
+    "support_conversation.participants_changed": gettext_lazy(
+        "%(actor)s changed who takes part in the conversation “%(object)s”."
+    ),
+    "support_conversation.marked_unread": gettext_lazy("%(actor)s marked the conversation “%(object)s” as unread."),
     "support_conversation.bulk_act": gettext_lazy(
         "%(actor)s acted on the conversation “%(object)s” among others (%(actions)s)."
     ),

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -104,11 +104,14 @@ def _row(hint: gateway.Hint) -> StripeEvent:
     )
 
 
+def due() -> QuerySet[StripeEvent]:
+    return StripeEvent.objects.filter(handled_at=None, next_at__lte=Now())
+
+
 def _claim() -> list[StripeEvent]:
     """Takes what is due for the length of a lease; two workers never take the same at once."""
     with transaction.atomic():
-        due = StripeEvent.objects.select_for_update(skip_locked=True).filter(handled_at=None, next_at__lte=Now())
-        found = list(due.order_by("next_at")[:BATCH])
+        found = list(due().select_for_update(skip_locked=True).order_by("next_at")[:BATCH])
         StripeEvent.objects.filter(pk__in=[event.pk for event in found]).update(
             next_at=Now() + LEASE, attempts=F("attempts") + 1
         )

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import structlog
 from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.billing import gateway
@@ -67,6 +69,14 @@ def catch_up(organization_id: UUID) -> None:
     elif row is not None and row.stripe_id:
         # What was done, but died before it was copied, and what was changed at Stripe itself.
         refresh_subscription(organization_id, row.stripe_id)
+
+
+def due() -> QuerySet[StripeOperation]:
+    """Across tenants; some of them wait for another of their organization all the same."""
+    rows: QuerySet[StripeOperation] = StripeOperation.objects.filter(
+        state__in=StripeOperation.UNDONE, next_at__lte=Now()
+    )
+    return rows
 
 
 def _claim() -> list[tuple[UUID, UUID]]:

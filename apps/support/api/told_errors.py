@@ -6,6 +6,8 @@ Chatwoot's clients show, and `attributes`, the fields that are wrong.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -29,15 +31,20 @@ UNPROCESSABLE = frozenset({("invalid_request", 400), ("conflict", 409)})
 
 
 class ToldErrors(AsyncAPIView):
-    """An address whose failures have both shapes; `as_unprocessable` says whether Chatwoot's 422 is used as well."""
+    """An address whose failures have both shapes; `as_unprocessable` says whether Chatwoot's 422 is used as well, and
+    `their_names` what is called otherwise in a body than our services call it.
+    """
 
     as_unprocessable = False
+    their_names: Mapping[str, str] = {}
 
     def handle_exception(self, exc: Exception) -> Response:
         response: Response = super().handle_exception(exc)
         told = response.data.get("error") if isinstance(response.data, dict) else None
         if not isinstance(told, dict):
             return response
+        if told.get("param"):
+            told["param"] = self.their_names.get(told["param"], told["param"])
         beside = {"message": told["message"], "description": told["message"]}
         response.data |= beside | ({"attributes": [told["param"]]} if told.get("param") else {})
         if self.as_unprocessable and (told["code"], response.status_code) in UNPROCESSABLE:

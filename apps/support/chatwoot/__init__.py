@@ -29,9 +29,10 @@ from apps.support.chatwoot.names import (
     message_id,
     place_of,
 )
-from apps.support.chatwoot.people import agent_body, bot_body, team_body
+from apps.support.chatwoot.people import ADMINISTRATORS, agent_body, bot_body, team_body
 
 __all__ = [
+    "ADMINISTRATORS",
     "APART",
     "CHANNELS",
     "CONTACT_FIELDS",

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, Max, OuterRef, Subquery
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Membership, Organization
@@ -164,11 +164,13 @@ def _meta(row: Conversation, numbers: Numbers) -> dict[str, Any]:
 
 
 def _unread(rows: Sequence[Conversation]) -> dict[UUID, int]:
-    """What contacts have written behind what anybody of the desk has seen."""
+    """What contacts have written behind what anybody of the desk has seen, or from where on it was marked as unread."""
     cursors = Cursor.objects.filter(conversation=OuterRef("conversation_id"), contact=None).order_by()
     seen = cursors.values("conversation_id").annotate(last=Max("seen")).values("last")
     waiting = Message.objects.filter(conversation__in=rows, kind=MessageKind.INCOMING).order_by()
-    waiting = waiting.annotate(seen=Coalesce(Subquery(seen), 0)).filter(sequence__gt=F("seen"))
+    waiting = waiting.annotate(seen=Coalesce(Subquery(seen), 0)).filter(
+        Q(sequence__gt=F("seen")) | Q(sequence__gte=F("conversation__unread_from"))
+    )
     return dict(waiting.values("conversation_id").annotate(count=Count("pk")).values_list("conversation_id", "count"))
 
 

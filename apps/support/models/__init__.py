@@ -31,13 +31,14 @@ from apps.support.models.conversations import (
     MessageIndex,
     MessageKind,
     Original,
+    Participant,
     Priority,
 )
 from apps.support.models.flows import BotAction, BotSettings, FlowApproval, FlowVersion, StoryRun
 from apps.support.models.inboxes import BusinessHours, DeskSettings, Inbox, InboxAgent, InboxKind, SlaPolicy
 from apps.support.models.mail import MailAccount, MailAuth, OutgoingMail, Received, ReceivedMail, Sending, Tls
 from apps.support.models.numbers import Numbered, RowNumber
-from apps.support.models.people import Agent, Availability, Contact, ContactSession
+from apps.support.models.people import Agent, Availability, Contact, ContactNote, ContactSession
 from apps.support.models.routing import AutomationRule, CannedReply, Label, Macro, Rating, SlaKind, SlaTimer
 from apps.support.models.turns import BotTurn
 from apps.support.models.written import BotResolution, DeskDraft, DraftKind, DraftState, ResolutionState
@@ -64,6 +65,7 @@ __all__ = [
     "CallState",
     "CannedReply",
     "Contact",
+    "ContactNote",
     "ContactSession",
     "Conversation",
     "ConversationStatus",
@@ -96,6 +98,7 @@ __all__ = [
     "Numbered",
     "Original",
     "OutgoingMail",
+    "Participant",
     "Priority",
     "Publication",
     "Rating",

@@ -54,7 +54,8 @@ class Conversation(TenantModel):  # type: ignore[django-manager-missing]
 
     `bot_owns` says that the bot may answer: status pending, and no person has acted. `waiting_since` is when the
     contact began to wait for a person, None while nobody waits; `opened_at` when people first had it; `acted_at` when
-    a person last did anything, which keeps the bot silent. `merged_into` is where its messages have gone.
+    a person last did anything, which keeps the bot silent. `unread_from` is from where on somebody has marked it
+    as unread, until somebody of the desk looks again. `merged_into` is where its messages have gone.
     """
 
     number = models.PositiveBigIntegerField()
@@ -71,6 +72,7 @@ class Conversation(TenantModel):  # type: ignore[django-manager-missing]
     team = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, related_name="+")
     bot_owns = models.BooleanField(default=False)
     last_sequence = models.PositiveIntegerField(default=0)
+    unread_from = models.PositiveIntegerField(null=True)
     waiting_since = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
     opened_at = models.DateTimeField(null=True)
@@ -246,6 +248,28 @@ class Mention(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [
             models.UniqueConstraint(fields=["organization", "message", "membership"], name="support_mention_once")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.membership_id)
+
+
+class Participant(TenantModel):
+    """A member who takes part in a conversation, and is told by mail what is said in it while their console is closed.
+
+    `told_through` is the last message that a mail has told them of: the next mail waits until they have looked.
+    """
+
+    conversation = TenantForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
+    membership = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    told_through = models.PositiveIntegerField(default=0, db_default=0)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "conversation", "membership"], name="support_participant_once"
+            )
         ]
 
     def __str__(self) -> str:

@@ -24,6 +24,8 @@ class Numbered(models.TextChoices):
     ENDPOINT = "endpoint"
     # A definition of a custom attribute.
     ATTRIBUTE = "field"
+    # A note about a contact.
+    NOTE = "note"
 
 
 class RowNumber(TenantModel):

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import Membership
+from apps.accounts.models import Membership, User
 from apps.core.tenancy import TenantForeignKey, TenantModel
 from apps.support.models.inboxes import Inbox
 
@@ -48,6 +48,22 @@ class Contact(TenantModel):  # type: ignore[django-manager-missing]
 
     def __str__(self) -> str:
         return self.name or self.email or self.identifier or f"visitor {str(self.id)[-6:]}"
+
+
+class ContactNote(TenantModel):
+    """What the desk has written down about a contact, who does not read it. `content` is masked."""
+
+    contact = TenantForeignKey(Contact, on_delete=models.CASCADE, related_name="notes")
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    content = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        indexes = [models.Index(fields=["organization", "contact", "-created_at"], name="support_note_of_contact")]
+
+    def __str__(self) -> str:
+        return str(self.contact_id)
 
 
 class ContactSession(TenantModel):

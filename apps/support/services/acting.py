@@ -15,7 +15,7 @@ from apps.core import tenancy
 from apps.core.errors import MillraceError, NotFound
 from apps.support.access import WRITE
 from apps.support.automation import Matched
-from apps.support.models import AutomationRule, Contact, Conversation, ConversationStatus, Label, Macro, MessageKind
+from apps.support.models import AutomationRule, Contact, Conversation, ConversationStatus, Macro, MessageKind
 from apps.support.services import assignment, canned, conversations, messages, rules
 from apps.support.services.storing import SYSTEM, By, Draft, append, by_actor, change, locked
 
@@ -64,10 +64,7 @@ def carry_out(held: Conversation, by: By, action: Mapping[str, Any], actor: Acto
     elif name == "add_label":
         conversations.mark(held, by, {"labels": [*held.labels, value]})
     elif name == "remove_label":
-        left = [each for each in held.labels if each.casefold() != value.casefold()]
-        # A label that is gone from the desk's list may still stand here.
-        known = {title.casefold() for title in Label.objects.values_list("title", flat=True)}
-        conversations.mark(held, by, {"labels": [each for each in left if each.casefold() in known]})
+        conversations.unmark(held, by, {value.casefold()})
     elif name == "require_skill":
         conversations.mark(held, by, {"skills": [*held.skills, value]})
     elif name == "assign_team":

@@ -56,6 +56,32 @@ def act(actor: Actor, ids: Sequence[UUID], actions: Sequence[Mapping[str, Any]])
     return _each(actor, ids, carry_out)
 
 
+def alter(actor: Actor, ids: Sequence[UUID], changes: Mapping[str, Any]) -> list[Outcome]:
+    """Gives each of up to 100 conversations what is named: `add` and `remove` are labels, `team` and `agent` whose it
+    is from then on, or None for nobody's, and `status`, with `snoozed_until` where it sleeps.
+    """
+    actor.require(WRITE)
+    # What names nothing that there is would fail for each alike.
+    with tenancy.scope(actor.organization_id):
+        conversations.checked_labels(changes.get("add", ()))
+    names = ", ".join(sorted(changes))
+
+    def carry_out(held: Conversation) -> None:
+        by = by_actor(actor)
+        if gone := {title.casefold() for title in changes.get("remove", ())}:
+            conversations.unmark(held, by, gone)
+        if more := changes.get("add", ()):
+            conversations.mark(held, by, {"labels": [*held.labels, *more]})
+        if "status" in changes:
+            conversations.set_status(actor, held.pk, changes["status"], changes.get("snoozed_until"))
+        given = {name: changes[name] for name in ("team", "agent") if name in changes}
+        if given:
+            assignment.assign(actor, held.pk, given)
+        audit.record(actor, "support_conversation.bulk_act", held, actions=names)
+
+    return _each(actor, ids, carry_out)
+
+
 def run_macro(actor: Actor, ids: Sequence[UUID], macro: UUID) -> list[Outcome]:
     """A macro on each, all of its actions or none."""
     actor.require(WRITE)

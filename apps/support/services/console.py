@@ -11,11 +11,11 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership, Team
 from apps.core.together import counted
 from apps.support.models import Agent, BotSettings, CannedReply, Conversation, Inbox, Label, SlaTimer
-from apps.support.services import assignment, canned, drafts, reading, setup
+from apps.support.services import assignment, canned, contact_notes, drafts, participants, reading, setup
 from apps.support.services.cursors import cursors_of
 from apps.support.services.learning import intents
 
-MOST_CHOICES, MOST_HISTORY = 200, 10
+MOST_CHOICES, MOST_HISTORY, MOST_NOTES = 200, 10, 3
 Queries = dict[str, Any]
 
 
@@ -54,6 +54,8 @@ def around(row: Conversation) -> Queries:
         "timers": running_timers([row]).order_by("due_at"),
         "ahead": assignment.ahead_of(row),
         "cursors": cursors_of(row),
+        "participants": participants.of(row),
+        "notes": contact_notes.of(row.contact)[:MOST_NOTES],
         "history": earlier.order_by("-active_at")[:MOST_HISTORY],
         "writers": BotSettings.objects.values_list("writer", flat=True),
         "drafts": drafts.latest_of(row),

@@ -22,6 +22,7 @@ from apps.support.masking import clean, clean_values
 from apps.support.models import (
     AttributeOf,
     Contact,
+    ContactNote,
     ContactSession,
     Conversation,
     Cursor,
@@ -187,6 +188,7 @@ def absorb(one: Contact, other: Contact) -> None:
         sessions.update(contact=other, verified=False)
     else:
         sessions.update(contact=other)
+    ContactNote.objects.filter(contact=one).update(contact=other)
     Message.objects.filter(contact=one).update(contact=other)
     Rating.objects.filter(contact=one).update(contact=other)
     seen_by_other = Cursor.objects.filter(contact=other).values("conversation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -294,6 +294,13 @@ def mark(held: Conversation, by: By, changes: Mapping[str, Any]) -> None:
     change(held, by, **values)
     if "subject" in values:
         index_conversation(held, Contact.objects.get(pk=held.contact_id))
+
+
+def unmark(held: Conversation, by: By, titles: Set[str]) -> None:
+    """Takes labels off, by their titles in lower case; the row is held."""
+    # A label that is gone from the desk's list may still stand here.
+    known = {title.casefold() for title in Label.objects.values_list("title", flat=True)} - titles
+    mark(held, by, {"labels": [each for each in held.labels if each.casefold() in known]})
 
 
 def checked_labels(titles: Sequence[str]) -> list[str]:

@@ -7,15 +7,17 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.accounts import audit
 from apps.accounts.access import Actor
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.core.ids import uuid7
-from apps.support.access import READ
-from apps.support.models import Contact, Conversation, Cursor
+from apps.support.access import READ, WRITE
+from apps.support.models import Contact, Conversation, Cursor, Message, MessageKind
 from apps.support.services import hints
 from apps.support.services.assignment import membership_of
 from apps.support.services.reading import find
+from apps.support.services.storing import locked
 
 # Neither number ever goes back, whoever is first: acknowledging is cumulative.
 _KEEP = """
@@ -32,6 +34,8 @@ def note_seen(conversation: Conversation, sequence: int, **who: UUID | None) -> 
     """Whoever has written something has seen everything up to it."""
     if any(who.values()):
         _keep(conversation, who, sequence, sequence)
+        if who.get("membership_id") is not None:
+            _looked(conversation)
 
 
 def acknowledge(actor: Actor, conversation_id: UUID, *, acknowledged: int = 0, seen: int = 0) -> Cursor | None:
@@ -42,7 +46,30 @@ def acknowledge(actor: Actor, conversation_id: UUID, *, acknowledged: int = 0, s
         member = membership_of(actor)
         if member is None:
             return None
+        if seen:
+            _looked(conversation)
         return _acknowledged(conversation, {"membership_id": member}, acknowledged, seen)
+
+
+def mark_unread(actor: Actor, conversation_id: UUID) -> Conversation:
+    """What the contact has written last counts as unread for the whole desk, until somebody looks again."""
+    actor.require(WRITE, READ)
+    with tenancy.scope(actor.organization_id):
+        held = locked(conversation_id)
+        incoming = Message.objects.filter(conversation=held, kind=MessageKind.INCOMING).order_by("-sequence")
+        last: int | None = incoming.values_list("sequence", flat=True).first()
+        if last is not None and held.unread_from != last:
+            held.unread_from = last
+            held.save(update_fields=["unread_from"])
+            audit.record(actor, "support_conversation.marked_unread", held)
+            hints.hint_changed(held.organization_id, held.pk)
+    return held
+
+
+def _looked(conversation: Conversation) -> None:
+    if conversation.unread_from is not None:
+        Conversation.objects.filter(pk=conversation.pk).update(unread_from=None)
+        conversation.unread_from = None
 
 
 def acknowledge_by_contact(

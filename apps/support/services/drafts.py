@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -233,8 +233,14 @@ def take_over(row: DeskDraft) -> DeskDraft:
     return row
 
 
+def being_written() -> QuerySet[DeskDraft]:
+    """Across tenants; some may have ended."""
+    rows: QuerySet[DeskDraft] = DeskDraft.objects.filter(state=DraftState.WRITING)
+    return rows
+
+
 def take_over_ended() -> int:
     """What nobody has looked at since it has ended; returns how many."""
     with across_tenants(Across.CLAIM_WORK):
-        rows = list(DeskDraft.objects.filter(state=DraftState.WRITING).order_by("created_at")[:AT_ONCE])
+        rows = list(being_written().order_by("created_at")[:AT_ONCE])
     return sum(take_over(row).state != DraftState.WRITING for row in rows)

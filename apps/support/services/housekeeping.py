@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.core import media, tenancy
@@ -34,14 +36,18 @@ def sweep() -> int:
     return sum(_sweep(organization) for organization in _with_something_due())
 
 
+def due() -> list[QuerySet[Any]]:
+    """Who sleeps too long, promises that are missed, what waits for somebody, what bots have left; across tenants."""
+    asleep = Conversation.objects.filter(status=ConversationStatus.SNOOZED, snoozed_until__lte=Now())
+    late = SlaTimer.objects.filter(met_at=None, breached_at=None, called_off=False, due_at__lt=Now())
+    waiting = Conversation.objects.waiting().filter(inbox__auto_assignment=True).order_by()
+    return [asleep, late, waiting, _left_by_bots()]
+
+
 def _with_something_due() -> list[UUID]:
-    now = timezone.now()
     with across_tenants(Across.CLAIM_WORK):
-        asleep = Conversation.objects.filter(status=ConversationStatus.SNOOZED, snoozed_until__lte=now)
-        late = SlaTimer.objects.filter(met_at=None, breached_at=None, called_off=False, due_at__lt=now)
-        waiting = Conversation.objects.waiting().filter(inbox__auto_assignment=True).order_by()
         found: set[UUID] = set()
-        for rows in (asleep, late, waiting, _left_by_bots()):
+        for rows in due():
             found.update(rows.values_list("organization_id", flat=True).distinct())
     return sorted(found)
 

@@ -10,7 +10,7 @@ from apps.core import events, tenancy
 from apps.core.errors import Conflict
 from apps.support.access import WRITE
 from apps.support.models import Conversation, ConversationStatus, Message, MessageFile, MessageIndex, MessageKind
-from apps.support.services import hints, timers
+from apps.support.services import hints, participants, timers
 from apps.support.services.indexing import index_message
 from apps.support.services.reading import find
 from apps.support.services.storing import by_actor, change, locked
@@ -48,6 +48,7 @@ def merge(actor: Actor, id: UUID, into: UUID) -> Conversation:
         if waiting and (other.waiting_since is None or waiting < other.waiting_since):
             other.waiting_since = waiting
             other.save(update_fields=["waiting_since"])
+        participants.take_over(one, other)
         _take_over(taken, one, other)
         labels = sorted({*one.labels, *other.labels})
         change(other, by, "merged", {"from": one.number, "messages": len(taken)}, labels=labels)

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.billing import services as billing
@@ -113,14 +114,19 @@ def _reopen(row: BotResolution, now: datetime) -> None:
 # ---------------------------------------------------------------- counting
 
 
+def due() -> QuerySet[BotResolution]:
+    """What was just resolved, or is to be counted or let go by now; across tenants."""
+    ripe = Q(state=ResolutionState.HELD, due_at__lte=Now())
+    rows: QuerySet[BotResolution] = BotResolution.objects.filter(Q(state=ResolutionState.RESOLVED) | ripe | STILL_HELD)
+    return rows
+
+
 def settle_due() -> int:
     """Holds what was just resolved, and counts or lets go what is due; each in a transaction of its own."""
-    now = timezone.now()
-    open_ = Q(state=ResolutionState.RESOLVED) | Q(state=ResolutionState.HELD, due_at__lte=now) | STILL_HELD
     with across_tenants(Across.CLAIM_WORK):
-        found = BotResolution.objects.filter(open_).order_by("due_at").values_list("organization_id", "pk")
-        due = list(found[:AT_ONCE])
-    return sum(_settle(organization, id, now) for organization, id in due)
+        found = list(due().order_by("due_at").values_list("organization_id", "pk")[:AT_ONCE])
+    now = timezone.now()
+    return sum(_settle(organization, id, now) for organization, id in found)
 
 
 def _settle(organization_id: UUID, id: UUID, now: datetime) -> bool:

@@ -24,7 +24,7 @@ from apps.core.statements import TenantStatement, prepared_cursor
 from apps.support.errors import ConversationMerged
 from apps.support.masking import Span, clean, clean_values
 from apps.support.models import Author, Contact, Conversation, Message, MessageKind, Original
-from apps.support.services import bot_calls, files, hints
+from apps.support.services import bot_calls, files, hints, watching
 from apps.support.services.desk import settings_of
 from apps.support.services.files import Upload
 from apps.support.services.indexing import index_message
@@ -195,6 +195,7 @@ def append(conversation: Conversation, kind: MessageKind, by: By, draft: Draft) 
     facts = {"conversation": str(conversation.pk), "number": conversation.number, "sequence": message.sequence}
     facts |= {"kind": str(kind), "author": str(by.author), "inbox": str(conversation.inbox_id)}
     bot_calls.said(conversation, message)
+    watching.tell(conversation, message)
     events.record("support_message.created", message.pk, facts)
     return message
 

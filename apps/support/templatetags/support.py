@@ -91,6 +91,7 @@ def _because(why: str, details: dict[str, Any]) -> str:
         "created": gettext("the conversation began"),
         "handed_over": gettext("handed over to people (%(reason)s)"),
         "taken_over": gettext("took over from the bot"),
+        "participants": gettext("changed who takes part"),
         "returned_to_bot": gettext("gave it back to the bot"),
         "reopened": gettext("opened it again"),
         "given_out": gettext("gave it out in turn"),

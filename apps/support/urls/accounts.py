@@ -6,12 +6,15 @@ from apps.support.api.accounts import (
     acts,
     attributes,
     bots,
+    bulk,
     contacts,
     conversations,
     desk,
     inboxes,
     members,
     messages,
+    notes,
+    participants,
     settings,
     webhooks,
 )
@@ -58,6 +61,7 @@ urlpatterns = [
     path(f"{ACCOUNT}/contacts", contacts.AccountContactsView.as_view(), name="account-contacts"),
     path(f"{ACCOUNT}/contacts/search", contacts.AccountContactSearchView.as_view(), name="account-contact-search"),
     path(f"{ACCOUNT}/contacts/filter", contacts.AccountContactFilterView.as_view(), name="account-contact-filter"),
+    path(f"{ACCOUNT}/bulk_actions", bulk.AccountBulkView.as_view(), name="account-bulk"),
     path(f"{ACCOUNT}/actions/contact_merge", contacts.AccountContactMergeView.as_view(), name="account-contact-merge"),
     path(CONTACT, contacts.AccountContactView.as_view(), name="account-contact"),
     path(
@@ -66,6 +70,8 @@ urlpatterns = [
         name="account-contact-conversations",
     ),
     path(f"{CONTACT}/labels", contacts.AccountContactLabelsView.as_view(), name="account-contact-labels"),
+    path(f"{CONTACT}/notes", notes.AccountNotesView.as_view(), name="account-contact-notes"),
+    path(f"{CONTACT}/notes/<str:note>", notes.AccountNoteView.as_view(), name="account-contact-note"),
     path(f"{CONTACT}/contact_inboxes", contacts.AccountContactInboxesView.as_view(), name="account-contact-inboxes"),
     path(f"{CONTACT}/contactable_inboxes", contacts.AccountContactableView.as_view(), name="account-contactable"),
     path(
@@ -89,6 +95,7 @@ urlpatterns = [
     path(f"{TALK}/messages", messages.AccountMessagesView.as_view(), name="account-messages"),
     path(f"{TALK}/messages/<str:message>", messages.AccountMessageView.as_view(), name="account-message"),
     path(f"{TALK}/attachments", messages.AccountAttachmentsView.as_view(), name="account-attachments"),
+    path(f"{TALK}/participants", participants.AccountParticipantsView.as_view(), name="account-participants"),
     path(f"{TALK}/labels", acts.AccountLabelsView.as_view(), name="account-conversation-labels"),
     path(f"{TALK}/<str:act>", acts.AccountActView.as_view(), name="account-conversation-act"),
 ]

@@ -29,6 +29,7 @@ from apps.support.services import (
     cursors,
     merging,
     messages,
+    participants,
     reading,
     scanning,
     unmasking,
@@ -153,6 +154,18 @@ def _merge(request: HttpRequest, actor: Actor, id: UUID) -> Any:
     return merging.merge(actor, id, into)
 
 
+def _watch(request: HttpRequest, actor: Actor, id: UUID) -> Any:
+    member = _id(request, "member")
+    if member is None:
+        raise InvalidRequest("Choose a member.", param="member")
+    return participants.alter(actor, id, added=[member])
+
+
+def _unwatch(request: HttpRequest, actor: Actor, id: UUID) -> Any:
+    member = _id(request, "member")
+    return participants.alter(actor, id, taken=[member] if member else [])
+
+
 def _unmask(request: HttpRequest, actor: Actor, id: UUID) -> HttpResponse:
     sequence = request.POST.get("sequence", "")
     number = int(sequence) if sequence.isdigit() and len(sequence) < 10 else 0
@@ -214,6 +227,9 @@ ACTS: dict[str, Act] = {
     "mark": _mark,
     "macro": _macro,
     "merge": _merge,
+    "watch": _watch,
+    "unwatch": _unwatch,
+    "unread": lambda request, actor, id: cursors.mark_unread(actor, id),
     "unmask": _unmask,
     "take-back": _take_back,
     "seen": _seen,

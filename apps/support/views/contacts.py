@@ -21,7 +21,7 @@ from apps.core.keyset import page_of
 from apps.support.access import MANAGE, READ, WRITE
 from apps.support.forms import ContactForm
 from apps.support.models import Contact, Conversation
-from apps.support.services import contacts, joining
+from apps.support.services import contact_notes, contacts, joining
 
 ROWS, HISTORY, MATCHES = 50, 100, 20
 FIELDS = ("name", "email", "phone", "identifier", "language")
@@ -71,6 +71,8 @@ def contact_page(request: HttpRequest, id: UUID) -> HttpResponse:
     if "blocked" in request.POST:
         contacts.set_blocked(actor, id, request.POST["blocked"] == "1")
         return redirect("desk-contact", id)
+    if "note" in request.POST:
+        return _noted(request, actor, row)
     if row.pk != id and request.method == "GET":
         return redirect("desk-contact", row.pk)
     form = ContactForm(request.POST or None, initial={name: getattr(row, name) for name in FIELDS})
@@ -83,12 +85,27 @@ def contact_page(request: HttpRequest, id: UUID) -> HttpResponse:
         "form": form,
         "history": list(mine[:HISTORY]),
         "more": mine.count() > HISTORY,
+        "notes": contact_notes.listed(actor, row.pk),
         "absorbed": list(Contact.objects.filter(merged_into=row).order_by("-id")[:MATCHES]),
         "may_write": WRITE in actor.permissions,
         "may_manage": MANAGE in actor.permissions,
         "may_see_privacy": "privacy:manage" in actor.permissions,
     }
     return render(request, "support/contact.html", context, status=first_errors([form]))
+
+
+def _noted(request: HttpRequest, actor: Actor, row: Contact) -> HttpResponse:
+    """Something written down about a contact, or deleted by its id."""
+    try:
+        if gone := _id(request.POST["note"]):
+            contact_notes.delete(actor, row.pk, gone)
+        else:
+            contact_notes.add(actor, row.pk, request.POST.get("content", ""))
+    except MillraceError as error:
+        if error.status in (403, 404):
+            raise
+        flashes.error(request, error.shown())
+    return redirect("desk-contact", row.pk)
 
 
 @require_http_methods(["GET", "POST"])

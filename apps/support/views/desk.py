@@ -167,6 +167,8 @@ def conversation_context(actor: Actor, row: Conversation, messages: list[Message
         "place": assignment.queue_place(row, found["ahead"]),
         "cursors": [each for each in found["cursors"] if each.membership_id != mine],
         "history": found["history"],
+        "notes": found["notes"],
+        "participants": [each.membership for each in found["participants"]],
         "all_labels": found["labels"],
         "turns": turns_of(found["records"], messages),
         "may_teach": WRITE_BOT in actor.permissions,

@@ -102,7 +102,8 @@ def run_calls(limit: int = 50) -> int:
     return count
 
 
-def _free() -> Any:
+def due() -> Any:
+    """Calls that wait, or whose worker is gone."""
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     return InboundCall.objects.filter(free, state__in=[CallState.WAITING, CallState.RUNNING])
 
@@ -110,14 +111,14 @@ def _free() -> Any:
 def _waiting() -> list[UUID]:
     """The organizations for which calls wait, in an order that favours none."""
     with across_tenants(Across.CLAIM_WORK):
-        found = list(_free().order_by().values_list("organization_id", flat=True).distinct())
+        found = list(due().order_by().values_list("organization_id", flat=True).distinct())
     random.shuffle(found)
     return found
 
 
 def _claim(organization_id: UUID) -> tuple[UUID, UUID, int] | None:
     with tenancy.scope(organization_id):
-        rows = _free()
+        rows = due()
         found = rows.select_for_update(skip_locked=True).order_by("created_at").first()
         if found is None:
             return None

@@ -209,13 +209,34 @@ def test_members_of_an_inbox_are_added_set_and_taken_off(desk: Desk) -> None:
     body = {"inbox_id": inbox, "user_ids": [ids["ann"]]}
     assert names(program.said("POST", "/inbox_members", body)) == ["ann"]
     assert names(program.said("POST", "/inbox_members", body | {"user_ids": [ids["bob"]]})) == ["ann", "bob"]
-    assert names(program.said("GET", "/assignable_agents", {"inbox_ids[]": [inbox]})) == ["ann", "bob"]
+    # Administrators are given conversations of any inbox, where they may answer.
+    administrators = sorted(each["name"] for each in program.said("GET", "/agents") if each["role"] == "administrator")
+    assert administrators
+    assignable = names(program.said("GET", "/assignable_agents", {"inbox_ids[]": [inbox]}))
+    assert assignable == sorted(["ann", "bob", *administrators])
+    assert names(program.said("GET", "/assignable_agents")) == sorted(ids)
     assert names(program.said("DELETE", "/inbox_members", body)) == ["bob"]
     assert names(program.said("PATCH", "/inbox_members", body)) == ["ann"]
     # Without anybody named everybody would answer there.
     assert program("DELETE", "/inbox_members", body).status_code == 422
     assert names(program.said("GET", f"/inbox_members/{inbox}")) == ["ann"]
     assert program("POST", "/inbox_members", body | {"user_ids": [999_999]}).status_code == 422
+
+
+def test_what_is_wrong_is_named_as_in_the_body(desk: Desk) -> None:
+    program, talk = Program(desk), desk.begin()
+    long = {"attribute": "x" * 1_001}
+    for path, body, name in (
+        ("/contacts", {"name": "Ada", "custom_attributes": long}, "custom_attributes"),
+        ("/contacts", {"additional_attributes": {"language": "x" * 11}}, "additional_attributes"),
+        ("/labels", {"title": "Late", "description": "x" * 201}, "description"),
+        ("/canned_responses", {"short_code": "two words", "content": "Hello"}, "short_code"),
+        ("/agent_bots", {"name": "Helper", "outgoing_url": "https://" + "x" * 600}, "outgoing_url"),
+        (f"/conversations/{talk.number}/assignments", {"assignee_id": 999_999}, "assignee_id"),
+    ):
+        refused = program("POST", path, body)
+        told = refused.json()
+        assert (refused.status_code, told["attributes"], told["error"]["param"]) == (422, [name], name), path
 
 
 def test_a_bot_is_made_changed_and_given_another_token(desk: Desk) -> None:

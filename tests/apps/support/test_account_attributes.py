@@ -56,7 +56,8 @@ def test_definitions_are_set_up_by_names_or_numbers(desk: Desk) -> None:
     # They are a setting of the desk as well.
     own = Client().get("/api/v1/support/settings/attribute", headers={"authorization": f"Bearer {program.key}"})
     assert [each["values"]["key"] for each in own.json()["data"]] == ["done", "plan"]
-    program.said("DELETE", place)
+    gone = program("DELETE", place)
+    assert (gone.status_code, gone.content) == (204, b"")
     assert program("GET", place).status_code == 404
     with tenancy.scope(desk.tenant.id):
         kept = AuditEntry.objects.filter(action__startswith="support_setting.").values_list("action", flat=True)
@@ -66,9 +67,9 @@ def test_definitions_are_set_up_by_names_or_numbers(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("wrong", "attribute"),
     [
-        ({"attribute_key": "a key"}, "key"),
-        ({"attribute_key": "email"}, "key"),
-        ({"attribute_values": []}, "choices"),
+        ({"attribute_key": "a key"}, "attribute_key"),
+        ({"attribute_key": "email"}, "attribute_key"),
+        ({"attribute_values": []}, "attribute_values"),
         ({"attribute_display_type": "colour"}, "attribute_display_type"),
         ({"attribute_display_name": ""}, "attribute_display_name"),
     ],
@@ -81,7 +82,8 @@ def test_what_is_no_definition_is_refused(desk: Desk, wrong: dict[str, Any], att
 def test_a_key_is_there_once_for_contacts_and_once_for_conversations(desk: Desk, other_desk: Desk) -> None:
     program = Program(desk)
     program.said("POST", "/custom_attribute_definitions", PLAN)
-    assert program("POST", "/custom_attribute_definitions", PLAN).status_code == 422
+    refused = program("POST", "/custom_attribute_definitions", PLAN)
+    assert (refused.status_code, refused.json()["attributes"]) == (422, ["attribute_key"])
     program.said("POST", "/custom_attribute_definitions", PLAN | {"attribute_model": "conversation_attribute"})
     elsewhere = Program(other_desk)
     made = elsewhere.said("POST", "/custom_attribute_definitions", PLAN)

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -68,15 +68,19 @@ def look(worker: str) -> bool:
     return True
 
 
+def due() -> QuerySet[Occurrence]:
+    """Those that wait, or whose text has ended, and that nobody holds; across tenants."""
+    over = Q(generation__status__in=sorted(TERMINAL)) | Q(run__state__in=OVER) | Q(generation=None, run=None)
+    wanted = Q(state=OccurrenceState.WAITING) | Q(state=OccurrenceState.ASKED) & over
+    rows: QuerySet[Occurrence] = Occurrence.objects.filter(Q(lease_until=None) | Q(lease_until__lt=Now()), wanted)
+    return rows
+
+
 def _claim(worker: str) -> Occurrence | None:
     """One that waits, or whose text has ended, leased."""
     with across_tenants(Across.CLAIM_WORK):
-        free = Occurrence.objects.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
-        over = Q(generation__status__in=sorted(TERMINAL)) | Q(run__state__in=OVER) | Q(generation=None, run=None)
-        ended = Q(state=OccurrenceState.ASKED) & over
-        due = free.filter(Q(state=OccurrenceState.WAITING) | ended)
         row: Occurrence | None = (
-            due.select_related("schedule").select_for_update(skip_locked=True, of=("self",)).order_by("id").first()
+            due().select_related("schedule").select_for_update(skip_locked=True, of=("self",)).order_by("id").first()
         )
         if row is not None:
             row.worker, row.attempt = worker, row.attempt + 1

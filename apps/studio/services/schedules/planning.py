@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -15,11 +16,16 @@ from apps.studio.models import Occurrence, Schedule
 BATCH = 100
 
 
+def due() -> QuerySet[Schedule]:
+    """Schedules whose time has come; across tenants."""
+    rows: QuerySet[Schedule] = Schedule.objects.filter(next_at__lte=Now())
+    return rows
+
+
 def plan_due() -> int:
     """Plans every schedule whose time has come; how many."""
     with across_tenants(Across.CLAIM_WORK):
-        due = Schedule.objects.filter(next_at__lte=Now()).order_by("next_at")
-        found = list(due.values_list("organization_id", "pk")[:BATCH])
+        found = list(due().order_by("next_at").values_list("organization_id", "pk")[:BATCH])
     return sum(_plan(organization_id, id) for organization_id, id in found)
 
 

@@ -48,12 +48,13 @@ ACTS: dict[str, type[serializers.Serializer[Any]] | None] = {
     "assignments": bodies.WriteAssignment,
     "custom_attributes": bodies.WriteAttributes,
     "update_last_seen": None,
+    "unread": None,
     "mute": None,
     "unmute": None,
     "transcript": bodies.MailTranscript,
 }
 # Of people and programs of the desk alone.
-OF_PEOPLE = frozenset({"mute", "unmute", "transcript"})
+OF_PEOPLE = frozenset({"unread", "mute", "unmute", "transcript"})
 ACT = OpenApiParameter("act", {"type": "string", "enum": list(ACTS)}, OpenApiParameter.PATH)
 
 
@@ -65,8 +66,9 @@ class AccountActView(AccountView):
         summary="Hand over, resolve, assign, or say that one types",
         description="`act` is `toggle_status`, where `open` hands over to people; `toggle_typing_status`, "
         "`toggle_priority`, `assignments`, `custom_attributes` or `update_last_seen`, each with Chatwoot's body and "
-        "answer. Not for bots: `mute`, which resolves it and blocks the contact, and `unmute` (`support:manage`); and "
-        "`transcript`, which is mailed to `email`, of the contact or a member.",
+        "answer. Not for bots: `unread`, which marks what the contact has written last as unread for the whole desk; "
+        "`mute`, which resolves it and blocks the contact, and `unmute` (`support:manage`); and `transcript`, which is "
+        "mailed to `email`, of the contact or a member.",
         tags=TAGS,
         parameters=[*AT_CONVERSATION, ACT],
         request=bodies.ToggleStatus,
@@ -159,6 +161,10 @@ def _seen(caller: Actor | Caller, id: UUID, values: dict[str, Any]) -> Any:
 
 
 # What bots do not do comes from an Actor alone.
+def _unread(caller: Any, id: UUID, values: dict[str, Any]) -> Any:
+    return chatwoot.conversation_body(cursors.mark_unread(caller, id), Numbers(caller.organization_id))
+
+
 def _mute(caller: Any, id: UUID, values: dict[str, Any]) -> Any:
     muting.mute(caller, id)
     return {}
@@ -183,6 +189,7 @@ _DONE = {
     "assignments": _assign,
     "custom_attributes": _attributes,
     "update_last_seen": _seen,
+    "unread": _unread,
     "mute": _mute,
     "unmute": _unmute,
     "transcript": _transcript,

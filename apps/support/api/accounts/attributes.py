@@ -17,7 +17,6 @@ from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
 from apps.support.access import MANAGE, READ
 from apps.support.api.accounts.base import AT_ROW, IN_ACCOUNT, TAGS, AccountView, Lenient
-from apps.support.api.accounts.bodies import OBJECT
 from apps.support.api.told_errors import unprocessable as problems
 from apps.support.models import AttributeDefinition, AttributeKind, AttributeOf, Numbered
 from apps.support.services import setup
@@ -94,19 +93,29 @@ def attribute_body(row: AttributeDefinition, numbers: Numbers) -> dict[str, Any]
     }
 
 
+OURS = {
+    "attribute_display_name": "name",
+    "attribute_display_type": "kind",
+    "attribute_description": "about",
+    "attribute_key": "key",
+    "attribute_values": "choices",
+    "attribute_model": "of",
+}
+
+
 class _AttributeView(AccountView):
+    their_names = {ours: theirs for theirs, ours in OURS.items()}
+
     def values(self, request: Request) -> dict[str, Any]:
         """By our names."""
         inner = dict(request.data).get("custom_attribute_definition")
         body = WriteAccountAttribute(data=inner if isinstance(inner, dict) else request.data)
         body.is_valid(raise_exception=True)
         given: dict[str, Any] = body.validated_data
-        names = {"attribute_display_name": "name", "attribute_display_type": "kind", "attribute_key": "key"}
-        found = {ours: given[theirs] for theirs, ours in (names | {"attribute_values": "choices"}).items()
-                 if theirs in given}  # fmt: skip
-        if "attribute_description" in given:
-            found["about"] = given["attribute_description"] or ""
-        return found | ({"of": MODELS[given["attribute_model"]]} if "attribute_model" in given else {})
+        found = {OURS[name]: value for name, value in given.items()}
+        if "about" in found:
+            found["about"] = found["about"] or ""
+        return found | ({"of": MODELS[found["of"]]} if "of" in found else {})
 
 
 class AccountAttributesView(_AttributeView):
@@ -193,11 +202,11 @@ class AccountAttributeView(_AttributeView):
         summary="Delete the definition of a custom attribute; its values stay",
         tags=TAGS,
         parameters=AT_ROW,
-        responses={200: OBJECT, **problems(*READ_PROBLEMS, 404)},
+        responses={204: None, **problems(*READ_PROBLEMS, 404)},
     )
     @in_thread
     def delete(self, request: Request, account: str, id: str) -> Response:
         actor = self.actor(request, account, MANAGE)
         with tenancy.scope(actor.organization_id):
             setup.delete(actor, "attribute", row_of(Numbered.ATTRIBUTE, id, setup.MISSING))
-        return Response({})
+        return Response(status=204)

@@ -22,6 +22,7 @@ from apps.core import callers, tenancy
 from apps.core.api import parse_id
 from apps.core.errors import InvalidApiKey, InvalidRequest, NotFound, PermissionDenied
 from apps.core.fields import Text
+from apps.support import chatwoot
 from apps.support.api.told_errors import ToldErrors
 from apps.support.models import Conversation, Numbered
 from apps.support.services.agent_bots import speaking
@@ -39,6 +40,18 @@ NUMBER = OpenApiParameter("id", str, OpenApiParameter.PATH, description="Its `id
 CONVERSATION = OpenApiParameter("number", str, OpenApiParameter.PATH, description="The conversation's `id`.")
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1})
 IN_ACCOUNT, AT_ROW, AT_CONVERSATION = [ACCOUNT], [ACCOUNT, NUMBER], [ACCOUNT, CONVERSATION]
+# What our services call otherwise, in contacts, conversations and inboxes.
+OURS = (
+    chatwoot.CONTACT_FIELDS
+    | chatwoot.INBOX_FIELDS
+    | {
+        "language": "additional_attributes",
+        "subject": "additional_attributes",
+        "agent": "assignee_id",
+        "team": "team_id",
+        "agents": "user_ids",
+    }
+)
 HEADER = b"api_access_token"
 NO_ACCOUNT = "There is no account with this id."
 
@@ -105,6 +118,7 @@ class AccountView(ToldErrors):
     """An address in an account: the caller's own, and no other."""
 
     as_unprocessable = True
+    their_names = OURS
     authentication_classes = (AccessTokenAuthentication, ApiKeyAuthentication, MemberSessionAuthentication)
 
     def actor(self, request: Request, account: str, *permissions: str) -> Actor:

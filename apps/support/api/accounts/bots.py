@@ -74,6 +74,7 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
 class AccountBotsView(AccountView):
     """Programs that answer."""
 
+    their_names = {"url": "outgoing_url"}
     pagination_class = None
 
     @extend_schema(
@@ -110,6 +111,8 @@ class AccountBotsView(AccountView):
 
 class AccountBotView(AccountView):
     """One of them."""
+
+    their_names = {"url": "outgoing_url"}
 
     @extend_schema(
         operation_id="get_account_agent_bot",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,6 +17,7 @@ from apps.core.api import in_thread
 from apps.core.errors import InvalidRequest
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
+from apps.support import chatwoot
 from apps.support.access import MANAGE, READ
 from apps.support.api.accounts.base import (
     AT_ROW,
@@ -128,7 +130,7 @@ class AccountAssignableView(AccountView):
 
     @extend_schema(
         operation_id="list_account_assignable_agents",
-        summary="List who answers in all of some inboxes",
+        summary="List who answers in all of some inboxes, and administrators who may answer",
         tags=TAGS,
         parameters=[*IN_ACCOUNT, INBOXES],
         responses={200: AccountInboxAgentsBody, **problems(*READ_PROBLEMS, 400, 404)},
@@ -137,10 +139,11 @@ class AccountAssignableView(AccountView):
     def get(self, request: Request, account: str) -> Response:
         actor = self.actor(request, account, READ)
         with tenancy.scope(actor.organization_id):
-            rows = Membership.objects.all()
+            wanted = Q()
             for each in several(request, "inbox_ids"):
                 inbox = inboxes.get(actor, _required("inbox_ids", {"inbox_ids": each}, inbox_of))
-                rows = rows.filter(pk__in=_members(inbox).values("pk"))
+                wanted &= Q(pk__in=_members(inbox).values("pk"))
+            rows = Membership.objects.filter(wanted | Q(role__in=chatwoot.ADMINISTRATORS) if wanted else wanted)
             return Response({"payload": agents_among(rows, actor, Numbers(actor.organization_id))})
 
 

@@ -23,6 +23,9 @@ from apps.support.models import CannedReply, Label, Numbered
 from apps.support.services import setup
 from apps.support.services.numbers import Numbers, row_of
 
+LABEL_NAMES = {"about": "description", "colour": "color"}
+CANNED_NAMES = {"code": "short_code"}
+
 
 class AccountLabelBody(serializers.Serializer[Any]):
     id = serializers.IntegerField()
@@ -78,6 +81,7 @@ def _label_values(values: dict[str, Any]) -> dict[str, Any]:
 class AccountLabelsListView(AccountView):
     """Labels of the desk."""
 
+    their_names = LABEL_NAMES
     pagination_class = None
 
     @extend_schema(
@@ -113,6 +117,8 @@ class AccountLabelsListView(AccountView):
 
 class AccountLabelView(AccountView):
     """One label."""
+
+    their_names = LABEL_NAMES
 
     @extend_schema(
         operation_id="get_account_label",
@@ -180,6 +186,7 @@ def _canned_values(values: dict[str, Any]) -> dict[str, Any]:
 class AccountCannedListView(AccountView):
     """Ready texts."""
 
+    their_names = CANNED_NAMES
     pagination_class = None
 
     @extend_schema(
@@ -215,6 +222,8 @@ class AccountCannedListView(AccountView):
 
 class AccountCannedView(AccountView):
     """One ready text."""
+
+    their_names = CANNED_NAMES
 
     @extend_schema(
         operation_id="change_account_canned_response",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from apps.core import tenancy
 from apps.core.jobs import LEASE_SECONDS, MAX_CRASHES, Status
@@ -102,6 +105,15 @@ def seconds_until_due() -> float | None:
         cursor.execute(_NEXT, {"quiet": QUIET, "longest": LONGEST})
         [seconds] = cursor.fetchone()
     return None if seconds is None else float(seconds)
+
+
+def late_turns() -> QuerySet[BotTurn]:
+    """Turns whose worker is gone, and those that no bot has taken in time; across tenants."""
+    clock = RawSQL("clock_timestamp()", [])
+    lost = Q(status=Status.RUNNING, lease_until__lt=clock)
+    overdue = Q(status=Status.QUEUED, created_at__lt=clock - timedelta(seconds=OVERDUE_SECONDS))
+    rows: QuerySet[BotTurn] = BotTurn.objects.filter(lost | overdue)
+    return rows
 
 
 def reap_turns() -> list[BotTurn]:

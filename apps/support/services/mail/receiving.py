@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -55,17 +55,24 @@ class Look:
     token: UUID
 
 
+def due() -> QuerySet[MailAccount]:
+    """Mailboxes that are to be looked into, and that nobody holds; across tenants."""
+    free = Q(taken_until=None) | Q(taken_until__lt=Now()) | Q(taken_by=None)
+    rows: QuerySet[MailAccount] = MailAccount.objects.filter(
+        free, active=True, inbox__archived_at=None, look_at__lte=Now()
+    )
+    return rows
+
+
 def claim(limit: int, *, failing: bool) -> list[Look]:
     """Mailboxes that are due, of those that fail or of the others, for the caller to look into."""
     if limit <= 0:
         return []
     with across_tenants(Across.CLAIM_WORK):
-        rows = MailAccount.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
-        due = rows.filter(Q(taken_until=None) | Q(taken_until__lt=Now()) | Q(taken_by=None), active=True)
-        due = due.filter(inbox__archived_at=None, look_at__lte=Now())
-        due = due.filter(failures__gt=0) if failing else due.filter(failures=0)
+        rows = due().select_for_update(skip_locked=True, of=("self",), no_key=True)
+        rows = rows.filter(failures__gt=0) if failing else rows.filter(failures=0)
         looks = []
-        for row in due.order_by("look_at")[:limit]:
+        for row in rows.order_by("look_at")[:limit]:
             look = Look(row.organization_id, row.pk, uuid4())
             MailAccount.objects.filter(pk=row.pk).update(taken_by=look.token, taken_until=Now() + LEASE)
             looks.append(look)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import DatabaseError, InterfaceError
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -53,11 +53,19 @@ class Claimed:
     token: UUID
 
 
+def due() -> QuerySet[OutgoingMail]:
+    """Mails that are to leave by now; across tenants."""
+    rows: QuerySet[OutgoingMail] = OutgoingMail.objects.filter(
+        status=Sending.WAITING, send_at__lte=Now(), account__isnull=False
+    )
+    return rows
+
+
 def due_accounts(busy: Iterable[UUID] = ()) -> list[tuple[UUID, UUID]]:
     """Organizations and accounts with mails that are due, those first that have waited longest."""
     with across_tenants(Across.CLAIM_WORK):
-        rows = OutgoingMail.objects.filter(status=Sending.WAITING, send_at__lte=Now(), account__isnull=False)
-        found = rows.exclude(account__in=list(busy)).order_by("send_at").values_list("organization_id", "account_id")
+        rows = due().exclude(account__in=list(busy)).order_by("send_at")
+        found = rows.values_list("organization_id", "account_id")
         return list(dict.fromkeys(found[:1_000]))
 
 

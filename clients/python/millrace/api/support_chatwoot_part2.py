@@ -11,6 +11,117 @@ from millrace.shapes import Call, Options
 class SupportChatwootPart2(SyncCalls):
     """Support: Chatwoot."""
 
+    def create_account_attribute(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountAttributeRequest]
+    ) -> t.AccountAttributeBody:
+        """Define a custom attribute.
+
+        A conversation's, unless `attribute_model` says otherwise. Values that are set from then on are
+        checked against it.
+        """
+        return self._send(
+            Call[t.AccountAttributeBody](
+                "POST",
+                "/api/v1/accounts/{account}/custom_attribute_definitions",
+                "create_account_attribute",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    def create_account_canned_response(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountCannedRequest]
+    ) -> t.AccountCannedBody:
+        """Add a ready text.
+
+        Ready texts.
+        """
+        return self._send(
+            Call[t.AccountCannedBody](
+                "POST",
+                "/api/v1/accounts/{account}/canned_responses",
+                "create_account_canned_response",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    def create_account_contact(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountContactRequest]
+    ) -> t.AccountNewContactBody:
+        """Add a contact.
+
+        With `inbox_id` also their way into an inbox; without a `source_id` the answer has a secret, shown
+        this once, that opens the contact's conversations over the public API.
+        """
+        return self._send(
+            Call[t.AccountNewContactBody](
+                "POST",
+                "/api/v1/accounts/{account}/contacts",
+                "create_account_contact",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    def create_account_contact_note(
+        self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountNoteRequest]
+    ) -> t.AccountNoteBody:
+        """Write down something about a contact.
+
+        What was written down about a contact.
+        """
+        return self._send(
+            Call[t.AccountNoteBody](
+                "POST",
+                "/api/v1/accounts/{account}/contacts/{id}/notes",
+                "create_account_contact_note",
+                path={"account": account, "id": id},
+                body=body,
+            ),
+            options,
+        )
+
+    def create_account_conversation(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.BeginAccountConversationRequest]
+    ) -> t.AccountConversationBody:
+        """Begin a conversation with a contact.
+
+        In the inbox `inbox_id` with the contact `contact_id`, or where `source_id` says. `message` is said by
+        the desk, or with `message_type: incoming` by the contact.
+        """
+        return self._send(
+            Call[t.AccountConversationBody](
+                "POST",
+                "/api/v1/accounts/{account}/conversations",
+                "create_account_conversation",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    def create_account_inbox(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.NewAccountInboxRequest]
+    ) -> t.AccountInboxBody:
+        """Open an inbox for a widget or for programs.
+
+        Ways in.
+        """
+        return self._send(
+            Call[t.AccountInboxBody](
+                "POST",
+                "/api/v1/accounts/{account}/inboxes",
+                "create_account_inbox",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
     def create_account_label(
         self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountLabelRequest]
     ) -> t.AccountLabelBody:
@@ -88,18 +199,19 @@ class SupportChatwootPart2(SyncCalls):
             options,
         )
 
-    def delete_account_attribute(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
+    def delete_account_attribute(self, account: str, id: str, /, *, options: Options | None = None) -> None:
         """Delete the definition of a custom attribute; its values stay.
 
         One definition.
         """
         return self._send(
-            Call[dict[str, Any]](
+            Call[None](
                 "DELETE",
                 "/api/v1/accounts/{account}/custom_attribute_definitions/{id}",
                 "delete_account_attribute",
                 path={"account": account, "id": id},
                 repeatable=True,
+                returns="nothing",
             ),
             options,
         )
@@ -138,6 +250,24 @@ class SupportChatwootPart2(SyncCalls):
             options,
         )
 
+    def delete_account_contact_note(
+        self, account: str, id: str, note: str, /, *, options: Options | None = None
+    ) -> dict[str, Any]:
+        """Delete a note about a contact.
+
+        One note.
+        """
+        return self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/contacts/{id}/notes/{note}",
+                "delete_account_contact_note",
+                path={"account": account, "id": id, "note": note},
+                repeatable=True,
+            ),
+            options,
+        )
+
     def delete_account_label(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
         """Delete a label.
 
@@ -167,177 +297,6 @@ class SupportChatwootPart2(SyncCalls):
                 "/api/v1/accounts/{account}/conversations/{number}/messages/{message}",
                 "delete_account_message",
                 path={"account": account, "number": number, "message": message},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def delete_account_webhook(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
-        """Delete a webhook with its messages.
-
-        One of them.
-        """
-        return self._send(
-            Call[dict[str, Any]](
-                "DELETE",
-                "/api/v1/accounts/{account}/webhooks/{id}",
-                "delete_account_webhook",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def destroy_account_contact_attributes(
-        self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.DestroyAttributesRequest]
-    ) -> t.AccountOneContactBody:
-        """Take custom attributes of a contact away.
-
-        Custom attributes taken away.
-        """
-        return self._send(
-            Call[t.AccountOneContactBody](
-                "POST",
-                "/api/v1/accounts/{account}/contacts/{id}/destroy_custom_attributes",
-                "destroy_account_contact_attributes",
-                path={"account": account, "id": id},
-                body=body,
-            ),
-            options,
-        )
-
-    def filter_account_contacts(
-        self,
-        account: str,
-        /,
-        *,
-        include_contact_inboxes: bool | None = None,
-        page: int | None = None,
-        sort: str | None = None,
-        options: Options | None = None,
-        **body: Unpack[t.FilterBodyRequest],
-    ) -> t.AccountContactsBody:
-        """Filter contacts with Chatwoot's conditions.
-
-        Those of several conditions.
-
-        `sort`: `name`, `email`, `phone_number`, `last_activity_at`, `created_at`.
-        """
-        return self._send(
-            Call[t.AccountContactsBody](
-                "POST",
-                "/api/v1/accounts/{account}/contacts/filter",
-                "filter_account_contacts",
-                path={"account": account},
-                query={"include_contact_inboxes": include_contact_inboxes, "page": page, "sort": sort},
-                body=body,
-            ),
-            options,
-        )
-
-    def filter_account_conversations(
-        self,
-        account: str,
-        /,
-        *,
-        page: int | None = None,
-        options: Options | None = None,
-        **body: Unpack[t.FilterBodyRequest],
-    ) -> t.AccountConversationListBody:
-        """Filter conversations with Chatwoot's conditions.
-
-        Those of several conditions.
-        """
-        return self._send(
-            Call[t.AccountConversationListBody](
-                "POST",
-                "/api/v1/accounts/{account}/conversations/filter",
-                "filter_account_conversations",
-                path={"account": account},
-                query={"page": page},
-                body=body,
-            ),
-            options,
-        )
-
-    def get_account(self, account: str, /, *, options: Options | None = None) -> t.AccountBody:
-        """Get the account.
-
-        The account.
-        """
-        return self._send(
-            Call[t.AccountBody](
-                "GET", "/api/v1/accounts/{account}", "get_account", path={"account": account}, repeatable=True
-            ),
-            options,
-        )
-
-    def get_account_agent_bot(self, account: str, id: str, /, *, options: Options | None = None) -> t.AccountBotBody:
-        """Get an agent bot.
-
-        One of them.
-        """
-        return self._send(
-            Call[t.AccountBotBody](
-                "GET",
-                "/api/v1/accounts/{account}/agent_bots/{id}",
-                "get_account_agent_bot",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def get_account_attribute(
-        self, account: str, id: str, /, *, options: Options | None = None
-    ) -> t.AccountAttributeBody:
-        """Get the definition of a custom attribute.
-
-        One definition.
-        """
-        return self._send(
-            Call[t.AccountAttributeBody](
-                "GET",
-                "/api/v1/accounts/{account}/custom_attribute_definitions/{id}",
-                "get_account_attribute",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def get_account_contact(
-        self, account: str, id: str, /, *, include_contact_inboxes: bool | None = None, options: Options | None = None
-    ) -> t.AccountOneContactBody:
-        """Get a contact.
-
-        One contact.
-        """
-        return self._send(
-            Call[t.AccountOneContactBody](
-                "GET",
-                "/api/v1/accounts/{account}/contacts/{id}",
-                "get_account_contact",
-                path={"account": account, "id": id},
-                query={"include_contact_inboxes": include_contact_inboxes},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def get_account_contact_conversations(
-        self, account: str, id: str, /, *, options: Options | None = None
-    ) -> t.AccountOfContactBody:
-        """The latest conversations of a contact.
-
-        What a contact has written about.
-        """
-        return self._send(
-            Call[t.AccountOfContactBody](
-                "GET",
-                "/api/v1/accounts/{account}/contacts/{id}/conversations",
-                "get_account_contact_conversations",
-                path={"account": account, "id": id},
                 repeatable=True,
             ),
             options,

@@ -7,42 +7,46 @@ from millrace.shapes import File
 from millrace.types.support_chatwoot_types_part1 import AccountBotBody
 
 
-class AccountWebhookListBody(TypedDict):
-    payload: dict[str, Any]
-    """`webhooks`."""
+class BulkFieldsRequest(TypedDict):
+    """What is null stays as it is; a `team_id` of 0 takes the team away."""
 
-
-class WriteAccountMessageRequest(TypedDict):
-    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
-    there.
-    """
-
-    content: NotRequired[str | None]
-    message_type: NotRequired[Literal["outgoing", "incoming"] | None]
-    private: NotRequired[bool | None]
-    """A note that only people read."""
-    content_type: NotRequired[str | None]
-    content_attributes: NotRequired[Any]
-    echo_id: NotRequired[str | None]
-    """Sent again, it is the same."""
-
-
-class BeginAccountConversationRequest(TypedDict):
-    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
-    there.
-    """
-
-    source_id: NotRequired[str | None]
-    inbox_id: NotRequired[int | str | None]
-    contact_id: NotRequired[int | str | None]
     status: NotRequired[str | None]
     assignee_id: NotRequired[int | str | None]
     team_id: NotRequired[int | str | None]
-    additional_attributes: NotRequired[dict[str, Any] | None]
-    """Of these `mail_subject` is kept."""
-    custom_attributes: NotRequired[dict[str, Any] | None]
+
+
+class BulkLabelsRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    add: NotRequired[list[str] | None]
+    remove: NotRequired[list[str] | None]
+
+
+class BulkActionRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    type: str
+    """`Conversation`."""
+    ids: list[int | str | None]
+    """Of conversations."""
+    fields: NotRequired[BulkFieldsRequest | None]
+    labels: NotRequired[BulkLabelsRequest | None]
     snoozed_until: NotRequired[int | str | None]
-    message: NotRequired[WriteAccountMessageRequest | None]
+
+
+class BulkFailure(TypedDict):
+    id: int
+    code: str
+    message: str
+
+
+class BulkOutcome(TypedDict):
+    done: list[int]
+    failed: list[BulkFailure]
 
 
 class ChangeAccountContactRequest(TypedDict):
@@ -283,6 +287,12 @@ class WriteAccountLabelRequest(TypedDict):
     """The nearest of the palette is taken."""
 
 
+class WriteAccountNoteRequest(TypedDict):
+    """Also under `note`."""
+
+    content: str
+
+
 class WriteAccountWebhookRequest(TypedDict):
     """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
     there.
@@ -299,4 +309,12 @@ class WriteInboxMembersRequest(TypedDict):
     """
 
     inbox_id: int | str | None
+    user_ids: list[int | str | None]
+
+
+class WriteParticipantsRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
     user_ids: list[int | str | None]

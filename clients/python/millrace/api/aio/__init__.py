@@ -28,6 +28,7 @@ from millrace.api.aio.support_chatwoot_part1 import SupportChatwootPart1
 from millrace.api.aio.support_chatwoot_part2 import SupportChatwootPart2
 from millrace.api.aio.support_chatwoot_part3 import SupportChatwootPart3
 from millrace.api.aio.support_chatwoot_part4 import SupportChatwootPart4
+from millrace.api.aio.support_chatwoot_part5 import SupportChatwootPart5
 from millrace.api.aio.support_part1 import SupportPart1
 from millrace.api.aio.support_part2 import SupportPart2
 from millrace.api.aio.support_part3 import SupportPart3
@@ -70,6 +71,7 @@ class AsyncApi(
     SupportChatwootPart2,
     SupportChatwootPart3,
     SupportChatwootPart4,
+    SupportChatwootPart5,
     SupportVisitors,
     Templates,
     UsageAndBudgets,

@@ -22,6 +22,7 @@ class SupportChatwootPart1(AsyncCalls):
             "assignments",
             "custom_attributes",
             "update_last_seen",
+            "unread",
             "mute",
             "unmute",
             "transcript",
@@ -35,8 +36,9 @@ class SupportChatwootPart1(AsyncCalls):
 
         `act` is `toggle_status`, where `open` hands over to people; `toggle_typing_status`,
         `toggle_priority`, `assignments`, `custom_attributes` or `update_last_seen`, each with Chatwoot's body
-        and answer. Not for bots: `mute`, which resolves it and blocks the contact, and `unmute`
-        (`support:manage`); and `transcript`, which is mailed to `email`, of the contact or a member.
+        and answer. Not for bots: `unread`, which marks what the contact has written last as unread for the
+        whole desk; `mute`, which resolves it and blocks the contact, and `unmute` (`support:manage`); and
+        `transcript`, which is mailed to `email`, of the contact or a member.
         """
         return await self._send(
             Call[dict[str, Any]](
@@ -44,6 +46,25 @@ class SupportChatwootPart1(AsyncCalls):
                 "/api/v1/accounts/{account}/conversations/{number}/{act}",
                 "act_on_account_conversation",
                 path={"account": account, "number": number, "act": act},
+                body=body,
+            ),
+            options,
+        )
+
+    async def act_on_account_conversations(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.BulkActionRequest]
+    ) -> t.BulkOutcome:
+        """Give conversations a status, an agent, a team or labels.
+
+        Carried out before the answer, each conversation by itself: what failed is told of each. Ids without a
+        conversation are passed over.
+        """
+        return await self._send(
+            Call[t.BulkOutcome](
+                "POST",
+                "/api/v1/accounts/{account}/bulk_actions",
+                "act_on_account_conversations",
+                path={"account": account},
                 body=body,
             ),
             options,
@@ -62,6 +83,30 @@ class SupportChatwootPart1(AsyncCalls):
                 "/api/v1/accounts/{account}/inbox_members",
                 "add_account_inbox_members",
                 path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    async def add_account_participants(
+        self,
+        account: str,
+        number: str,
+        /,
+        *,
+        options: Options | None = None,
+        **body: Unpack[t.WriteParticipantsRequest],
+    ) -> list[t.AccountAgentBody]:
+        """Let members take part in a conversation.
+
+        Answers with those who have come.
+        """
+        return await self._send(
+            Call[list[t.AccountAgentBody]](
+                "POST",
+                "/api/v1/accounts/{account}/conversations/{number}/participants",
+                "add_account_participants",
+                path={"account": account, "number": number},
                 body=body,
             ),
             options,
@@ -142,6 +187,31 @@ class SupportChatwootPart1(AsyncCalls):
                 path={"account": account, "id": id},
                 body=body,
                 repeatable=True,
+            ),
+            options,
+        )
+
+    async def change_account_contact_note(
+        self,
+        account: str,
+        id: str,
+        note: str,
+        /,
+        *,
+        options: Options | None = None,
+        **body: Unpack[t.WriteAccountNoteRequest],
+    ) -> t.AccountNoteBody:
+        """Change a note about a contact.
+
+        One note.
+        """
+        return await self._send(
+            Call[t.AccountNoteBody](
+                "PATCH",
+                "/api/v1/accounts/{account}/contacts/{id}/notes/{note}",
+                "change_account_contact_note",
+                path={"account": account, "id": id, "note": note},
+                body=body,
             ),
             options,
         )
@@ -295,99 +365,6 @@ class SupportChatwootPart1(AsyncCalls):
                 "POST",
                 "/api/v1/accounts/{account}/agent_bots",
                 "create_account_agent_bot",
-                path={"account": account},
-                body=body,
-            ),
-            options,
-        )
-
-    async def create_account_attribute(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountAttributeRequest]
-    ) -> t.AccountAttributeBody:
-        """Define a custom attribute.
-
-        A conversation's, unless `attribute_model` says otherwise. Values that are set from then on are
-        checked against it.
-        """
-        return await self._send(
-            Call[t.AccountAttributeBody](
-                "POST",
-                "/api/v1/accounts/{account}/custom_attribute_definitions",
-                "create_account_attribute",
-                path={"account": account},
-                body=body,
-            ),
-            options,
-        )
-
-    async def create_account_canned_response(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountCannedRequest]
-    ) -> t.AccountCannedBody:
-        """Add a ready text.
-
-        Ready texts.
-        """
-        return await self._send(
-            Call[t.AccountCannedBody](
-                "POST",
-                "/api/v1/accounts/{account}/canned_responses",
-                "create_account_canned_response",
-                path={"account": account},
-                body=body,
-            ),
-            options,
-        )
-
-    async def create_account_contact(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountContactRequest]
-    ) -> t.AccountNewContactBody:
-        """Add a contact.
-
-        With `inbox_id` also their way into an inbox; without a `source_id` the answer has a secret, shown
-        this once, that opens the contact's conversations over the public API.
-        """
-        return await self._send(
-            Call[t.AccountNewContactBody](
-                "POST",
-                "/api/v1/accounts/{account}/contacts",
-                "create_account_contact",
-                path={"account": account},
-                body=body,
-            ),
-            options,
-        )
-
-    async def create_account_conversation(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.BeginAccountConversationRequest]
-    ) -> t.AccountConversationBody:
-        """Begin a conversation with a contact.
-
-        In the inbox `inbox_id` with the contact `contact_id`, or where `source_id` says. `message` is said by
-        the desk, or with `message_type: incoming` by the contact.
-        """
-        return await self._send(
-            Call[t.AccountConversationBody](
-                "POST",
-                "/api/v1/accounts/{account}/conversations",
-                "create_account_conversation",
-                path={"account": account},
-                body=body,
-            ),
-            options,
-        )
-
-    async def create_account_inbox(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.NewAccountInboxRequest]
-    ) -> t.AccountInboxBody:
-        """Open an inbox for a widget or for programs.
-
-        Ways in.
-        """
-        return await self._send(
-            Call[t.AccountInboxBody](
-                "POST",
-                "/api/v1/accounts/{account}/inboxes",
-                "create_account_inbox",
                 path={"account": account},
                 body=body,
             ),
