@@ -36,7 +36,9 @@ def _session_of(cookies: str) -> SessionBase:
     return store(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME))
 
 
-def _address_of(scope: dict[str, Any], headers: Mapping[bytes, bytes]) -> str:
+def address_of_scope(scope: Mapping[str, Any]) -> str:
+    """Where a handshake comes from, as for a request."""
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
     client, forwarded = scope.get("client"), headers.get(b"x-forwarded-for", b"").decode("latin-1")
     return callers.address_of({"REMOTE_ADDR": client[0] if client else "", "HTTP_X_FORWARDED_FOR": forwarded})
 
@@ -45,7 +47,7 @@ def actor_of_scope(scope: dict[str, Any]) -> Actor:
     """The program of the Authorization header, else the member of the session cookie; raises NotAuthenticated."""
     headers = dict(scope["headers"])
     header = headers.get(b"authorization", b"").decode("latin-1")
-    actor = actor_of_header(header, _address_of(scope, headers))
+    actor = actor_of_header(header, address_of_scope(scope))
     if actor is None:
         request = HttpRequest()
         request.session = _session_of(headers.get(b"cookie", b"").decode("latin-1"))

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+
 from apps.support.models import Author, Contact, Conversation, Inbox, Message, MessageKind, Numbered
 from apps.support.services import files
+from apps.support.services.chatwoot import pubsub
 from apps.support.services.messages import author_name
 from apps.support.services.numbers import Numbers
 from apps.support.services.visitors import Visitor
 
 TYPES = {MessageKind.INCOMING: 0, MessageKind.OUTGOING: 1}
+
+
+def place_of(token: str, contact: str) -> str:
+    """Where a visitor has come to for all of their conversations."""
+    return f"{settings.BASE_URL}/public/api/v1/inboxes/{token}/contacts/{contact}/conversations"
 
 
 def inbox_body(inbox: Inbox, *, is_open: bool, next_opening: str | None) -> dict[str, Any]:
@@ -40,7 +48,7 @@ def contact_body(visitor: Visitor, secret: str, numbers: Numbers) -> dict[str, A
     contact = visitor.contact
     return {
         "source_id": secret,
-        "pubsub_token": secret,
+        "pubsub_token": pubsub.token_of_browser(visitor.session),
         "id": numbers(Numbered.CONTACT, contact.pk),
         "name": contact.name,
         "email": contact.email,

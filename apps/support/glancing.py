@@ -88,6 +88,11 @@ async def progress(organization_id: UUID, conversation_id: UUID) -> Progress | N
     return found[0] if found else None
 
 
+async def standing(organization_id: UUID, session_id: UUID) -> Standing | None:
+    """Whose a browser is; None where there is none any more. Raises OperationalError while the database is away."""
+    return await _of_sessions.get(organization_id, session_id)
+
+
 async def place(
     organization_id: UUID, session_id: UUID, conversation_id: UUID
 ) -> tuple[Standing | None, Belonging | None]:

@@ -112,6 +112,7 @@ ACROSS_TENANTS = {
     ("apps/support/services/bot/claiming.py", "seconds_until_due", "CLAIM_WORK"),
     ("apps/support/services/housekeeping.py", "_with_something_due", "CLAIM_WORK"),
     ("apps/support/services/housekeeping.py", "clean_up", "HOUSEKEEPING"),
+    ("apps/support/services/chatwoot/pubsub.py", "admit_key", "SIGN_IN"),
     ("apps/support/services/inboxes.py", "by_token", "SIGN_IN"),
     ("apps/support/services/visitors.py", "admit", "SIGN_IN"),
     ("apps/support/services/scanning.py", "_scan_some", "CLAIM_WORK"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -28,6 +27,7 @@ from apps.support.api.public_bodies import (
     WriteVisitor,
 )
 from apps.support.api.told_errors import ToldErrors, problems
+from apps.support.compat import place_of
 from apps.support.services import inboxes, opening, visiting, visitors
 from apps.support.services.numbers import Numbers
 from apps.support.services.storing import NO_CONVERSATION
@@ -71,10 +71,6 @@ def _profile(values: dict[str, Any]) -> dict[str, Any]:
 
 def _proof(values: dict[str, Any]) -> Proof:
     return Proof(values.get("identifier", ""), values.get("identifier_hash", ""), values.get("token", ""))
-
-
-def place_of(token: str, contact: str) -> str:
-    return f"{settings.BASE_URL}/public/api/v1/inboxes/{token}/contacts/{contact}/conversations"
 
 
 def number_of(text: str) -> int:

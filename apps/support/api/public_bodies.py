@@ -28,7 +28,7 @@ class WriteVisitor(StrictSerializer):
 
 class VisitorBody(serializers.Serializer[Any]):
     source_id = serializers.CharField(help_text="Opens the contact's conversations; keep it as you keep a password.")
-    pubsub_token = serializers.CharField()
+    pubsub_token = serializers.CharField(help_text="Subscribes at `/cable` to what happens in their conversations.")
     id = serializers.IntegerField()
     name = serializers.CharField(allow_blank=True)
     email = serializers.CharField(allow_blank=True)

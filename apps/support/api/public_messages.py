@@ -29,7 +29,6 @@ from apps.support.api.public import (
     TOKEN,
     PublicView,
     number_of,
-    place_of,
 )
 from apps.support.api.public_bodies import (
     ACTS,
@@ -41,6 +40,7 @@ from apps.support.api.public_bodies import (
 )
 from apps.support.api.told_errors import problems
 from apps.support.api.uploads import form_of, uploads_of
+from apps.support.compat import place_of
 from apps.support.services import visiting
 from apps.support.services.storing import Draft
 from apps.support.services.visitors import Visitor

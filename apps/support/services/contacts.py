@@ -31,7 +31,7 @@ from apps.support.models import (
     Original,
     Rating,
 )
-from apps.support.services import attributes, files, learning, resolutions
+from apps.support.services import attributes, files, hints, learning, resolutions
 from apps.support.services.conversations import checked_labels
 from apps.support.services.desk import settings_of
 from apps.support.services.indexing import index_contact
@@ -94,6 +94,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Contact:
 def created(contact: Contact) -> None:
     """Tells of a contact that is new, however it came."""
     events.record("support_contact.created", contact.pk, {"verified": contact.verified_at is not None})
+    hints.hint_event(contact.organization_id)
 
 
 def change(actor: Actor, id: UUID, changes: Mapping[str, Any]) -> Contact:
@@ -131,6 +132,7 @@ def set_labels(actor: Actor, id: UUID, titles: Sequence[str]) -> Contact:
 def told_of_change(contact: Contact, changed: list[str]) -> None:
     index_contact(contact)
     events.record("support_contact.changed", contact.pk, {"changed": changed})
+    hints.hint_event(contact.organization_id)
 
 
 def set_blocked(actor: Actor, id: UUID, blocked: bool) -> Contact:
@@ -148,6 +150,7 @@ def block(actor: Actor, row: Contact, blocked: bool) -> None:
         row.save(update_fields=["blocked_at"])
         audit.record(actor, "support_contact.blocked" if blocked else "support_contact.unblocked", row)
         events.record("support_contact.changed", row.pk, {"changed": ["blocked"]})
+        hints.hint_event(row.organization_id)
 
 
 def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
@@ -164,6 +167,7 @@ def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
         absorb(one, other)
         audit.record(actor, "support_contact.merged", other, merged=str(one))
         events.record("support_contact.merged", other.pk, {"merged": str(one.pk)})
+        hints.hint_event(other.organization_id)
     return other
 
 
@@ -236,6 +240,7 @@ def _erase(actor: Actor, row: Contact) -> int:
     # From here on nobody begins one: that is told of as well.
     if theirs.exclude(pk__in=[each.pk for each in held]).exists():
         raise _BegunMeanwhile
+    hints.hint_signed_out_everywhere(row.organization_id)
     Conversation.objects.filter(pk__in=[each.pk for each in held]).delete()
     Contact.objects.filter(pk__in=ids).delete()
     return len(held)

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # The place of hints about the list of all conversations, where others have a conversation's id.
 EVERYWHERE = "all"
+# The place of what else is hinted to sockets of Chatwoot's kind, which follow all of an organization's events.
+EVENTS = "events"
 
 
 def channel_of(organization_id: UUID, place: UUID | str) -> str:
@@ -37,6 +39,22 @@ def hint_changed(organization_id: UUID, conversation_id: UUID) -> None:
 def hint_signed_out(organization_id: UUID, conversation_id: UUID) -> None:
     """Open pages of a contact see whether it was theirs."""
     _hint(organization_id, conversation_id, {"type": "signed_out"})
+    hint_signed_out_everywhere(organization_id)
+
+
+def hint_signed_out_everywhere(organization_id: UUID) -> None:
+    """Sockets of Chatwoot's kind see whether it was their browser."""
+    _hint(organization_id, EVENTS, {"type": "signed_out"})
+
+
+def hint_event(organization_id: UUID) -> None:
+    """The same of what has happened in no conversation."""
+    _hint(organization_id, EVENTS, {"type": "changed"})
+
+
+def tell_typing(organization_id: UUID, facts: dict[str, Any]) -> None:
+    """At once, to whoever listens: nothing is stored that a transaction could take back."""
+    _send(channel_of(organization_id, EVENTS), json.dumps({"type": "typing"} | facts))
 
 
 def _hint(organization_id: UUID, place: UUID | str, message: dict[str, Any]) -> None:

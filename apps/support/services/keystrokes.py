@@ -1,4 +1,7 @@
-"""That somebody types, told to whoever asks for it: once when it begins and once when it ends, and never in between."""
+"""That somebody types, told to whoever asks for it: once when it begins and once when it ends, and never in between.
+
+Webhooks are told by an event, which is recorded only where one asks for it, and open sockets by a hint.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ from apps.core.errors import RateLimitExceeded
 from apps.core.eventtypes import matches
 from apps.core.ratelimit import Bucket
 from apps.support.models import Author, Conversation
+from apps.support.services import hints
 from apps.webhooks.models import Endpoint, EndpointKind, Format, Stopped
 
 TYPES = ("support_typing.on", "support_typing.off")
-TOLD, UNTOLD = b"told", b"untold"
+TOLD, HINTED, UNTOLD = b"told", b"hinted", b"untold"
 # Whoever says nothing for so long has stopped without a word; what they type next has begun anew.
 SILENT_SECONDS = 60
 # Of one person or program in a conversation: who begins and stops all the time is told of no more often.
@@ -47,14 +51,20 @@ def tell(typist: Typist, *, typing: bool, private: bool = False) -> bool:
     try:
         redis = quick_redis_client()
         if not typing:
-            return redis.getdel(typist.key) in (TOLD, TOLD.decode()) and _record(typist, "off", private)
+            known = redis.getdel(typist.key)
+            known = known.encode() if isinstance(known, str) else known
+            if known in (TOLD, HINTED):
+                _hint(typist, "off", private)
+            return known == TOLD and _record(typist, "off", private)
         if not redis.set(typist.key, UNTOLD, nx=True, ex=SILENT_SECONDS):
             redis.expire(typist.key, SILENT_SECONDS)
             return False
-        if not is_heard(typist.organization_id):
-            return False
         ratelimit.charge(typist.key, [Bucket("requests", BEGINNINGS_A_MINUTE, 1)])
         # Of what was not told to have begun nobody is told that it has ended.
+        if redis.set(typist.key, HINTED, xx=True, ex=SILENT_SECONDS):
+            _hint(typist, "on", private)
+        if not is_heard(typist.organization_id):
+            return False
         told = redis.set(typist.key, TOLD, xx=True, ex=SILENT_SECONDS)
         # Who has stopped meanwhile has not begun for anybody.
         return bool(told) and _record(typist, "on", private)
@@ -69,6 +79,13 @@ def is_heard(organization_id: UUID) -> bool:
         asking = list(rows.values_list("format", "types"))
     wanted = [types or (TYPES if format == Format.CHATWOOT else ()) for format, types in asking]
     return any(matches(type, types) for types in wanted if types for type in TYPES)
+
+
+def _hint(typist: Typist, state: str, private: bool) -> None:
+    """To open sockets of Chatwoot's kind, which need no event of it."""
+    facts = {"conversation": str(typist.conversation_id), "author": str(typist.author), "private": private}
+    person = str(typist.person) if typist.person else None
+    hints.tell_typing(typist.organization_id, facts | {"state": state, "person": person, "who": typist.who})
 
 
 def _record(typist: Typist, state: str, private: bool) -> bool:

@@ -206,6 +206,7 @@ def message_changed(conversation: Conversation, message: Message, changed: Seque
     facts = {"conversation": str(conversation.pk), "number": conversation.number, "sequence": message.sequence}
     facts |= {"inbox": str(conversation.inbox_id), "changed": sorted(changed)}
     events.record("support_message.changed", message.pk, facts)
+    hints.hint_event(conversation.organization_id)
 
 
 def texts_with_placeholders(conversation: Conversation) -> list[str]:

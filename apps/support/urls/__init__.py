@@ -4,6 +4,7 @@ from django.urls import path
 
 from apps.support import views
 from apps.support.api import agent_bots, conversations, drafts, mail, messages, people, public, public_messages, setting
+from apps.support.cable.sockets import CableConsumer
 from apps.support.consumers import ConversationConsumer, ListConsumer, WidgetConsumer
 from apps.support.urls import accounts
 
@@ -109,6 +110,7 @@ urlpatterns = [
     *accounts.urlpatterns,
 ]
 websocket_urlpatterns = [
+    path("cable", CableConsumer.as_asgi()),
     path("ws/support/conversations/<uuid:id>/", ConversationConsumer.as_asgi()),
     path("ws/support/list/", ListConsumer.as_asgi()),
     path("ws/support/widget/<str:token>/<uuid:id>/", WidgetConsumer.as_asgi()),

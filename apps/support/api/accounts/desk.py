@@ -22,6 +22,7 @@ from apps.support.api.told_errors import unprocessable as problems
 from apps.support.models import Agent, Numbered
 from apps.support.services import assignment
 from apps.support.services.assignment import NO_TEAM
+from apps.support.services.chatwoot import pubsub
 from apps.support.services.numbers import Numbers
 
 MEMBERS = "members:read"
@@ -41,6 +42,7 @@ class ProfileBody(serializers.Serializer[Any]):
     name = serializers.CharField()
     email = serializers.CharField(allow_blank=True)
     role = serializers.CharField()
+    pubsub_token = serializers.CharField(help_text="Subscribes at `/cable`; it ends with the key or the session.")
     accounts = serializers.ListField(child=serializers.DictField())
 
 
@@ -121,6 +123,7 @@ class ProfileView(AccountView):
                     "name": auth.name.partition("@")[0],
                     "email": auth.name if auth.user_id else "",
                     "role": role,
+                    "pubsub_token": pubsub.token_of_actor(auth),
                     "accounts": [account | {"role": role, "status": "active"}],
                 }
             )

@@ -160,6 +160,8 @@ class ProfileBody(TypedDict):
     name: str
     email: str
     role: str
+    pubsub_token: str
+    """Subscribes at `/cable`; it ends with the key or the session."""
     accounts: list[dict[str, Any]]
 
 

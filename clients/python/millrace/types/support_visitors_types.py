@@ -79,6 +79,7 @@ class VisitorBody(TypedDict):
     source_id: str
     """Opens the contact's conversations; keep it as you keep a password."""
     pubsub_token: str
+    """Subscribes at `/cable` to what happens in their conversations."""
     id: int
     name: str
     email: str

@@ -1,0 +1,1 @@
+"""Chatwoot's socket, `/cable`: what happens at the desk, told in the protocol of Rails' Action Cable."""
