@@ -97,26 +97,38 @@ async def enter(scope: dict[str, Any], identifier: str, wake: Any) -> Room:
     named = pubsub.read(str(wanted.get("pubsub_token") or ""))
     if named is None or wanted.get("channel") != ROOM:
         raise NotAuthenticated(NO_ROOM)
-    ends, room = ExitStack(), None
+    ends = ExitStack()
     try:
-        if named.kind == BROWSER:
-            session = await in_database(pubsub.admit_browser, named)
-            position = await in_database(position_of, named.organization_id)
-            room = ContactRoom(identifier, _followed(ends, named, position, wake), ends)
-            room.session = session
-        else:
-            actor = await in_database(_actor_of, scope, named, wanted)
-            watch = ends.enter_context(watching(actor, READ))
-            if watch is not None:
-                watch.on_end = wake
-            position = await in_database(position_of, named.organization_id)
-            room = DeskRoom(identifier, _followed(ends, named, position, wake), ends)
-            room.actor, room.watch = actor, watch
+        opened = _contact_room if named.kind == BROWSER else _desk_room
+        room = await opened(scope, identifier, named, wanted, wake, ends)
         # Whoever has lost their access since they were let in is not told of it in any other way.
         await room.recheck()
     except BaseException:
         ends.close()
         raise
+    return room
+
+
+async def _contact_room(
+    scope: dict[str, Any], identifier: str, named: Named, wanted: dict[str, Any], wake: Any, ends: ExitStack
+) -> Room:
+    session = await in_database(pubsub.admit_browser, named)
+    position = await in_database(position_of, named.organization_id)
+    room = ContactRoom(identifier, _followed(ends, named, position, wake), ends)
+    room.session = session
+    return room
+
+
+async def _desk_room(
+    scope: dict[str, Any], identifier: str, named: Named, wanted: dict[str, Any], wake: Any, ends: ExitStack
+) -> Room:
+    actor = await in_database(_actor_of, scope, named, wanted)
+    watch = ends.enter_context(watching(actor, READ))
+    if watch is not None:
+        watch.on_end = wake
+    position = await in_database(position_of, named.organization_id)
+    room = DeskRoom(identifier, _followed(ends, named, position, wake), ends)
+    room.actor, room.watch = actor, watch
     return room
 
 
