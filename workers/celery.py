@@ -112,6 +112,10 @@ app.conf.update(
         "clean-up-desks": {"task": "support.clean_up", "schedule": 3600.0},
         "release-embedding-calls": {"task": "knowledge.release_calls", "schedule": 60.0},
         "look-for-signatures": {"task": "licensing.sign", "schedule": 10.0, "options": {"expires": EXPIRY_SECONDS}},
+        # Queues of their own do not depend on the default worker's look around.
+        "look-for-documents": {"task": "knowledge.wake", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-stories": {"task": "support.run_stories", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
+        "look-for-training": {"task": "support.train", "schedule": 60.0, "options": {"expires": EXPIRY_SECONDS}},
         # A bell rings for each article; this one is for what a lost bell or a lost worker has left waiting.
         "look-for-articles": {"task": "support.index", "schedule": 30.0, "options": {"expires": EXPIRY_SECONDS}},
         "remove-expired-exports": {"task": "privacy.remove_expired_exports", "schedule": 3600.0},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import ProgrammingError, connection
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 
 from apps.core.statements import prepared_cursor
@@ -31,7 +31,7 @@ class Look:
         self._ready: tuple[str, list[Any]] | None = None
 
     def names(self) -> list[str]:
-        """For what something waits, each once; all, where a table is not yet or no more as this version knows it."""
+        """For what something waits, each once; all, where a table cannot be asked: then each looks for itself."""
         try:
             with across_tenants(Across.CLAIM_WORK):
                 if self._ready is None:
@@ -39,7 +39,7 @@ class Look:
                 with prepared_cursor() as cursor:
                     cursor.execute(*self._ready)
                     return list(dict.fromkeys(name for (name,) in cursor.fetchall()))
-        except ProgrammingError as error:
+        except DatabaseError as error:
             log.warning("not looked around: %s", error)
             with across_tenants(Across.CLAIM_WORK):
                 return list(self._waiting())

@@ -12,6 +12,7 @@ from django.utils import translation
 
 from apps.accounts.models import Organization
 from apps.core import tenancy
+from apps.support.access import READ
 from apps.support.models import Author, Conversation, Cursor, MailAccount, Mention, Message, Participant
 from apps.support.services import unmasking
 from apps.support.services.messages import author_name
@@ -39,10 +40,18 @@ def support_mention(to: str, organization: str, id: str) -> EmailMessage | None:
 def support_participant(to: str, organization: str, id: str, message: str) -> EmailMessage | None:
     """What is new where the reader takes part; nothing, if they do not any more, have seen it, or it was taken back."""
     with tenancy.scope(UUID(organization)):
-        rows = Participant.objects.select_related("conversation__contact")
+        rows = Participant.objects.select_related(
+            "conversation__contact", "membership__user", "membership__custom_role"
+        )
         found: Participant | None = rows.filter(pk=UUID(id), membership__user__email=to).first()
         said: Message | None = Message.objects.select_related("user", "contact").filter(pk=UUID(message)).first()
-        if found is None or said is None or said.content_attributes.get("deleted"):
+        if found is None or said is None or not found.membership.user.is_active:
+            return None
+        if READ not in found.membership.permissions:
+            return None
+        if said.content_attributes.get("deleted"):
+            # They were not told after all, and are of the next.
+            Participant.objects.filter(pk=found.pk, told_through=said.sequence).update(told_through=0)
             return None
         seen = Cursor.objects.filter(conversation=found.conversation, membership=found.membership_id)
         if seen.filter(seen__gte=said.sequence).exists():

@@ -126,15 +126,19 @@ def empty_tables(case: TransactionTestCase) -> None:
         return
     superuser = _superuser(name)
     _wait_for_others(superuser)
-    filled = superuser.execute(_filled(name)).fetchone()
-    assert filled is not None
-    for table in filled[0]:
-        superuser.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    _empty(superuser, name)
     for table in map(sql.Identifier, SOLD_TABLES):
         changed = superuser.execute(_CHANGED.format(table=table)).fetchone()
         if changed and changed[0]:
             superuser.execute(sql.SQL("DELETE FROM {table}").format(table=table))
             superuser.execute(sql.SQL("INSERT INTO {table} SELECT * FROM sold.{table}").format(table=table))
+
+
+def _empty(superuser: Connection, database: str) -> None:
+    filled = superuser.execute(_filled(database)).fetchone()
+    assert filled is not None
+    for table in filled[0]:
+        superuser.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
 
 
 _CHANGED = sql.SQL(
@@ -144,8 +148,9 @@ _CHANGED = sql.SQL(
 
 
 def _keep_what_is_sold(database: str) -> None:
-    """Beside the tables, where no test looks for any."""
+    """Beside the tables, where no test looks for any; what migrations have recorded is no test's business."""
     superuser = _superuser(database)
+    _empty(superuser, database)
     superuser.execute("CREATE SCHEMA sold")
     for table in map(sql.Identifier, SOLD_TABLES):
         superuser.execute(sql.SQL("CREATE TABLE sold.{table} AS TABLE public.{table}").format(table=table))

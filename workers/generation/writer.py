@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2
 # Streams are written at most so often, so that several steps are one command, and the engine's thread is not disturbed
-# at each. The more there are, the more a round costs everybody on the way to the customers, for each of whom eight
+# at each. The more there are, the more a round costs everybody on the way to the customers, for each of whom six
 # frames a second are as good as twenty. What comes after a pause is written at once, and so are a beginning and an end.
 WRITE_SECONDS, SECONDS_A_STREAM, LONGEST_WRITE_SECONDS = 0.025, 0.004, 0.15
 # The tail of a stream whose text is in its row may be given up: readers then get the text from there.

@@ -71,12 +71,11 @@ def due() -> QuerySet[AuditStream]:
 
 def _claim() -> tuple[UUID, UUID] | None:
     """Leases the stream that has waited longest; its organization's id and its own."""
-    now = timezone.now()
     with across_tenants(Across.CLAIM_WORK):
         stream = due().select_for_update(skip_locked=True, of=("self",)).order_by("next_attempt_at").first()
         if stream is None:
             return None
-        AuditStream.objects.filter(pk=stream.pk).update(leased_until=now + timedelta(seconds=LEASE_SECONDS))
+        AuditStream.objects.filter(pk=stream.pk).update(leased_until=Now() + timedelta(seconds=LEASE_SECONDS))
         return stream.organization_id, stream.pk
 
 

@@ -43,7 +43,7 @@ def alter(
         there = {row.membership_id for row in of(held)}
         new = set(added) - there
         gone = there - set(added) if alone else there & set(taken) - new
-        if len(there | new) - len(gone) > MOST:
+        if new and len(there | new) - len(gone) > MOST:
             raise InvalidRequest("At most %(most)s members take part.", values={"most": MOST}, param="members")
         members = list(Membership.objects.filter(pk__in=new | gone).select_related("user", "custom_role"))
         come = sorted((each for each in members if each.pk in new), key=lambda each: each.user.email)

@@ -29,7 +29,9 @@ def tell(conversation: Conversation, message: Message) -> None:
     there = _THERE.ask(conversation.pk)
     if not there:
         return
-    rows = Participant.objects.filter(pk__in=[row.pk for row in there])
+    # Whoever is just being taken off with their membership is not waited for, which would wait for the conversation.
+    rows = Participant.objects.select_for_update(of=("self",), skip_locked=True)
+    rows = rows.filter(pk__in=[row.pk for row in there])
     rows = rows.select_related("membership__user", "membership__custom_role")
     since = timezone.now() - timedelta(seconds=PRESENT_SECONDS)
     # Whoever has the console open sees it there, and whoever is named in a note is told of that.

@@ -10,9 +10,10 @@ import pytest
 from django.db import connections
 
 from apps.accounts.access import Actor
+from apps.accounts.models import Membership
 from apps.core import tenancy
-from apps.support.models import Contact, Conversation, Inbox, Message
-from apps.support.services import contacts, conversations, messages
+from apps.support.models import Contact, Conversation, Inbox, Message, Participant
+from apps.support.services import contacts, conversations, messages, participants
 from apps.support.services.storing import Draft, by_actor, by_contact
 from tests.helpers.desk import Desk
 from tests.helpers.waiting import wait_until_somebody_waits
@@ -84,3 +85,21 @@ def test_who_changes_a_contact_and_who_writes_at_the_same_time_do_not_wait_for_e
             messages.receive(held, contact, Draft("Wait"))
         assert isinstance(done.result(timeout=60), Contact)
     assert [each.content for each in desk.history(talk) if each.kind == "incoming"][-1] == "Wait"
+
+
+def test_a_member_who_is_just_leaving_keeps_no_message_back(desk: Desk) -> None:
+    """Their part goes with the membership, which then waits for conversations that are theirs."""
+    ann = desk.agent("ann", online=False)
+    talk = desk.begin()
+    with tenancy.scope(desk.tenant.id):
+        membership = Membership.objects.get(user=ann.person_id)
+    participants.alter(desk.tenant.actor, talk.pk, added=[membership.pk])
+
+    def say() -> None:
+        with tenancy.scope(desk.tenant.id):
+            held = messages.held_onward(talk.pk)
+            messages.receive(held, Contact.objects.get(pk=talk.contact_id), Draft("Hello?"))
+
+    with ThreadPoolExecutor(1) as pool, tenancy.scope(desk.tenant.id):
+        Participant.objects.filter(membership=membership).delete()
+        pool.submit(apart(say)).result(timeout=60)

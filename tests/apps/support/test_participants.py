@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.access import Actor
-from apps.accounts.models import AuditEntry, Membership, Role
+from apps.accounts.models import AuditEntry, Membership, Role, User
 from apps.core import mail, tenancy
 from apps.core.errors import PermissionDenied
 from apps.support import mails
@@ -118,6 +118,29 @@ def test_participants_are_told_once_until_they_have_looked(desk: Desk, told: lis
     assert len(told) == 2
     participants.alter(desk.tenant.actor, talk.pk, taken=[member(desk, ann)])
     assert mails.support_participant(*told[1][:1], **told[1][1]) is None
+
+
+def test_what_was_taken_back_before_it_was_told_leaves_the_next_to_be_told(desk: Desk, told: list[Any]) -> None:
+    ann, bob = desk.agent("ann", online=False), desk.agent("bob", online=False)
+    talk = desk.begin()
+    let(desk, talk, ann)
+    said = messages.reply(bob, talk.pk, Draft("Wrong window"))
+    messages.delete_message(bob, talk.pk, said.sequence)
+    [(to, data)] = told
+    assert mails.support_participant(to, **data) is None
+    messages.reply(bob, talk.pk, Draft("On its way"))
+    assert len(told) == 2
+    assert mails.support_participant(told[1][0], **told[1][1]) is not None
+
+
+def test_whoever_may_read_no_more_is_not_told_what_waits_to_leave(desk: Desk, told: list[Any]) -> None:
+    ann = desk.agent("ann", online=False)
+    talk = desk.begin()
+    let(desk, talk, ann)
+    desk.says(talk, "Where is my parcel?")
+    [(to, data)] = told
+    User.objects.filter(email=to).update(is_active=False)
+    assert mails.support_participant(to, **data) is None
 
 
 def test_nobody_is_told_of_what_they_know(desk: Desk, told: list[Any]) -> None:
