@@ -6,6 +6,8 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from apps.accounts.access import Actor
 from apps.accounts.watching import Watch, watching
 from apps.core import tenancy
@@ -22,7 +24,7 @@ from apps.support.services.chatwoot.pubsub import BROWSER, KEY, Named
 from apps.support.services.numbers import Numbers
 
 ROOM = "RoomChannel"
-NO_ROOM = "This token opens nothing."
+NO_ROOM = gettext_noop("This token opens nothing.")
 
 
 class Room:
