@@ -103,3 +103,6 @@ def test_a_member_who_is_just_leaving_keeps_no_message_back(desk: Desk) -> None:
     with ThreadPoolExecutor(1) as pool, tenancy.scope(desk.tenant.id):
         Participant.objects.filter(membership=membership).delete()
         pool.submit(apart(say)).result(timeout=60)
+    with tenancy.scope(desk.tenant.id):
+        assert Message.objects.filter(conversation=talk, content="Hello?").count() == 1
+        assert not Participant.objects.exists()
