@@ -42,6 +42,11 @@ def fill(content: str, values: Mapping[str, str]) -> Filled:
     return Filled(PLACE.sub(instead, content), tuple(missing))
 
 
+def unfilled(text: str) -> list[str]:
+    """Names that a text still holds after it was filled in, in their order."""
+    return [match[1] for match in PLACE.finditer(text) if match[1] in NAMES]
+
+
 def unknown_names(content: str) -> list[str]:
     """Names in a text that nothing will ever fill."""
     return sorted({match[1] for match in PLACE.finditer(content)} - set(NAMES))

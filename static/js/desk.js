@@ -80,7 +80,7 @@ function once(work) {
 const refreshList = once(async () => {
   const list = root.querySelector('[data-region="list"]');
   if (list.contains(document.activeElement) && isTyping(document.activeElement)) return;
-  const page = await fetchPage(location.href.replace(/\/desk\/[0-9a-f-]{36}\//, "/desk/"));
+  const page = await fetchPage(location.href.replace(/\/desk\/[0-9a-f-]{36}\/[^?#]*/, "/desk/"));
   const here = root.querySelector(".desk-rows a[aria-current]")?.getAttribute("href");
   const old = list.querySelector(".desk-rows, .desk-none");
   const fresh = page.querySelector(".desk-rows, .desk-none");
@@ -104,7 +104,7 @@ function isAtEnd() {
 
 /** What an earlier message says has changed: a number in it was masked. */
 async function renew(numbers) {
-  const page = await fetchPage(`${root.dataset.freshUrl}?after=${Math.min(...numbers) - 1}`);
+  const page = await fetchPage(`${root.dataset.freshUrl}&after=${Math.min(...numbers) - 1}`);
   for (const number of numbers) {
     const old = document.getElementById(`m-${number}`);
     const now = page.querySelector(`#m-${number}`);
@@ -119,7 +119,7 @@ async function lookAtScans() {
 }
 
 const refreshConversation = once(async () => {
-  const page = await fetchPage(`${root.dataset.freshUrl}?after=${last}`);
+  const page = await fetchPage(`${root.dataset.freshUrl}&after=${last}`);
   const fresh = page.querySelector("[data-fresh]");
   if (!fresh) return;
   const follow = isAtEnd();

@@ -8,6 +8,7 @@ const facts = JSON.parse(document.getElementById("widget-facts").textContent);
 const { texts } = facts;
 const at = `/public/api/v1/inboxes/${encodeURIComponent(facts.token)}`;
 const key = `desk:${facts.token}`;
+const SHORT = { dateStyle: "medium", timeStyle: "short" };
 const part = (name) => document.querySelector(`[data-${name}]`);
 const list = part("list");
 const talk = part("talk");
@@ -134,7 +135,7 @@ function row(each) {
   title.textContent = each.messages[0]?.content.slice(0, 80) || format(texts.conversation, { number: each.id });
   const when = document.createElement("small");
   const moment = new Date((each.messages[0]?.created_at ?? each.created_at) * 1000);
-  when.textContent = moment.toLocaleString(document.documentElement.lang) + (each.status === "resolved" ? ` · ${texts.resolved}` : "");
+  when.textContent = moment.toLocaleString(document.documentElement.lang, SHORT) + (each.status === "resolved" ? ` · ${texts.resolved}` : "");
   button.append(title, when);
   button.addEventListener("click", () => showTalk(each.id, each.uuid));
   item.append(button);
@@ -154,9 +155,18 @@ function showTalk(id, uuid) {
   known = new Set();
   log.replaceChildren();
   state.textContent = "";
-  part("email-field").hidden = facts.isOpen || Boolean(secret && profile.email);
+  showEmail();
   form.elements.text.focus();
   if (uuid) follow(uuid);
+}
+
+/** Outside of hours the answer needs an address; nobody is asked again for the one that they have left. */
+async function showEmail() {
+  const field = part("email-field");
+  field.hidden = true;
+  if (facts.isOpen) return;
+  if (secret && !profile.email) profile.email = (await call("GET", "/contacts/me").catch(() => ({}))).email;
+  field.hidden = Boolean(secret && profile.email);
 }
 
 function follow(uuid) {
@@ -192,6 +202,13 @@ function take(frame) {
     someoneTypes = Boolean(names);
   }
 }
+
+// What is read at the end stays at the end when a picture above it has come.
+let atEnd = true;
+log.addEventListener("scroll", () => {
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+});
+log.addEventListener("load", () => atEnd && log.scrollTo({ top: log.scrollHeight }), true);
 
 function add(message) {
   if (known.has(message.sequence)) return;
@@ -244,7 +261,7 @@ function choices(items) {
 
 function ratings(chosen) {
   const box = document.createElement("div");
-  box.className = "widget-choices";
+  box.className = "widget-choices widget-ratings";
   for (let score = 1; score <= 5; score += 1) {
     const button = document.createElement("button");
     button.type = "button";
@@ -346,6 +363,8 @@ form.addEventListener("submit", async (event) => {
     part("email-field").hidden = true;
   }
   form.elements.text.value = "";
+  // What was told of this message, such as which files it takes along, is done with.
+  if (state.textContent !== texts.lost) state.textContent = "";
   await say(content, picked.take());
 });
 
@@ -440,7 +459,7 @@ askFrame(facts.token, {
 
 if (facts.colour) colour(facts.colour);
 if (facts.opening) {
-  const moment = new Date(facts.opening).toLocaleString(document.documentElement.lang);
+  const moment = new Date(facts.opening).toLocaleString(document.documentElement.lang, SHORT);
   part("opening").textContent = format(texts.nextOpening, { moment });
   part("opening").hidden = false;
 }

@@ -86,6 +86,7 @@ def _say(held: Conversation, by: By, content: str, actor: Actor | None) -> None:
     """A rule's text is no person's answer: it neither silences the bot nor keeps a promise."""
     contact: Contact = Contact.objects.get(pk=held.contact_id)
     text = canned.filled(content, held, contact, actor).text
+    canned.refuse_unfilled(text)
     if actor is None:
         messages.post_by_system(held, Draft(text, details={"why": "rule"}))
     else:

@@ -8,9 +8,9 @@ from uuid import UUID
 from apps.accounts.access import Actor
 from apps.accounts.models import Organization, User
 from apps.core import tenancy
-from apps.core.errors import NotFound
+from apps.core.errors import InvalidRequest, NotFound
 from apps.support.access import READ
-from apps.support.canned import Filled, fill
+from apps.support.canned import Filled, fill, unfilled
 from apps.support.models import CannedReply, Contact, Conversation
 
 
@@ -29,6 +29,16 @@ def render(actor: Actor, conversation_id: UUID, canned_id: UUID) -> Filled:
 
 def filled(content: str, conversation: Conversation, contact: Contact, actor: Actor | None) -> Filled:
     return fill(content, values_of(conversation, contact, actor))
+
+
+def refuse_unfilled(text: str) -> None:
+    """Raises InvalidRequest where a contact would read the name of a place instead of what stands for it."""
+    for name in unfilled(text)[:1]:
+        raise InvalidRequest(
+            "Nothing is known here that stands for %(place)s. Write something else there.",
+            values={"place": "{{" + name + "}}"},
+            param="text",
+        )
 
 
 def values_of(conversation: Conversation, contact: Contact, actor: Actor | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.contrib import messages as flashes
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -25,6 +26,7 @@ from apps.support.models import Conversation
 from apps.support.services import (
     acting,
     assignment,
+    canned,
     conversations,
     cursors,
     merging,
@@ -37,7 +39,7 @@ from apps.support.services import (
 from apps.support.services.files import MOST_BYTES, Upload
 from apps.support.services.mail import outbox
 from apps.support.services.storing import Draft
-from apps.support.views.desk import shown
+from apps.support.views.desk import TABS, shown
 
 Act = Callable[[HttpRequest, Actor, UUID], Any]
 
@@ -62,7 +64,10 @@ def conversation_act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
     if isinstance(answer, HttpResponse):
         return answer
     into = answer.pk if act == "merge" else id
-    return redirect("desk-conversation", into)
+    # Whoever opens it reads it: what is to count as unread is left for the list.
+    place = reverse("desk") if act == "unread" else reverse("desk-conversation", args=[into])
+    tab = request.GET.get("tab", "")
+    return redirect(f"{place}?tab={tab}" if tab in TABS else place)
 
 
 @require_POST
@@ -102,7 +107,9 @@ def _reply(request: HttpRequest, actor: Actor, id: UUID) -> Any:
     seen = request.POST.get("seen_seq", "")
     number = int(seen) if seen.isdigit() and len(seen) < 10 else None
     force = request.POST.get("force") == "1"
-    made = messages.reply(actor, id, _draft(request), seen_seq=number, force=force)
+    draft = _draft(request)
+    canned.refuse_unfilled(draft.content)
+    made = messages.reply(actor, id, draft, seen_seq=number, force=force)
     if request.POST.get("then") == "resolve":
         conversations.set_status(actor, id, "resolved")
     return made
@@ -185,6 +192,11 @@ def _seen(request: HttpRequest, actor: Actor, id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+def _unread(request: HttpRequest, actor: Actor, id: UUID) -> None:
+    number = cursors.mark_unread(actor, id).number
+    flashes.success(request, _("#%(number)s counts as unread until somebody opens it.") % {"number": number})
+
+
 def _transcript(request: HttpRequest, actor: Actor, id: UUID) -> HttpResponse:
     text = unmasking.transcript(actor, id, with_notes=request.POST.get("notes") == "1")
     number = reading.get(actor, id).number
@@ -229,7 +241,7 @@ ACTS: dict[str, Act] = {
     "merge": _merge,
     "watch": _watch,
     "unwatch": _unwatch,
-    "unread": lambda request, actor, id: cursors.mark_unread(actor, id),
+    "unread": _unread,
     "unmask": _unmask,
     "take-back": _take_back,
     "seen": _seen,

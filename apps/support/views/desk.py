@@ -83,6 +83,7 @@ def fresh(request: HttpRequest, id: UUID) -> HttpResponse:
         **console.around(row), **console.of_choices(actor), records=_records(actor, row, new.messages)
     )
     context = conversation_context(actor, row, new.messages, found) | {
+        "tab": _wanted(request).tab,
         "last": new.messages[-1].sequence if new.has_more else new.last,
         "more": new.has_more,
     }
@@ -157,6 +158,7 @@ def _first_due(timers: Iterable[SlaTimer]) -> dict[UUID, SlaTimer]:
 def conversation_context(actor: Actor, row: Conversation, messages: list[Message], found: Found) -> dict[str, Any]:
     """What stands around the messages, and those."""
     mine = assignment.membership_of(actor)
+    participants, chosen = [each.membership for each in found["participants"]], choices(found)
     return {
         "conversation": row,
         "contact": row.contact,
@@ -168,7 +170,8 @@ def conversation_context(actor: Actor, row: Conversation, messages: list[Message
         "cursors": [each for each in found["cursors"] if each.membership_id != mine],
         "history": found["history"],
         "notes": found["notes"],
-        "participants": [each.membership for each in found["participants"]],
+        "participants": participants,
+        "others": [each for each in chosen["agents"] if each not in participants],
         "all_labels": found["labels"],
         "turns": turns_of(found["records"], messages),
         "may_teach": WRITE_BOT in actor.permissions,
@@ -180,7 +183,7 @@ def conversation_context(actor: Actor, row: Conversation, messages: list[Message
         "may_write": WRITE in actor.permissions,
         "may_manage": MANAGE in actor.permissions,
         "may_unmask": UNMASK in actor.permissions,
-    } | choices(found)
+    } | chosen
 
 
 def _records(actor: Actor, row: Conversation, messages: list[Message]) -> Any:

@@ -8,7 +8,7 @@ from csp.decorators import csp
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, get_language_info, get_supported_language_variant
 from django.views.decorators.http import require_safe
 
 from apps.core import markdown, ratelimit, tenancy
@@ -48,7 +48,7 @@ def front(request: HttpRequest, centre: str) -> HttpResponse:
             locales = sorted({row.locale for row in rows})
             locale = _locale(request, found, locales)
             context = {
-                "centre": found, "locale": locale, "locales": locales, "query": query,
+                "centre": found, "locale": locale, "locales": _named(locales), "query": query,
                 "groups": _groups([row for row in rows if row.locale == locale]),
                 "results": articles.found_by(found.organization_id, query, None, locale, 20) if query else [],
             }  # fmt: skip
@@ -73,7 +73,7 @@ def article(request: HttpRequest, centre: str, article: str) -> HttpResponse:
     except MillraceError as error:
         return error_response(request, error)
     context = {
-        "centre": found, "locale": shown.locale, "locales": locales, "published": shown, "version": shown.version,
+        "centre": found, "locale": shown.locale, "locales": _named(locales), "published": shown, "version": shown.version,
         "html": markdown.render(shown.version.body),
     }  # fmt: skip
     return render(request, "support/help/article.html", context)
@@ -92,6 +92,23 @@ def _locale(request: HttpRequest, centre: HelpCentre, locales: list[str]) -> str
         if near:
             return each if each in near else near[0]
     return locales[0] if locales else centre.locale
+
+
+def _named(locales: list[str]) -> list[tuple[str, str]]:
+    """Each with what those who speak it call it."""
+    return [(locale, _name_of(locale)) for locale in locales]
+
+
+def _name_of(locale: str) -> str:
+    code = locale.lower()
+    try:
+        return str(get_language_info(code)["name_local"])
+    except KeyError:
+        pass
+    try:
+        return str(get_language_info(get_supported_language_variant(code))["name_local"])
+    except LookupError:
+        return locale
 
 
 def _groups(rows: list[Publication]) -> list[tuple[str, list[Any]]]:

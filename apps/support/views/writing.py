@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.access import organization_page
@@ -38,7 +39,7 @@ def articles_page(request: HttpRequest) -> HttpResponse:
         return redirect("article", made[0].article_id)
     page = page_of(Article.objects.select_related("category"), request.GET.get("before"), PAGE_ROWS)
     versions = ArticleVersion.objects.filter(article__in=[row.pk for row in page.rows]).order_by("number")
-    titles = {row.article_id: row.title for row in versions.defer("body")}
+    titles = _titles(versions.defer("body"))
     published: dict[UUID, list[str]] = {}
     for row in Publication.objects.order_by("locale"):
         published.setdefault(row.article_id, []).append(row.locale)
@@ -48,6 +49,13 @@ def articles_page(request: HttpRequest) -> HttpResponse:
         "tab": "articles",
     }  # fmt: skip
     return render(request, "support/bot/articles.html", context, status=first_errors([form]))
+
+
+def _titles(versions: Iterable[ArticleVersion]) -> dict[UUID, str]:
+    """Of each article its newest title in the reader's language, or in whichever there is."""
+    reader = (get_language() or "").split("-")[0]
+    by_nearness = sorted(versions, key=lambda row: (row.locale.split("-")[0] == reader, row.number))
+    return {row.article_id: row.title for row in by_nearness}
 
 
 @require_http_methods(["GET", "POST"])

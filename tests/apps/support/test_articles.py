@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -228,7 +229,7 @@ def centre(org_a: Tenant) -> ArticleVersion:
     return published(org_a, "Fees", "A **withdrawal** costs four euros. <script>alert(1)</script>")
 
 
-def test_everybody_reads_and_searches_an_open_help_centre(centre: ArticleVersion) -> None:
+def test_everybody_reads_and_searches_an_open_help_centre(org_a: Tenant, centre: ArticleVersion) -> None:
     browser = Client()
     front = browser.get("/help/bank-help/")
     assert front.status_code == 200 and b"Fees" in front.content
@@ -236,6 +237,9 @@ def test_everybody_reads_and_searches_an_open_help_centre(centre: ArticleVersion
     assert b"Nothing found" in browser.get("/help/bank-help/?q=zebra").content
     page = browser.get("/help/bank-help/fees/")
     assert b"<strong>withdrawal</strong>" in page.content and b"<script>alert" not in page.content
+    # Another language is named as its readers name it, and asked the same.
+    published(org_a, "费用", "取款", "zh")
+    assert '?lang=zh&amp;q=withdrawal" lang="zh">简体中文<' in browser.get("/help/bank-help/?q=withdrawal").content.decode()
     assert "script-src" not in page["content-security-policy"] or "'none'" in page["content-security-policy"]
 
 
@@ -265,6 +269,9 @@ def test_an_article_is_written_and_published_on_its_page(org_a: Tenant, client_o
     assert b"Nine to five." in page.content
     browser.post(f"{made['location']}publish/", {"number": "1"})
     assert words(org_a, "nine") == [("Hours", 1)]
+    id = UUID(made["location"].split("/")[-2])
+    articles.write_article(org_a.actor, ArticleDraft("营业时间", "九点到五点", "zh"), id)
+    assert ">Hours</a>" in browser.get("/support/articles/").content.decode()
     assert client_of(org_a.member).get("/support/articles/").status_code == 403
 
 

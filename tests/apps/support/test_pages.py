@@ -97,6 +97,7 @@ def test_what_is_done_on_the_page_is_done(desk: Desk, ann: Client) -> None:
     ("name", "values"),
     [
         ("reply", {"text": " "}),
+        ("reply", {"text": "Dear {{contact.phone}}"}),
         ("status", {"status": "gone"}),
         ("status", {"status": "snoozed"}),
         ("assign", {"agent": "nobody"}),

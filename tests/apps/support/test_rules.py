@@ -136,6 +136,10 @@ def test_a_ready_text_is_filled_in_for_the_conversation(desk: Desk) -> None:
     found = canned.render(ann, conversation.pk, row.pk)
     assert found.text == "Dear Ada {{contact.phone}}"
     assert found.missing == ("contact.phone",)
+    # A macro does not send what nobody has looked at.
+    macro = setup.create(ann, "macro", {"name": "Hi", "actions": [{"action": "reply", "value": row.content}]})
+    with pytest.raises(InvalidRequest):
+        acting.run_macro(ann, conversation.pk, macro.pk)
 
 
 @pytest.mark.parametrize(
