@@ -137,7 +137,8 @@ def test_a_ready_text_is_filled_in_for_the_conversation(desk: Desk) -> None:
     assert found.text == "Dear Ada {{contact.phone}}"
     assert found.missing == ("contact.phone",)
     # A macro does not send what nobody has looked at.
-    macro = setup.create(ann, "macro", {"name": "Hi", "actions": [{"action": "reply", "value": row.content}]})
+    actions = [{"action": "reply", "value": row.content}]
+    macro = setup.create(desk.tenant.actor, "macro", {"name": "Hi", "actions": actions})
     with pytest.raises(InvalidRequest):
         acting.run_macro(ann, conversation.pk, macro.pk)
 
