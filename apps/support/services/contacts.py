@@ -165,7 +165,7 @@ def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
         if one.pk == other.pk:
             raise Conflict("These are the same contact already.")
         absorb(one, other)
-        audit.record(actor, "support_contact.merged", other, merged=str(one))
+        audit.record(actor, "support_contact.merged", other, merged=one.audit_name)
         events.record("support_contact.merged", other.pk, {"merged": str(one.pk)})
         hints.hint_event(other.organization_id)
     return other
