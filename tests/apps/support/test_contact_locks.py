@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -65,6 +66,39 @@ def test_a_conversation_that_is_begun_while_its_contact_is_erased_goes_as_well(d
         assert erased.result(timeout=60) == 2
     with tenancy.scope(desk.tenant.id):
         assert not Contact.objects.exists() and not Conversation.objects.exists()
+
+
+def test_a_conversation_that_is_begun_while_its_contact_is_merged_is_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = desk.tenant.actor
+    one, other = (contacts.create(actor, {"name": name}) for name in ("Ada", "Ada L."))
+    inbox, real = desk.inbox, conversations.index_conversation
+
+    def begun() -> Conversation:
+        return conversations.begin(Inbox.objects.get(pk=inbox.pk), Contact.objects.get(pk=one.pk), by_contact(one))
+
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(desk.tenant.id):
+            begun()
+            # It has moved the others, and waits for the counter of what is told.
+            merged = pool.submit(apart(lambda: contacts.merge(actor, one.pk, other.pk)))
+            wait_until_somebody_waits()
+        merged.result(timeout=60)
+        with tenancy.scope(desk.tenant.id):
+            Contact.objects.filter(pk=one.pk).update(merged_into=None)
+
+        def merge_before(*args: Any) -> None:
+            monkeypatch.setattr(conversations, "index_conversation", real)
+            pool.submit(apart(lambda: contacts.merge(actor, one.pk, other.pk))).result(timeout=60)
+            real(*args)
+
+        monkeypatch.setattr(conversations, "index_conversation", merge_before)
+        with tenancy.scope(desk.tenant.id):
+            begun()
+    with tenancy.scope(desk.tenant.id):
+        assert list(Conversation.objects.values_list("contact", flat=True)) == [other.pk, other.pk]
+        assert set(Message.objects.values_list("contact", flat=True)) == {other.pk}
 
 
 @pytest.mark.parametrize(
