@@ -83,7 +83,8 @@ def begin(
 
 def _follow_contact(made: Conversation) -> None:
     """To whom the contact was merged into meanwhile. Both are told of: whoever is the later one sees the other."""
-    into: Contact | None = Contact.objects.filter(pk__in=Contact.objects.filter(pk=made.contact_id).values("merged_into")).first()
+    merged = Contact.objects.filter(pk=made.contact_id).values("merged_into")
+    into: Contact | None = Contact.objects.filter(pk__in=merged).first()
     if into is not None:
         made.contact = into
         made.save(update_fields=["contact"])

@@ -89,6 +89,7 @@ UNKNOWN: list[tuple[str, dict[str, Any], str, str]] = [
     ("/reports/summary", {"business_hours": "true"}, "no_counterpart", "business_hours"),
     ("/reports", {"metric": "conversations_count", "type": "inbox", "id": 999_999}, "invalid_request", "id"),
     ("/reports", {"metric": "conversations_count", "since": "yesterday"}, "invalid_request", "since"),
+    ("/reports", {"metric": "conversations_count", "until": "253402300799"}, "invalid_request", "until"),
     ("/reports", {"metric": "conversations_count", "timezone_offset": "99"}, "invalid_request", "timezone_offset"),
     ("/reports/conversations", {}, "unprocessable", "type"),
     ("/summary_reports/label", {}, "no_counterpart", "of"),

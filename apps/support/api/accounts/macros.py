@@ -15,11 +15,12 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership
 from apps.core import tenancy
 from apps.core.api import in_thread
+from apps.core.errors import NotFound
 from apps.core.fields import Text
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
 from apps.support import chatwoot
-from apps.support.access import READ, WRITE
+from apps.support.access import MANAGE, READ, WRITE
 from apps.support.api.accounts.base import AT_ROW, IN_ACCOUNT, TAGS, AccountView, Lenient, Ref
 from apps.support.api.accounts.bodies import OBJECT
 from apps.support.api.accounts.bulk import BulkOutcome, chosen, told
@@ -97,6 +98,18 @@ def _id(text: str) -> UUID:
     return row_of(Numbered.MACRO, text, setup.MISSING)
 
 
+def _changeable(actor: Actor, text: str) -> Macro:
+    """One's own, or with `support:manage` everybody's; without it nothing is said of what else there is."""
+    try:
+        row: Macro = setup.get(actor, "macro", _id(text))
+    except NotFound:
+        actor.require(MANAGE)
+        raise
+    if row.owner_id is None:
+        actor.require(MANAGE)
+    return row
+
+
 class _MacrosView(AccountView):
     def told(self, actor: Actor, row: Macro) -> Response:
         return Response({"payload": macro_bodies([row], actor, Numbers(actor.organization_id))[0]})
@@ -161,7 +174,7 @@ class AccountMacroView(_MacrosView):
         actor = self.actor(request, account, WRITE, READ)
         values = self.taken(WriteAccountMacro, request)
         with tenancy.scope(actor.organization_id):
-            row = setup.get(actor, "macro", _id(id))
+            row = _changeable(actor, id)
             visibility = PERSONAL if row.owner_id else GLOBAL
             if values.get("visibility") not in (None, visibility):
                 raise NoCounterpart("Whose a macro is stays: add another one.", param="visibility")
@@ -201,9 +214,9 @@ class AccountMacroView(_MacrosView):
     )
     @in_thread
     def delete(self, request: Request, account: str, id: str) -> Response:
-        actor = self.actor(request, account, WRITE)
+        actor = self.actor(request, account, WRITE, READ)
         with tenancy.scope(actor.organization_id):
-            setup.delete(actor, "macro", _id(id))
+            setup.delete(actor, "macro", _changeable(actor, id).pk)
         return Response({})
 
 

@@ -36,6 +36,7 @@ from apps.support.services.numbers import Numbers, row_of
 from apps.support.services.reports import Part, Standing, Where
 
 AGENTS_A_PAGE = 25
+YEARS = (1970, 9_000)
 COUNTS: dict[str, Callable[[Report], int]] = {
     "conversations_count": lambda report: report.conversations,
     "incoming_messages_count": lambda report: report.incoming,
@@ -103,8 +104,16 @@ class AccountSummaryRowBody(serializers.Serializer[Any]):
 def _span(request: Request) -> tuple[datetime, datetime]:
     if request.query_params.get("business_hours", "false").lower() not in ("", "false", "0"):
         raise NoCounterpart(NO_COUNTERPART, values={"name": "business_hours"}, param="business_hours")
-    until = moment_of(request.query_params.get("until"), "until") or timezone.now()
-    return moment_of(request.query_params.get("since"), "since") or until - timedelta(days=7), until
+    until = _moment(request, "until", timezone.now())
+    return _moment(request, "since", until - timedelta(days=7)), until
+
+
+def _moment(request: Request, name: str, otherwise: datetime) -> datetime:
+    found = moment_of(request.query_params.get(name), name) or otherwise
+    # Near the ends of the calendar another clock may not know the day.
+    if not YEARS[0] <= found.year < YEARS[1]:
+        raise InvalidRequest("A moment is given in seconds since 1970.", param=name)
+    return found
 
 
 def _where(request: Request) -> Where:
