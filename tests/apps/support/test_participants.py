@@ -229,7 +229,7 @@ def test_what_is_marked_as_unread_is_until_somebody_looks(desk: Desk) -> None:
 def test_the_conversations_page_lets_members_take_part_and_marks_it_as_unread(
     desk: Desk, client_of: Callable[[Any], Client]
 ) -> None:
-    ann, talk, client = desk.agent("ann"), desk.begin(), client_of(desk.tenant.owner)
+    ann, talk, client = desk.agent("ann", online=False), desk.begin(), client_of(desk.tenant.owner)
     place, field = reverse("desk-conversation", args=[talk.pk]), f'name="member" value="{member(desk, ann)}"'
 
     def act(name: str, **values: Any) -> str:

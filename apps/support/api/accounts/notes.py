@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -50,8 +49,8 @@ class WriteAccountNote(Lenient):
 
 class _NoteView(AccountView):
     def content(self, request: Request) -> str:
-        inner = request.data.get("note") if isinstance(request.data, Mapping) else None
-        body = WriteAccountNote(data=inner if isinstance(inner, Mapping) else request.data)
+        inner = dict(request.data).get("note")
+        body = WriteAccountNote(data=inner if isinstance(inner, dict) else request.data)
         body.is_valid(raise_exception=True)
         content: str = body.validated_data["content"]
         return content
