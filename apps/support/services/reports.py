@@ -106,8 +106,8 @@ def _parts(actor: Actor, start: datetime, end: datetime, where: Where) -> list[P
         with_bot, counted = _with_bot(rows, timezone.now()), _counted(rows)
         columns = ("pk", "created_at", "inbox", "assignee", "team", "opened_at", "first_reply_at", "resolved_at")
         parts = []
-        for pk, created_at, inbox, agent, team, *moments in rows.values_list(*columns):
-            work = _work(*moments, with_bot.get(pk))
+        for pk, created_at, inbox, agent, team, opened, replied, resolved in rows.values_list(*columns):
+            work = _work(opened, replied, resolved, with_bot.get(pk))
             parts.append(Part(created_at, inbox, agent, team, work, counted.get(pk, Counted())))
         return parts
 

@@ -1,4 +1,4 @@
-"""Automation rules and macros as programs written for Chatwoot know them: the desk's own, told and taken in their words."""
+"""Automation rules and macros as programs written for Chatwoot know them: the desk's own, in their words."""
 
 from __future__ import annotations
 

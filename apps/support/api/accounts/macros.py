@@ -137,8 +137,8 @@ class AccountMacrosView(_MacrosView):
     @extend_schema(
         operation_id="create_account_macro",
         summary="Add a macro",
-        description="The caller's own unless `visibility` is `global`. What the desk has no counterpart of is refused by "
-        "name (`no_counterpart`).",
+        description="The caller's own unless `visibility` is `global`. What the desk has no counterpart of is refused "
+        "by name (`no_counterpart`).",
         tags=TAGS,
         parameters=IN_ACCOUNT,
         request=WriteAccountMacro,

@@ -132,8 +132,8 @@ class AccountRulesView(_RulesView):
     @extend_schema(
         operation_id="create_account_automation_rule",
         summary="Add an automation rule",
-        description="What the desk has no counterpart of is refused by name (`no_counterpart`). A rule for messages acts "
-        "where a contact writes, and is told with that condition.",
+        description="What the desk has no counterpart of is refused by name (`no_counterpart`). A rule for messages "
+        "acts where a contact writes, and is told with that condition.",
         tags=TAGS,
         parameters=IN_ACCOUNT,
         request=WriteAccountRule,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +10,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from apps.accounts.models import Membership
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import InvalidRequest
 from apps.support import automation
 from apps.support.errors import NoCounterpart
 from apps.support.models import ConversationStatus, Numbered, Priority
 from apps.support.services.assignment import NO_AGENT, NO_TEAM
 from apps.support.services.chatwoot.conditions import NO_COUNTERPART
-from apps.support.services.chatwoot.filters import priority_of
+from apps.support.services.chatwoot.filters import Reader, priority_of, row_reader
 from apps.support.services.chatwoot.known import Known
-from apps.support.services.numbers import row_of
 
 BAD_ACTION = gettext_noop("An action is an action_name and action_params.")
 Action = dict[str, Any]
@@ -82,24 +81,21 @@ def _missing(name: str) -> NoCounterpart:
 def _team(value: Any) -> str:
     if str(value).lower() in NOBODY or value is None:
         raise _missing("assign_team nil")
-    return str(_row(Numbered.TEAM, value, NO_TEAM))
+    return str(_team_by(value))
 
 
 def _agent(value: Any) -> str:
     if str(value) in ("self", "last_responding_agent") or value is None or str(value).lower() in NOBODY:
         raise _missing(f"assign_agent {'nil' if value is None else value}")
-    id = _row(Numbered.USER, value, NO_AGENT)
+    id = _user_by(value)
     found: UUID | None = Membership.objects.filter(Q(user=id) | Q(pk=id)).values_list("pk", flat=True).first()
     if found is None:
         raise InvalidRequest(NO_AGENT, param="actions")
     return str(found)
 
 
-def _row(kind: Numbered, value: Any, missing: str) -> UUID:
-    try:
-        return row_of(kind, str(value), missing)
-    except NotFound:
-        raise InvalidRequest(missing, param="actions") from None
+_team_by = row_reader(Numbered.TEAM, NO_TEAM, "actions")
+_user_by = row_reader(Numbered.USER, NO_AGENT, "actions")
 
 
 def _priority(value: Any) -> int:
@@ -117,7 +113,7 @@ _STATUSES = {
     "resolve_conversation": ConversationStatus.RESOLVED.value,
     "open_conversation": ConversationStatus.OPEN.value,
 }
-_READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_READ: dict[str, tuple[str, Reader]] = {
     "assign_team": ("assign_team", _team),
     "assign_agent": ("assign_agent", _agent),
     "change_priority": ("set_priority", _priority),

@@ -6,22 +6,21 @@ What the desk knows and Chatwoot does not is told under the desk's own names, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import InvalidRequest
 from apps.support import automation
 from apps.support.automation import ATTRIBUTE, NUMBER, TEXT, TRUTH, WORDS
 from apps.support.errors import NoCounterpart
 from apps.support.models import AttributeDefinition, AttributeOf, Numbered, Priority
 from apps.support.services.assignment import NO_TEAM
-from apps.support.services.chatwoot.filters import BAD_CONDITION, priority_of
+from apps.support.services.chatwoot.filters import BAD_CONDITION, Reader, priority_of, row_reader
 from apps.support.services.chatwoot.known import MODELS, Known, id_in
 from apps.support.services.inboxes import NO_INBOX
-from apps.support.services.numbers import row_of
 
 NO_COUNTERPART = gettext_noop("The desk has no counterpart of %(name)s.")
 Condition = dict[str, Any]
@@ -51,6 +50,7 @@ OPERATORS = {
     NUMBER: {"equal_to": "is", "not_equal_to": "is_not"},
     TRUTH: {},
 }
+_TYPE = "custom_attribute_type"
 # None of several values is as many conditions; any of them is none.
 EACH = frozenset({"not_equal_to", "does_not_contain"})
 THERE, NOT_THERE = "is_present", "is_not_present"
@@ -103,8 +103,8 @@ def _given(each: Mapping[str, Any]) -> _Given:
     values = values if isinstance(values, list) else [values]
     # Some clients send what was picked from a list whole.
     values = [value.get("id") if isinstance(value, Mapping) else value for value in values]
-    named = (str(each.get(name) or "") for name in ("attribute_key", "filter_operator"))
-    return _Given(*named, values, str(each.get("custom_attribute_type") or ""))
+    key, operator, of = (str(each.get(name) or "") for name in ("attribute_key", "filter_operator", _TYPE))
+    return _Given(key, operator, values, of)
 
 
 def _condition(event: str, given: _Given) -> list[Condition]:
@@ -129,7 +129,7 @@ def _condition(event: str, given: _Given) -> list[Condition]:
         raise InvalidRequest(BAD_CONDITION, param="conditions")
     if len(given.values) > 1 and given.operator not in EACH:
         raise NoCounterpart("A condition compares with one value: make a rule for each.", param="conditions")
-    read = _READ.get(field, _as_it_is if kind in (NUMBER, TRUTH) else str)
+    read: Reader = _READ.get(field, _as_it_is if kind == TRUTH else str)
     return [{"field": field, "operator": operator, "value": read(value)} for value in given.values]
 
 
@@ -147,16 +147,6 @@ def _missing(name: str) -> NoCounterpart:
     return NoCounterpart(NO_COUNTERPART, values={"name": name[:80]}, param="conditions")
 
 
-def _row(kind: Numbered, missing: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        try:
-            return str(row_of(kind, str(value), missing))
-        except NotFound:
-            raise InvalidRequest(missing, param="conditions") from None
-
-    return read
-
-
 def _as_it_is(value: Any) -> Any:
     return value
 
@@ -167,9 +157,13 @@ def _priority(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else priority_of(value)
 
 
-_READ: dict[str, Callable[[Any], Any]] = {
-    "inbox": _row(Numbered.INBOX, NO_INBOX),
-    "team": _row(Numbered.TEAM, NO_TEAM),
+def _text_of(read: Reader) -> Reader:
+    return lambda value: str(read(value))
+
+
+_READ: dict[str, Reader] = {
+    "inbox": _text_of(row_reader(Numbered.INBOX, NO_INBOX, "conditions")),
+    "team": _text_of(row_reader(Numbered.TEAM, NO_TEAM, "conditions")),
     "priority": _priority,
 }
 
@@ -184,7 +178,7 @@ def _told(condition: Mapping[str, Any], known: Known) -> Condition:
     kind, name = automation.FIELDS.get(field, TEXT), field.removeprefix(ATTRIBUTE)
     more = {}
     if field.startswith(ATTRIBUTE):
-        more["custom_attribute_type"] = known.models.get(name, MODELS[AttributeOf.CONTACT])
+        more[_TYPE] = known.models.get(name, MODELS[AttributeOf.CONTACT])
     # A text that is nothing, and one that is empty, are the same.
     ours = ("is_empty", "") if kind == TEXT and (operator, value) == ("is", "") else (operator, value)
     presence = next((theirs for (of, theirs), each in PRESENCE.items() if (of, each) == (kind, ours)), "")
