@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_GET
 from apps.accounts.access import organization_page
 from apps.support.models import Inbox
 from apps.support.services import reports
+from apps.support.services.reports import Where
 
 DAYS = (1, 7, 30, 90)
 
@@ -29,7 +29,7 @@ def reports_page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     inboxes = list(Inbox.objects.order_by("name"))
     inbox = next((row for row in inboxes if str(row.pk) == request.GET.get("inbox")), None)
-    where: UUID | None = inbox.pk if inbox else None
+    where = Where(inbox=inbox.pk if inbox else None)
     found = reports.report(request.actor, now - timedelta(days=chosen), now, where)  # type: ignore[attr-defined]
     context: dict[str, Any] = {"report": found, "days": DAYS, "chosen": chosen, "inboxes": inboxes, "inbox": inbox}
     return render(request, "support/reports.html", context)

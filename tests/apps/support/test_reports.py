@@ -13,7 +13,7 @@ from apps.core import tenancy
 from apps.core.errors import InvalidRequest, PermissionDenied
 from apps.support.finding import FINDERS
 from apps.support.models import Conversation, Message, Rating, SlaTimer
-from apps.support.reporting import Told, summed, work_of
+from apps.support.reporting import Counted, Told, summed, work_of
 from apps.support.services import conversations, housekeeping, inboxes, merging, messages, ratings, reports, setup
 from apps.support.services import desk as desk_settings
 from apps.support.services.storing import Draft
@@ -91,22 +91,20 @@ def _live(desk: Desk, ann: Any, conversation: Conversation, rand: random.Random,
 def recomputed(desk: Desk) -> Any:
     """From messages alone, but for promises and ratings, which no message holds."""
     with tenancy.scope(desk.tenant.id):
-        work = []
+        work, counted = [], []
         rows = Conversation.objects.filter(merged_into=None)
         for conversation in rows:
             history = Message.objects.filter(conversation=conversation, moved_from=None).order_by("sequence")
             told = [Told(row.created_at, row.kind, row.author, row.details.get("changes", {})) for row in history]
             work.append(work_of(told, timezone.now()))
-        scores = [
-            row.details["score"]
-            for row in Message.objects.filter(kind="activity", details__why="rated", conversation__in=rows)
-        ]
-        late = kept = 0
+            kinds = list(Message.objects.filter(conversation=conversation).values_list("kind", flat=True))
+            counted.append(Counted(incoming=kinds.count("incoming"), outgoing=kinds.count("outgoing")))
+        rated = Message.objects.filter(kind="activity", details__why="rated", conversation__in=rows)
+        counted += [Counted(scores=(row.details["score"],)) for row in rated]
         for timer in SlaTimer.objects.filter(conversation__in=rows):
             missed = timer.breached_at is not None or (timer.met_at is not None and timer.met_at > timer.due_at)
-            late += missed
-            kept += not missed and timer.met_at is not None
-    return summed(work, scores, kept, late)
+            counted.append(Counted(missed=int(missed), kept=int(not missed and timer.met_at is not None)))
+    return summed(work, counted)
 
 
 def test_a_report_takes_permission_and_a_bounded_time(desk: Desk, other_desk: Desk) -> None:
