@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,17 +22,28 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One thing that is told. `for_contact` goes to the browsers in `sessions`, and to nobody where there is none.
+    """One thing that is told, as JSON that is written once for all who hear it. `for_contact` goes to the browsers in
+    `sessions`, and to nobody where there is none.
 
     Whoever is `by` knows already: somebody who types.
     """
 
     position: int
-    name: str
-    for_desk: Body
-    for_contact: Body | None = None
+    for_desk: str
+    for_contact: str = ""
     sessions: frozenset[UUID] = field(default_factory=frozenset)
     by: str = ""
+
+
+def message(name: str, data: Body) -> str:
+    """What a frame says beside its room."""
+    return json.dumps({"event": name, "data": data}, ensure_ascii=False, default=str)
+
+
+def _told(
+    event: Event, name: str, body: Body, theirs: Body | None = None, sessions: frozenset[UUID] = frozenset()
+) -> Told:
+    return Told(event.position, message(name, body), message(name, theirs) if theirs and sessions else "", sessions)
 
 
 def told_of(event: Event, numbers: Numbers) -> list[Told]:
@@ -55,7 +67,8 @@ def typing(facts: Mapping[str, Any], numbers: Numbers) -> list[Told]:
         theirs = beside | mine
     by = str(person) if person else facts["who"]
     name = f"conversation.typing_{facts['state']}"
-    return [Told(0, name, body, theirs, sessions_of(row) if theirs else frozenset(), by)]
+    sessions = sessions_of(row) if theirs else frozenset[UUID]()
+    return [Told(0, message(name, body), message(name, theirs) if theirs else "", sessions, by)]
 
 
 # ---------------------------------------------------------------- who may hear
@@ -96,11 +109,11 @@ def _messages(name: str, event: Event, numbers: Numbers) -> list[Told]:
     about["assignee_id"] = assignee["id"] if assignee else None
     body = chatwoot.said_body(said, row, numbers) | {"conversation": about}
     if said.kind not in reading.VISIBLE:
-        return [Told(event.position, name, body)]
+        return [_told(event, name, body)]
     place = f"{compat.place_of(row.inbox.token, 'me')}/{row.number}"
     mine = compat.message_body(said, row, place) | {"account_id": numbers.account, "inbox_id": body["inbox_id"]}
     mine |= {"private": False, "sender_type": body["sender_type"], "conversation": {"id": row.number}}
-    return [Told(event.position, name, body, mine, sessions_of(row))]
+    return [_told(event, name, body, mine, sessions_of(row))]
 
 
 def _conversations(names: Mapping[str, str], to_contact: bool, event: Event, numbers: Numbers) -> list[Told]:
@@ -112,24 +125,24 @@ def _conversations(names: Mapping[str, str], to_contact: bool, event: Event, num
     body = chatwoot.conversation_body(row, numbers)
     theirs, sessions = (_for_contact(row, numbers), sessions_of(row)) if to_contact else (None, frozenset[UUID]())
     wanted = [name for name, field in names.items() if not field or field in changed]
-    return [Told(event.position, name, body, theirs, sessions) for name in wanted]
+    return [_told(event, name, body, theirs, sessions) for name in wanted]
 
 
 def _contacts(name: str, event: Event, numbers: Numbers) -> list[Told]:
     row: Contact | None = Contact.objects.filter(pk=event.object_id).first()
     if row is None:
         return []
-    return [Told(event.position, name, chatwoot.contact_body(row, numbers) | {"account_id": numbers.account})]
+    return [_told(event, name, chatwoot.contact_body(row, numbers) | {"account_id": numbers.account})]
 
 
 def _merged(event: Event, numbers: Numbers) -> list[Told]:
     gone = {"id": numbers(Numbered.CONTACT, UUID(event.data["merged"])), "account_id": numbers.account}
-    return [*_contacts("contact.updated", event, numbers), Told(event.position, "contact.deleted", gone)]
+    return [*_contacts("contact.updated", event, numbers), _told(event, "contact.deleted", gone)]
 
 
 def _erased(event: Event, numbers: Numbers) -> list[Told]:
     gone = {"id": numbers(Numbered.CONTACT, event.object_id), "account_id": numbers.account}
-    return [Told(event.position, "contact.deleted", gone)]
+    return [_told(event, "contact.deleted", gone)]
 
 
 _CHANGED = {"conversation.updated": "", "assignee.changed": "assignee", "team.changed": "team"}
