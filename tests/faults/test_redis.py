@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
@@ -99,12 +98,12 @@ async def test_who_listens_at_chatwoots_socket_hears_on_and_nothing_twice(produc
     async with cable(product.url()) as line:
         who = {"account_id": profile["account_id"], "user_id": profile["id"]}
         assert await line.subscribe(profile["pubsub_token"], **who) == "confirm_subscription"
-        await asyncio.to_thread(add, "Before")
+        add("Before")
         await line.event("contact.created")
-        await asyncio.to_thread(product.kill, "redis")
-        await asyncio.to_thread(add, "Meanwhile")
-        await asyncio.to_thread(product.restart, "redis")
-        await asyncio.to_thread(add, "Afterwards")
+        product.kill("redis")
+        add("Meanwhile")
+        product.restart("redis")
+        add("Afterwards")
         while (await line.event("contact.created"))["name"] != "Afterwards":
             pass
     assert [each["name"] for each in line.heard("contact.created")] == ["Before", "Meanwhile", "Afterwards"]

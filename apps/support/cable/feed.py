@@ -215,8 +215,7 @@ def position_of(organization_id: UUID) -> int:
 def _read(organization_id: UUID, after: int) -> Stretch:
     with tenancy.scope(organization_id):
         rows = list(Event.objects.filter(position__gt=after).order_by("position")[:AT_A_TIME])
-        numbers = Numbers(organization_id)
-        told = [each for row in rows for each in telling.told_of(row, numbers)]
+        told = telling.told_of(rows, Numbers(organization_id))
         return Stretch(told, rows[-1].position if rows else after, len(rows) == AT_A_TIME)
 
 

@@ -34,7 +34,7 @@ MOST_ROOMS, MOST_WAITING, LONGEST_COMMAND = 4, 16, 4_000
 COMMANDS_A_MINUTE = 240
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _End:
     """The socket ends: why, as the protocol says it, with which code, and whether the client is to come back."""
 
