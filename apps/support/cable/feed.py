@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 # A hint may be lost with Redis: after so long rows are looked at without one.
 LOOK_SECONDS = 10.0
-PATIENCE_SECONDS, AGAIN_SECONDS = 30.0, 0.5
+PATIENCE_SECONDS, AGAIN_SECONDS, MOST_REST_SECONDS = 30.0, 0.5, 0.1
 # What is read together has to fit into what is kept: one event may be told by three names.
 AT_A_TIME, KEPT, MOST_TYPING = 50, 256, 32
 UNTOLD = gettext_noop("What has happened could not be told; come back.")
@@ -52,10 +52,10 @@ class Stretch:
 
 
 class Follower:
-    """One subscription: how far it has got, and what it is woken by."""
+    """One subscription: how far it has got, and what it is woken by. A contact's is that of a browser's `session`."""
 
-    def __init__(self, feed: Feed, position: int, wake: Callable[[], None]) -> None:
-        self.feed, self.position, self.wake = feed, position, wake
+    def __init__(self, feed: Feed, position: int, wake: Callable[[], None], session: UUID | None = None) -> None:
+        self.feed, self.position, self.wake, self.session = feed, position, wake, session
         self.typing: deque[Told] = deque(maxlen=MOST_TYPING)
         # Somebody has signed out since it was looked at.
         self.is_doubted = False
@@ -128,8 +128,8 @@ class Feed:
             del self._readings[position]
 
     @contextmanager
-    def followed(self, position: int, wake: Callable[[], None]) -> Iterator[Follower]:
-        follower = Follower(self, position, wake)
+    def followed(self, position: int, wake: Callable[[], None], session: UUID | None = None) -> Iterator[Follower]:
+        follower = Follower(self, position, wake, session)
         self._followers.add(follower)
         if self._task is None or self._task.done():
             self.position = self.forgotten = position
@@ -158,30 +158,46 @@ class Feed:
         channels = (channel_of(self.organization_id, place) for place in (EVERYWHERE, EVENTS))
         with rooms_of(f"{settings.REDIS_PREFIX}:desk:*", ANEW).entered(*channels) as hints:
             waiting: list[dict[str, Any]] = []
+            clock = asyncio.get_running_loop().time
             while True:
+                began = clock()
                 try:
                     await self._look(waiting)
                     self._away = None
                 except (OperationalError, InterfaceError):
-                    self._away = self._away or asyncio.get_running_loop().time()
+                    self._away = self._away or began
                     self._wake()
                     await asyncio.sleep(AGAIN_SECONDS)
                     continue
+                # Half of the time at most (decision 7): what happens meanwhile is read together.
+                await asyncio.sleep(min(MOST_REST_SECONDS, clock() - began))
                 waiting = await _next(hints)
 
     async def _look(self, waiting: list[dict[str, Any]]) -> None:
         has_more = True
         while has_more:
-            read = await in_database(_read, self.organization_id, self.position)
+            before = self.position
+            read = await in_database(_read, self.organization_id, before)
             self.position, has_more = read.position, read.has_more
             self._keep(read.told)
             # Now, and not behind all that there is: by then it might be forgotten.
-            self._wake()
-        told = await self._typing([each for each in waiting if each.get("type") == "typing"])
+            self._pass_on(read.told, before)
+        typing = await self._typing([each for each in waiting if each.get("type") == "typing"])
+        is_doubted = any(each.get("type") == "signed_out" for each in waiting)
+        for follower in self._followers if typing or is_doubted else ():
+            follower.typing.extend(typing)
+            follower.is_doubted = follower.is_doubted or is_doubted
+            follower.wake()
+
+    def _pass_on(self, told: list[Told], before: int) -> None:
+        """Wakes those who hear something of it, and no thousand browsers for what is said in one."""
+        sessions = frozenset[UUID]().union(*(each.sessions for each in told))
         for follower in self._followers:
-            follower.typing.extend(told)
-            follower.is_doubted = follower.is_doubted or any(each.get("type") == "signed_out" for each in waiting)
-        self._wake()
+            concerns = bool(told) if follower.session is None else follower.session in sessions
+            if concerns or follower.position < before:
+                follower.wake()
+            else:
+                follower.position = max(follower.position, self.position)
 
     def _keep(self, found: list[Told]) -> None:
         """Together with what somebody has still to take, as long as that is not too much."""

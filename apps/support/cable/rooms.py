@@ -116,7 +116,8 @@ async def _contact_room(
 ) -> Room:
     session = await in_database(pubsub.admit_browser, named)
     position = await in_database(position_of, named.organization_id)
-    room = ContactRoom(identifier, named, _followed(ends, named, position, wake), ends)
+    followed = feed_of(named.organization_id).followed(position, wake, session.pk)
+    room = ContactRoom(identifier, named, ends.enter_context(followed), ends)
     room.session = session
     return room
 
@@ -130,13 +131,10 @@ async def _desk_room(
         watch.on_end = wake
     await in_database(desk.follow, actor)
     position = await in_database(position_of, named.organization_id)
-    room = DeskRoom(identifier, named, _followed(ends, named, position, wake), ends)
+    followed = feed_of(named.organization_id).followed(position, wake)
+    room = DeskRoom(identifier, named, ends.enter_context(followed), ends)
     room.actor, room.watch = actor, watch
     return room
-
-
-def _followed(ends: ExitStack, named: Named, position: int, wake: Any) -> Follower:
-    return ends.enter_context(feed_of(named.organization_id).followed(position, wake))
 
 
 def _note_agent(named: Named, actor: Actor) -> None:

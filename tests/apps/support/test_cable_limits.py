@@ -1,4 +1,4 @@
-"""Chatwoot's socket when clients ask for too much, when something breaks, and when access ends in one room of several."""
+"""Chatwoot's socket when clients ask for too much, something breaks, or access ends in one room of several."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -270,6 +271,23 @@ async def test_all_who_are_as_far_behind_are_told_by_one_reading(desk: Desk, mon
     # What all have taken is not kept.
     await feed._look([])
     assert not feed._kept
+
+
+def test_only_those_are_woken_who_hear_something_of_it() -> None:
+    feed, woken, (mine, other) = Feed(uuid4()), list[str](), (uuid4(), uuid4())
+
+    def follows(name: str, position: int, session: UUID | None) -> Follower:
+        feed._followers.add(found := Follower(feed, position, lambda: woken.append(name), session))
+        return found
+
+    follows("desk", 4, None)
+    follows("mine", 4, mine)
+    others = follows("other", 4, other)
+    follows("behind", 3, other)
+    feed.position = 5
+    feed._pass_on([telling.Told(5, "for the desk", "for the contact", frozenset({mine}))], 4)
+    assert sorted(woken) == ["behind", "desk", "mine"]
+    assert others.position == 5
 
 
 def test_many_events_are_told_with_as_many_questions_as_one(desk: Desk) -> None:
