@@ -68,7 +68,7 @@ class OidcForm(ConnectionForm):
         label=_("Client secret"),
         max_length=1000,
         required=False,
-        help_text=_("Kept sealed and never shown again. Leave it empty to keep the one there is."),
+        help_text=_("Kept sealed and never shown again."),
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
     field_order = ("name", "issuer", "client_id", "client_secret")
@@ -77,6 +77,8 @@ class OidcForm(ConnectionForm):
         super().__init__(*args, **kwargs)
         if existing:
             del self.fields["issuer"]
+            kept = _("Kept sealed and never shown again. Leave it empty to keep the one there is.")
+            self.fields["client_secret"].help_text = kept
 
 
 class SamlForm(ConnectionForm):

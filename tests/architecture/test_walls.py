@@ -21,6 +21,9 @@ from tests.helpers.plain_requests import query_of
 from tests.helpers.tenancy import tenant_models
 from tests.helpers.world import Side
 
+# Found out once, and not once for each process.
+pytestmark = pytest.mark.xdist_group("walls")
+
 READS = sorted(
     name for name, route in ROUTES.items() if "GET" in route.rules and route.rules["GET"].audience != "everyone"
 )

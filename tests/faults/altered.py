@@ -1,17 +1,17 @@
 """Celery's worker in a world that is a little different: `python -m tests.faults.altered worker -Q generation …`.
 
-The product has no switch for any of this, so the process is altered from outside before Celery starts. The environment
-says how; each request and each engine is real.
+The product has no switch for any of this, so the process is altered from outside before Celery starts; each request
+and each engine is real. ALTER_CLOCK is the seconds by which this process's wall clock is wrong. ALTER_FILE holds JSON
+that every step of an engine reads anew when it has changed, so that nothing has to be started again for it:
 
-- ALTER_CLOCK: seconds by which this process's wall clock is wrong.
-- ALTER_STEP: seconds that each engine step takes longer, so that a fault can fall into the middle of an answer.
-- ALTER_POISON: a request whose text holds this phrase kills the engine's process at its 25th token.
-- ALTER_HUNGRY: while a request whose text holds this phrase runs, the engine's process may take no more memory
-  (RLIMIT_AS).
+- step: seconds that each engine step takes longer, so that a fault can fall into the middle of an answer.
+- poison: a request whose text holds this phrase kills the engine's process at its 25th token.
+- hungry: while a request whose text holds this phrase runs, the engine's process may take no more memory (RLIMIT_AS).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from ml.types import Engine, EngineRequest, EngineStats, StepOutput
 
@@ -28,22 +29,38 @@ POISON_TOKENS = 25
 ENGINE_ARGUMENTS = 4
 
 
+class Wanted:
+    """What the test wants of engines now."""
+
+    def __init__(self) -> None:
+        self._path = Path(os.environ["ALTER_FILE"])
+        self._version = (0, 0)
+        self._values: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        found = self._path.stat()
+        version = (found.st_ino, found.st_mtime_ns)
+        if version != self._version:
+            self._values, self._version = json.loads(self._path.read_text()), version
+        return self._values.get(name)
+
+
 class AlteredEngine:
-    """A real engine with the faults that the environment names."""
+    """A real engine with the faults that the file names."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.max_running = engine.max_running
-        self._pause = float(os.environ.get("ALTER_STEP", "0"))
+        self._wanted = Wanted()
         self._poisoned: dict[str, int] = {}
         self._hungry: set[str] = set()
         self._arrived: SimpleQueue[EngineRequest] = SimpleQueue()
 
     def submit(self, request: EngineRequest) -> None:
         text = " ".join(message.content for message in request.messages)
-        if (poison := os.environ.get("ALTER_POISON")) and poison in text:
+        if (poison := self._wanted["poison"]) and poison in text:
             self._poisoned[request.request_id] = len(request.progress.token_ids)
-        if (hungry := os.environ.get("ALTER_HUNGRY")) and hungry in text:
+        if (hungry := self._wanted["hungry"]) and hungry in text:
             # Handed on by the thread that steps: the limit holds while the request runs, and not while another thread
             # takes it apart, or while a step waits for it.
             self._arrived.put(request)
@@ -67,7 +84,7 @@ class AlteredEngine:
             if output.finish_reason:
                 self._hungry.discard(output.request_id)
         if outputs:
-            time.sleep(self._pause)
+            time.sleep(self._wanted["step"] or 0)
         return outputs
 
     def _limited_step(self, timeout: float) -> Sequence[StepOutput]:

@@ -1,10 +1,11 @@
 """A worker that ends itself by SIGKILL at a chosen step: `python -m tests.faults.killed`, in the environment of a test.
 
 It takes lines `TASK STEP` from its standard input and runs the task of workers.billing, or one below, in a process of
-its own, forked while nothing is open. That process counts what it does: every statement, every commit and every
-request to others is a step, and nothing outside of the process changes between two of them. Right after the step it is
-to die at it sends itself SIGKILL; step 0 is never reached. The answer is the process's end as a number: -9 where it was
-killed, 0 where the task ended first.
+its own, forked while nothing is open. That process counts what it does: every commit, every request to others and
+every statement without a transaction is a step. Of the statements of a transaction the first one is, and stands for
+all: nobody sees anything of them before the commit, and what they locked is free when their process is dead. Right
+after the step it is to die at it sends itself SIGKILL; step 0 is never reached. The answer is the process's end as a
+number: -9 where it was killed, 0 where the task ended first.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ class Steps:
 
     def __init__(self, last: int) -> None:
         self.last, self.count = last, 0
+        self.is_unseen = False
 
-    def step(self) -> None:
+    def step(self, unseen: bool = False) -> None:
+        if unseen and self.is_unseen:
+            return
+        self.is_unseen = unseen
         self.count += 1
         if self.count == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -45,6 +50,12 @@ class Steps:
 
         return counted
 
+    def statement(self, execute: Callable[..., Any], *rest: Any) -> Any:
+        """A wrapper of Django's for what the database is told."""
+        answer = execute(*rest)
+        self.step(unseen=rest[-1]["connection"].in_atomic_block)
+        return answer
+
 
 def run(task: str, last: int) -> None:
     """The task, in this process."""
@@ -59,7 +70,7 @@ def run(task: str, last: int) -> None:
     BaseDatabaseWrapper._commit = steps.around(BaseDatabaseWrapper._commit)  # type: ignore[method-assign,attr-defined]
     requests.Session.request = steps.around(requests.Session.request)  # type: ignore[method-assign]
     webhooks.post = steps.around_async(webhooks.post)
-    with connection.execute_wrapper(lambda execute, *rest: steps.around(execute)(*rest)):
+    with connection.execute_wrapper(steps.statement):
         OWN[task]() if task in OWN else getattr(billing, task)()
 
 

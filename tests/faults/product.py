@@ -60,6 +60,7 @@ class Product:
         self._marks: dict[str, int] = {}
         self._extra: dict[str, dict[str, str]] = {}
         self._ports = {name: hold_free_port() for name in PROCESSES if name.startswith("web")}
+        self.alter()
         for name in SERVERS:
             (var / name).mkdir()
             (var / name / "port").write_text(str(free_port()))
@@ -86,6 +87,7 @@ class Product:
             "SECRET_KEY": "local-key-of-the-fault-tests-which-protects-nothing-at-all",
             "LOG_LEVEL": "INFO",
             "PYTHONUNBUFFERED": "1",
+            "ALTER_FILE": str(self._altered),
         }
 
     def _prepare(self) -> tuple[Demo, Demo]:
@@ -118,7 +120,7 @@ class Product:
         extra = self._extra.get(name, {})
         if name in self._ports:
             extra = {"PORT": str(self._ports[name].number)} | extra
-        if any(variable.startswith("ALTER_") for variable in extra):
+        if kind == "generation" or "ALTER_CLOCK" in extra:
             command = command.replace("-m celery", "-m tests.faults.altered")
         log = self.logs / f"{name}.log"
         self._marks[name] = log.stat().st_size if log.exists() else 0
@@ -193,6 +195,16 @@ class Product:
         for name in names:
             self.wait_until_up(name)
 
+    def alter(self, **wanted: Any) -> None:
+        """What engines do otherwise than usual from now on; see `tests.faults.altered`."""
+        fresh = self._altered.with_suffix(".new")
+        fresh.write_text(json.dumps(wanted))
+        fresh.rename(self._altered)
+
+    @property
+    def _altered(self) -> Path:
+        return self.var / "altered.json"
+
     @contextmanager
     def without(self, *names: str) -> Iterator[None]:
         """The block runs with these killed; afterwards they are back."""
@@ -244,6 +256,7 @@ class Product:
 
     def mend(self) -> None:
         """Everything runs again, with its usual settings, and nothing is left to do."""
+        self.alter()
         changed = [name for name in self._extra if name not in SERVERS]
         for name in changed:
             del self._extra[name]

@@ -11,12 +11,12 @@ from tests.stack import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
-ROWS = 320
+ROWS = 160
 TOKENS = 4
 
 
 def test_rows_are_each_written_and_charged_once_whatever_is_killed(product: Product) -> None:
-    product.replace("default", BULK_IN_FLIGHT="48")
+    product.replace("default", BULK_IN_FLIGHT="24")
     run = start(product)
     for done in (ROWS // 4, ROWS * 2 // 3):
         wait_for(lambda done=done: counted(product, run)["succeeded"] >= done, 900, f"{done} texts")  # type: ignore[misc]

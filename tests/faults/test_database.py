@@ -7,20 +7,20 @@ import time
 import httpx
 import pytest
 
-from tests.faults.product import WORKERS, Product
+from tests.faults.product import Product
 from tests.stack import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 # Longer than a lease of 15 s, so that every lease has lapsed when the database is back.
 AWAY_SECONDS = 18
-STEP = "0.04"
+SLOW = 0.04
 
 
 def test_with_the_database_away_streams_go_on_and_everything_is_charged_once(product: Product) -> None:
     expected = product.expected(4, 700)
     short = product.expected(1, 100, about="salt")
-    product.replace(*WORKERS, ALTER_STEP=STEP)
+    product.alter(step=SLOW)
     ids = product.submit(4, 700)
     ends_meanwhile = product.submit(1, 100, about="salt")
     product.wait_until_writing([*ids, *ends_meanwhile])
@@ -35,6 +35,7 @@ def test_with_the_database_away_streams_go_on_and_everything_is_charged_once(pro
             wait_for(lambda: len(readers[ends_meanwhile[0]].text) == len(short[0]), 60, "a text's end without a row")
             wait_for(lambda: min(map(int.__sub__, lengths_of(product, ids), lengths)) > 20, 60, "streams that go on")
             time.sleep(max(0.0, gone + AWAY_SECONDS - time.monotonic()))
+        product.alter()
         wait_for(lambda: submits(product), 60, "the web process's return")
         rows = product.finished([*ids, *ends_meanwhile])
         readings = readers.wait()

@@ -16,7 +16,9 @@ def test_a_request_without_memory_fails_typed_and_the_next_one_succeeds(product:
     """The limit is the operating system's: while the request runs, its worker may take no more (RLIMIT_AS)."""
     [expected] = product.expected(1, 60)
     product.kill("generation1")
-    product.replace("generation0", ALTER_HUNGRY="elephants")
+    product.alter(hungry="elephants")
+    # One that has no memory left over from other requests.
+    product.replace("generation0")
     with product.client() as client:
         body = product.body(0, 60, about="elephants " * 180)
         answer = client.post("/api/v1/generations", json=body)

@@ -12,7 +12,8 @@ from tests.stack import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
-SLOW = {"ALTER_STEP": "0.03"}
+# About thirty tokens a second.
+SLOW = 0.03
 # Longer than every timeout of a client of Redis (2 s to connect, 5 s for an answer).
 AWAY_SECONDS = 8
 
@@ -20,7 +21,7 @@ AWAY_SECONDS = 8
 def test_with_redis_away_texts_go_on_and_new_work_is_accepted(product: Product) -> None:
     expected = product.expected(4, 500)
     short = product.expected(1, 120, about="salt")
-    product.replace(*WORKERS, **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(4, 500)
     ends_meanwhile = product.submit(1, 120, about="salt")
     product.wait_until_writing([*ids, *ends_meanwhile], 5)
@@ -31,6 +32,7 @@ def test_with_redis_away_texts_go_on_and_new_work_is_accepted(product: Product) 
             [settled] = product.finished(ends_meanwhile)
             assert settled["text"] == short[0]
             time.sleep(max(0.0, until - time.monotonic()))
+        product.alter()
         rows = product.finished([*ids, *later])
         readings = readers.wait()
     assert [row["text"] for row in rows[:4]] == expected
@@ -42,7 +44,7 @@ def test_with_redis_away_texts_go_on_and_new_work_is_accepted(product: Product) 
 def test_a_redis_that_has_forgotten_everything_is_told_again(product: Product) -> None:
     expected = product.expected(3, 700)
     product.kill("generation1")
-    product.replace("generation0", **SLOW)
+    product.alter(step=SLOW)
     [before] = product.submit(1, 20)
     [finished] = product.finished([before])
     ids = product.submit(3, 700)
@@ -53,6 +55,7 @@ def test_a_redis_that_has_forgotten_everything_is_told_again(product: Product) -
         product.wait_until_writing(ids, 3)
         # The next worker continues from what was written again.
         product.kill("generation0")
+        product.alter()
         product.start("generation1")
         with product.following([before, *ids]) as newcomers:
             texts = [reading.text for reading in newcomers.wait()]
@@ -67,7 +70,7 @@ def test_a_redis_that_has_forgotten_everything_is_told_again(product: Product) -
 
 def test_a_full_redis_loses_nothing(product: Product) -> None:
     expected = product.expected(3, 400)
-    product.replace(*WORKERS, **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(3, 400)
     product.wait_until_writing(ids, 5)
     with product.following(ids) as readers:
@@ -76,6 +79,7 @@ def test_a_full_redis_loses_nothing(product: Product) -> None:
             answers = [client.post("/api/v1/generations", json=product.body(n, 40)) for n in range(3)]
         wait_for(lambda: any("not writable" in product.log(name) for name in WORKERS), 60, "a refused write")
         product.redis().config_set("maxmemory", 0)
+        product.alter()
         later = [answer.json()["id"] for answer in answers if answer.status_code == 202]
         rows = product.finished([*ids, *later])
         readings = readers.wait()

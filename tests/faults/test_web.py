@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 # Each text is read by four over SSE and four over WebSockets: a hundred of each.
 STREAMS, TIMES, TOKENS = 25, 4, 160
-SLOW = {"ALTER_STEP": "0.04"}
+SLOW = 0.04
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def assert_whole(product: Product, ids: Sequence[str], readings: Sequence[Readin
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_readers_of_a_web_process_that_ends_go_on_at_the_next(product: Product, end: str) -> None:
-    product.replace("generation0", "generation1", **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(STREAMS, TOKENS)
     product.wait_until_writing(ids)
     with two_hundred_readers(product, ids) as (events, sockets):
@@ -65,6 +65,7 @@ def test_readers_of_a_web_process_that_ends_go_on_at_the_next(product: Product, 
         product.wait_until_gone("web0", 60)
         took = time.monotonic() - began
         product.restart("web0")
+        product.alter()
         readings = [reading for reader in events for reading in reader.wait()] + sockets.wait()
     assert_whole(product, ids, readings)
     assert open_ones > 50, "the texts were over before the web process was"
@@ -75,7 +76,7 @@ def test_readers_of_a_web_process_that_ends_go_on_at_the_next(product: Product, 
 
 
 def test_redis_is_killed_under_a_hundred_streams(product: Product) -> None:
-    product.replace("generation0", "generation1", **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(STREAMS, TOKENS)
     product.wait_until_writing(ids)
     with two_hundred_readers(product, ids) as (events, sockets):
@@ -83,6 +84,7 @@ def test_redis_is_killed_under_a_hundred_streams(product: Product) -> None:
         product.kill("redis")
         time.sleep(2)
         product.restart("redis")
+        product.alter()
         readings = [reading for reader in events for reading in reader.wait()] + sockets.wait()
     texts = {str(row["id"]): row["text"] for row in product.finished(ids)}
     assert all(texts.values())

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 TOKENS = 300
 LEASE = timedelta(seconds=jobs.LEASE_SECONDS)
 # About thirty tokens a second: a text then lasts ten seconds, and a fault falls into its middle.
-SLOW = {"ALTER_STEP": "0.03"}
+SLOW = 0.03
 
 
 def texts(rows: list[dict[str, Any]]) -> list[str]:
@@ -33,11 +33,12 @@ def is_ready(product: Product) -> bool:
 def test_a_killed_worker_costs_a_pause_and_never_a_token(product: Product) -> None:
     expected = product.expected(4, TOKENS)
     product.kill("generation1")
-    product.replace("generation0", **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(4, TOKENS)
     product.wait_until_writing(ids)
     with product.following(ids) as readers:
         product.kill("generation0")
+        product.alter()
         product.start("generation1")
         rows = product.finished(ids)
         readings = readers.wait()
@@ -51,7 +52,7 @@ def test_a_killed_worker_costs_a_pause_and_never_a_token(product: Product) -> No
 def test_a_poisonous_request_takes_two_workers_and_nobody_with_it(product: Product) -> None:
     innocent = product.expected(6, TOKENS)
     product.kill("generation1")
-    product.replace("generation0", ALTER_POISON="arsenic", **SLOW)
+    product.alter(poison="arsenic", step=SLOW)
     ids = product.submit(6, TOKENS)
     [poison] = product.submit(1, TOKENS, about="arsenic")
     deaths = 0
@@ -75,7 +76,7 @@ def test_a_poisonous_request_takes_two_workers_and_nobody_with_it(product: Produ
 
 def test_bells_that_ring_again_do_nothing_and_leave_at_once(product: Product) -> None:
     [expected] = product.expected(1, TOKENS)
-    product.replace(*WORKERS, **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(1, TOKENS)
     product.wait_until_writing(ids)
     # Not this process's own from now on, which would send the bells of the tests that follow there.
@@ -98,7 +99,7 @@ def test_bells_that_ring_again_do_nothing_and_leave_at_once(product: Product) ->
 
 def test_a_worker_that_was_given_up_leaves_when_it_wakes(product: Product) -> None:
     [expected] = product.expected(1, 750)
-    product.replace(*WORKERS, **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(1, 750)
     product.wait_until_writing(ids)
     first = product.worker_of(product.row(ids[0]))
@@ -116,6 +117,7 @@ def test_a_worker_that_was_given_up_leaves_when_it_wakes(product: Product) -> No
         )
         print(f"the first copy left after {time.monotonic() - woken:.2f} s")
         assert product.row(ids[0])["status"] == "running"
+        product.alter()
         [row] = product.finished(ids)
         [reading] = readers.wait()
     assert row["text"] == reading.text == expected
@@ -129,8 +131,9 @@ def test_a_wrong_clock_neither_loses_nor_keeps_a_lease(product: Product, seconds
     [expected] = product.expected(1, 900)
     product.kill("generation1")
     # The worker that writes and the one that reaps are wrong in opposite directions.
-    product.replace("generation0", ALTER_CLOCK=str(seconds), **SLOW)
+    product.replace("generation0", ALTER_CLOCK=str(seconds))
     product.replace("default", ALTER_CLOCK=str(-seconds))
+    product.alter(step=SLOW)
     ids = product.submit(1, 900)
     product.wait_until_writing(ids)
     if seconds < 0:
@@ -143,6 +146,7 @@ def test_a_wrong_clock_neither_loses_nor_keeps_a_lease(product: Product, seconds
         assert (row["attempt"], row["status"], row["crashes"]) == (1, "running", 0)
     # By the other it would last for ten minutes more than the worker.
     product.kill("generation0")
+    product.alter()
     product.start("generation1")
     [row] = product.finished(ids)
     assert (row["text"], row["attempt"], row["status"]) == (expected, 2, "succeeded")
@@ -152,13 +156,14 @@ def test_a_wrong_clock_neither_loses_nor_keeps_a_lease(product: Product, seconds
 def test_a_worker_that_is_told_to_leave_hands_its_work_on(product: Product) -> None:
     expected = product.expected(3, 900)
     product.kill("generation1")
-    product.replace("generation0", **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(3, 900)
     product.wait_until_writing(ids)
     with product.following(ids) as readers:
         product.terminate("generation0")
         product.start("generation1")
         product.wait_until_gone("generation0", 25)
+        product.alter()
         rows = product.finished(ids)
         readings = readers.wait()
     assert texts(rows) == [reading.text for reading in readings] == expected
@@ -168,7 +173,7 @@ def test_a_worker_that_is_told_to_leave_hands_its_work_on(product: Product) -> N
 
 
 def test_workers_share_the_queue(product: Product) -> None:
-    product.replace(*WORKERS, **SLOW)
+    product.alter(step=SLOW)
     ids = product.submit(40, 100)
     rows = product.finished(ids)
     assert {product.worker_of(row) for row in rows} == {*WORKERS}

@@ -19,7 +19,7 @@ from apps.accounts.services import security
 from apps.accounts.services.organizations import locked
 from apps.core import events, outbound, tenancy
 from apps.core.crypto import seal_into
-from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from apps.core.errors import Conflict, InvalidRequest, MillraceError, NotFound, PermissionDenied
 from apps.core.tenancy import Across, across_tenants
 from apps.sso import oidc, saml
 from apps.sso.models import Connection, Kind
@@ -52,7 +52,11 @@ def create_oidc(actor: Actor, mapping: Mapping, issuer: str, client_id: str, cli
     issuer, client_id = issuer.strip(), client_id.strip()
     if not client_id:
         raise InvalidRequest("Enter the client id.", param="client_id")
-    oidc.discover(issuer)
+    try:
+        oidc.discover(issuer)
+    except MillraceError as error:
+        error.param = "issuer"
+        raise
     connection = Connection(
         organization_id=actor.organization_id, kind=Kind.OIDC, issuer=issuer, client_id=client_id, **asdict(mapping)
     )

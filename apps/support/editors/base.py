@@ -17,6 +17,11 @@ class Row(forms.Form):
     value: Any = None
 
     @property
+    def holds_something(self) -> bool:
+        """Whether there is anything in it to take out."""
+        return not self.empty_permitted or self.has_changed()
+
+    @property
     def is_blank(self) -> bool:
         return not any(value for name, value in self.cleaned_data.items() if name not in ("DELETE", "ORDER"))
 

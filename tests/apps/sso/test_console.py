@@ -80,6 +80,7 @@ def test_a_provider_that_does_not_answer_is_said_at_the_form(acme: Tenant, clien
     for issuer in ("http://127.0.0.1:9/", "http://169.254.169.254/", "ftp://x"):
         page = client.post("/settings/sso/new/oidc/", OIDC | {"issuer": issuer})
         assert page.status_code == 422, issuer
+        assert page.context["form"].errors.keys() == {"issuer"}
 
 
 def test_domains_and_rules_are_listed_added_and_removed(acme: Tenant, client_of: SignIn) -> None:
