@@ -50,7 +50,9 @@ MEANS: dict[str, Callable[[Report], Spread]] = {
 }
 OF_SUMMARY = ("conversations_count", "incoming_messages_count", "outgoing_messages_count", "resolutions_count")
 TYPES = ("account", "inbox", "agent", "team", "label")
-SINCE = OpenApiParameter("since", str, description="Seconds since 1970; seven days before `until` where nothing is said.")
+SINCE = OpenApiParameter(
+    "since", str, description="Seconds since 1970; seven days before `until` where nothing is said."
+)
 UNTIL = OpenApiParameter("until", str, description="Seconds since 1970; now where nothing is said.")
 HOURS = OpenApiParameter("business_hours", bool, description="There are no reports of business hours alone.")
 SPAN = [*IN_ACCOUNT, SINCE, UNTIL, HOURS]
