@@ -19,7 +19,7 @@ from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.support.access import READ
 from apps.support.models import Conversation, ConversationStatus, Message, MessageKind, Rating, SlaTimer
-from apps.support.reporting import Counted, Report, Told, Work, summed, work_of
+from apps.support.reporting import Counted, Report, Told, Work, start_of, starts_between, summed, work_of
 
 LONGEST = timedelta(days=400)
 # More than these are not reckoned while somebody waits.
@@ -62,7 +62,22 @@ class Standing:
     unattended: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All of them in one report, apart for each of whom they are, and how many began in each stretch of time."""
+
+    whole: Report
+    groups: dict[UUID | None, Report]
+    begun: dict[datetime, int]
+
+
 EVERYWHERE = Where()
+# Whose a conversation is; None is nobody's.
+GROUPS: dict[str, Callable[[Part], UUID | None]] = {
+    "agent": lambda part: part.agent,
+    "team": lambda part: part.team,
+    "inbox": lambda part: part.inbox,
+}
 
 
 def report(actor: Actor, start: datetime, end: datetime, where: Where = EVERYWHERE) -> Report:
@@ -78,6 +93,19 @@ def reports_by(
     for part in _parts(actor, start, end, where):
         groups.setdefault(key(part), []).append(part)
     return {name: _summed(parts) for name, parts in groups.items()}
+
+
+def overview(
+    actor: Actor, start: datetime, end: datetime, by: str, where: Where = EVERYWHERE, unit: str = "day"
+) -> Overview:
+    """All that a page shows of a time, of one reading; `by` is one of GROUPS, `unit` one of reporting.UNITS."""
+    parts, key = _parts(actor, start, end, where), GROUPS[by]
+    groups: dict[UUID | None, list[Part]] = {}
+    begun = dict.fromkeys(starts_between(start, end, unit), 0)
+    for part in parts:
+        groups.setdefault(key(part), []).append(part)
+        begun[start_of(part.created_at.astimezone(start.tzinfo), unit)] += 1
+    return Overview(_summed(parts), {name: _summed(each) for name, each in groups.items()}, begun)
 
 
 def standing(actor: Actor) -> dict[UUID | None, Standing]:

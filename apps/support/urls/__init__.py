@@ -31,6 +31,7 @@ urlpatterns = [
     path("desk/next/", views.claim_next, name="desk-next"),
     path("desk/presence/", views.presence, name="desk-presence"),
     path("desk/reports/", views.reports_page, name="desk-reports"),
+    path("desk/reports.csv", views.reports_file, name="desk-reports-file"),
     path("desk/inboxes/", views.inboxes_page, name="desk-inboxes"),
     path("desk/inboxes/<uuid:id>/", views.inbox_page, name="desk-inbox"),
     path("desk/inboxes/<uuid:id>/mail/", views.inbox_mail, name="desk-inbox-mail"),

@@ -54,6 +54,7 @@ def test_a_report_equals_what_raw_messages_tell(bot_desk: Desk, clock: Any) -> N
     clock(60)
     found = reports.report(ann, start, timezone.now())
     assert asdict(found) == asdict(recomputed(desk))
+    assert_parts_make_the_whole(ann, start, found)
     # The case is worth something only where there is something of everything.
     assert found.first_reply.count > 3
     assert found.resolution.count > 3
@@ -62,6 +63,34 @@ def test_a_report_equals_what_raw_messages_tell(bot_desk: Desk, clock: Any) -> N
     assert found.promises_kept > 1
     assert found.promises_missed > 1
     assert found.bot.mean
+
+
+def assert_parts_make_the_whole(ann: Any, start: Any, whole: Any) -> None:
+    for by in reports.GROUPS:
+        parts = reports.overview(ann, start, timezone.now(), by, unit="hour")
+        assert parts.whole == whole
+        for figure in ("conversations", "resolved", "incoming", "outgoing", "resolved_by_bot", "promises_missed"):
+            assert sum(getattr(each, figure) for each in parts.groups.values()) == getattr(whole, figure), figure
+        assert sum(parts.begun.values()) == whole.conversations
+        assert min(parts.begun) <= start
+    # Ann's, and what nobody took.
+    assert len(reports.overview(ann, start, timezone.now(), "agent").groups) == 2
+
+
+def test_a_page_and_a_file_say_whose_they_are(desk: Desk, client_of: Any) -> None:
+    desk.begin()
+    inboxes.change(desk.tenant.actor, desk.inbox.pk, {"name": "=cmd()"})
+    client = client_of(desk.tenant.owner)
+    page = client.get("/desk/reports/?days=30&by=inbox&inbox=nonsense").content.decode()
+    assert "=cmd()" in page
+    assert "figure-drawing" in page
+    answer = client.get("/desk/reports.csv?days=1&by=inbox")
+    assert "attachment" in answer["content-disposition"]
+    head, row, total = answer.content.decode("utf-8-sig").splitlines()
+    assert head.startswith("inbox,conversations,resolved,incoming_messages")
+    assert row.startswith("'=cmd(),1,0,1,0,")
+    assert total == "," + row.partition(",")[2]
+    assert client_of(desk.tenant.member).get("/desk/reports.csv").status_code in {403, 404}
 
 
 def _live(desk: Desk, ann: Any, conversation: Conversation, rand: random.Random, clock: Any) -> None:
