@@ -70,7 +70,7 @@ class Asked:
     def query(self) -> str:
         """All of it but whose they are."""
         chosen = {"inbox": self.inbox, "team": self.team}
-        return urlencode({"days": self.days} | {name: row.pk for name, row in chosen.items() if row})
+        return urlencode({"days": str(self.days)} | {name: str(row.pk) for name, row in chosen.items() if row})
 
     def found(self, actor: Actor) -> Overview:
         now = timezone.localtime()

@@ -301,18 +301,6 @@ def _agents() -> list[Membership]:
     return [row for row in rows if WRITE in row.permissions]
 
 
-def _of_agents(part: Part) -> UUID | None:
-    return part.agent
-
-
-def _of_teams(part: Part) -> UUID | None:
-    return part.team
-
-
-def _of_inboxes(part: Part) -> UUID | None:
-    return part.inbox
-
-
 class AccountSummaryReportsView(AccountView):
     """The figures of a time for each agent, team or inbox."""
 
@@ -334,7 +322,7 @@ class AccountSummaryReportsView(AccountView):
         since, until = _span(request)
         if of not in _PARTS:
             raise NoCounterpart(NO_COUNTERPART, values={"name": of[:80]}, param="of")
-        kind, key = _PARTS[of]
+        kind, key = _PARTS[of], reports.GROUPS[of]
         with tenancy.scope(actor.organization_id):
             found = reports.reports_by(actor, since, until, key)
             numbers, rows = Numbers(actor.organization_id), _ROWS[of]()
@@ -342,11 +330,7 @@ class AccountSummaryReportsView(AccountView):
             return Response([_row(numbers(kind, number), found.get(id)) for id, number in rows])
 
 
-_PARTS: dict[str, tuple[Numbered, Callable[[Part], UUID | None]]] = {
-    "agent": (Numbered.USER, _of_agents),
-    "team": (Numbered.TEAM, _of_teams),
-    "inbox": (Numbered.INBOX, _of_inboxes),
-}
+_PARTS = {"agent": Numbered.USER, "team": Numbered.TEAM, "inbox": Numbered.INBOX}
 
 
 def _pairs(rows: Any) -> Sequence[tuple[UUID, UUID]]:
