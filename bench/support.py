@@ -1,10 +1,10 @@
 """How soon the support bot's answer is at the visitor, and how many open widgets one web process carries.
 
-`python -m bench.support --json FILE`. One web process, the bot's worker, a default worker and the schedule as the
-Procfile has them, PostgreSQL and Redis, and the visitors' browsers: all on this machine, so that the browsers take
-their part of its processors. The bot is the demo bank's with a model trained from its utterances, and answers from its
-flows. An answer's time is from before the visitor's message is sent until the answer's frame is at the visitor's
-socket; with a pause that ends a burst, the pause is taken off.
+`python -m bench.support --json FILE`; with `--cables COUNT` also so many clients of Chatwoot's socket. One web process,
+the bot's worker, a default worker and the schedule as the Procfile has them, PostgreSQL and Redis, and the visitors'
+browsers: all on this machine, so that the browsers take their part of its processors. The bot is the demo bank's with
+a model trained from its utterances, and answers from its flows. An answer's time is from before the visitor's message
+is sent until the answer's frame is at the visitor's socket; with a pause that ends a burst, the pause is taken off.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Bench:
     def prepare(self) -> None:
         migrate = [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"]
         subprocess.run(migrate, cwd=ROOT, env=self.environment | {"DATABASE_ROLE": ""}, check=True)
-        self.file.write_bytes(self._rows(str(max(self.options.widgets, self.options.conversations))))
+        options = self.options
+        self.file.write_bytes(self._rows(str(max(options.widgets, options.conversations, options.cables))))
 
     def _rows(self, *arguments: str) -> bytes:
         command = [sys.executable, "-m", "bench.desk.rows", *arguments]
@@ -102,9 +103,9 @@ class Bench:
             process.wait()
 
     @contextlib.contextmanager
-    def browsers(self, count: int) -> Iterator[subprocess.Popen[str]]:
-        """So many open widgets."""
-        command = [sys.executable, "-m", "bench.desk.visitors", str(self.file), str(self.port), str(count)]
+    def browsers(self, count: int, *kind: str) -> Iterator[subprocess.Popen[str]]:
+        """So many open widgets, or clients of another kind."""
+        command = [sys.executable, "-m", "bench.desk.visitors", str(self.file), str(self.port), str(count), *kind]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         process = subprocess.Popen(command, cwd=ROOT, preexec_fn=die_with_parent(9), **pipes)
         try:
@@ -132,19 +133,20 @@ class Bench:
                 print("pause", pause, json.dumps(found[str(pause)]), flush=True)
         return found
 
-    def widgets(self) -> dict[str, Any]:
+    def open_sockets(self, count: int, *kind: str) -> dict[str, Any]:
+        """What so many cost a web process, and how soon each has what the desk says in its conversation."""
         options = self.options
         with self.running("web") as parts:
             web = parts["web"]
-            with self.browsers(10) as browsers:
+            with self.browsers(10, *kind) as browsers:
                 # What every web process has loaded once it has served anybody.
                 order(browsers, "told", 10, 5)
             time.sleep(2)
             before, began = web.memory_info().rss, time.monotonic()
-            with self.browsers(options.widgets) as browsers:
+            with self.browsers(count, *kind) as browsers:
                 opened = time.monotonic() - began
                 time.sleep(2)
-                each = (web.memory_info().rss - before) / options.widgets
+                each = (web.memory_info().rss - before) / count
                 cpu, began = used(web), time.monotonic()
                 time.sleep(IDLE_SECONDS)
                 idle = (used(web) - cpu) / (time.monotonic() - began)
@@ -152,7 +154,7 @@ class Bench:
                 taken = order(browsers, "told", options.rate, options.seconds)
                 busy = (used(web) - cpu) / (time.monotonic() - began)
                 found = summary(taken, 0.0) | {
-                    "widgets": options.widgets,
+                    "widgets": count,
                     "opened_in_seconds": round(opened, 1),
                     "kilobytes_each": round(each / 1024, 1),
                     "rss_megabytes": round(web.memory_info().rss / 1e6),
@@ -160,7 +162,7 @@ class Bench:
                     "busy_cpu": round(busy, 3),
                     "closed": taken["closed"],
                 }
-        print("widgets", json.dumps(found), flush=True)
+        print(*kind or ("widgets",), json.dumps(found), flush=True)
         return found
 
 
@@ -217,6 +219,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--widgets", type=int, default=1000)
+    parser.add_argument("--cables", type=int, default=0, help="clients of Chatwoot's socket, of which none is usual")
     parser.add_argument("--rate", type=float, default=20.0, help="messages a second")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--json", type=Path, default=output("support"))
@@ -233,7 +236,9 @@ def main() -> int:
         bench = Bench(options, folder, [server.url for server in servers])
         bench.prepare()
         result["answers"] = bench.answers()
-        result["widgets"] = bench.widgets()
+        result["widgets"] = bench.open_sockets(options.widgets)
+        if options.cables:
+            result["cables"] = bench.open_sockets(options.cables, "cable")
     result["tables"] = tables(result)
     options.json.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return 0

@@ -83,7 +83,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 @require_safe
 async def robots(request: HttpRequest) -> HttpResponse:
     """What search engines need not ask for: what strangers would only be sent away from, and files behind links."""
-    closed = ("/accounts/", "/api/v1/", "/demo/", "/i18n/", "/media/", "/settings/", "/v1/")
+    closed = ("/accounts/", "/api/v1/", "/api/v2/", "/demo/", "/i18n/", "/media/", "/settings/", "/v1/")
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed)]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 

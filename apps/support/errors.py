@@ -49,6 +49,12 @@ class FileNotTaken(Unprocessable):
     code = "file_not_taken"
 
 
+class NoCounterpart(Unprocessable):
+    """What a program written for Chatwoot asks for and the desk does not have; nothing of it is stored."""
+
+    code = "no_counterpart"
+
+
 class VisitorUnknown(NotAuthenticated):
     """What the browser holds opens nothing: it was signed out, or it is of another inbox."""
 

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 
-from apps.accounts.models import Organization
+from apps.accounts.models import Membership, Organization
 from apps.core import tenancy
 from apps.support.access import READ
 from apps.support.models import Author, Conversation, Cursor, MailAccount, Mention, Message, Participant
@@ -19,11 +19,13 @@ from apps.support.services.messages import author_name
 
 
 def support_mention(to: str, organization: str, id: str) -> EmailMessage | None:
-    """Who mentioned the reader, and where; nothing, if the note or the membership is gone by now."""
+    """Who mentioned the reader, and where; nothing, if the note was taken back or they do not read here by now."""
     with tenancy.scope(UUID(organization)):
-        rows = Mention.objects.select_related("message__user", "message__conversation", "membership__user")
+        rows = Mention.objects.select_related(
+            "message__user", "message__conversation", "membership__user", "membership__custom_role"
+        )
         found: Mention | None = rows.filter(pk=UUID(id), membership__user__email=to).first()
-        if found is None:
+        if found is None or not _reads(found.membership) or found.message.content_attributes.get("deleted"):
             return None
         conversation = found.message.conversation
         values = {
@@ -45,9 +47,7 @@ def support_participant(to: str, organization: str, id: str, message: str) -> Em
         )
         found: Participant | None = rows.filter(pk=UUID(id), membership__user__email=to).first()
         said: Message | None = Message.objects.select_related("user", "contact").filter(pk=UUID(message)).first()
-        if found is None or said is None or not found.membership.user.is_active:
-            return None
-        if READ not in found.membership.permissions:
+        if found is None or said is None or not _reads(found.membership):
             return None
         if said.content_attributes.get("deleted"):
             # They were not told after all, and are of the next.
@@ -129,6 +129,11 @@ def support_file_unchecked(to: str, organization: str, id: str) -> EmailMessage 
             "url": settings.BASE_URL + reverse("desk-conversation", args=[found.conversation_id]),
         }
     return _composed("file_unchecked", to, values)
+
+
+def _reads(member: Membership) -> bool:
+    """Whether a member may be told what was said, at this moment."""
+    return member.user.is_active and READ in member.permissions
 
 
 def _composed(name: str, to: str, values: dict[str, object]) -> EmailMessage:

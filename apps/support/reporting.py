@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import fmean, median
 from typing import Any
 
@@ -32,6 +32,7 @@ class Work:
     bot: float
     had_bot: bool
     by_bot: bool
+    resolved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,20 @@ class Report:
     rating_mean: float | None = None
     promises_kept: int = 0
     promises_missed: int = 0
+    resolved: int = 0
+    incoming: int = 0
+    outgoing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What else there is of a conversation: ratings, promises, and messages from and to the contact."""
+
+    scores: tuple[int, ...] = ()
+    kept: int = 0
+    missed: int = 0
+    incoming: int = 0
+    outgoing: int = 0
 
 
 def work_of(history: Iterable[Told], now: datetime) -> Work:
@@ -80,7 +95,7 @@ def work_of(history: Iterable[Told], now: datetime) -> Work:
         if each.kind == "outgoing" and each.author == "agent" and replied is None:
             replied = each.at
     bot += (now - since).total_seconds() if since else 0.0
-    return Work(_since(opened, replied), _since(opened, resolved), bot, had_bot, by_bot)
+    return Work(_since(opened, replied), _since(opened, resolved), bot, had_bot, by_bot, resolved is not None)
 
 
 def _since(start: datetime | None, end: datetime | None) -> float | None:
@@ -92,7 +107,8 @@ def spread(values: Iterable[float | None]) -> Spread:
     return Spread(len(found), fmean(found), median(found)) if found else Spread()
 
 
-def summed(work: Sequence[Work], scores: Sequence[int], kept: int, missed: int) -> Report:
+def summed(work: Sequence[Work], counted: Sequence[Counted]) -> Report:
+    scores = [score for each in counted for score in each.scores]
     return Report(
         conversations=len(work),
         first_reply=spread(each.first_reply for each in work),
@@ -102,6 +118,42 @@ def summed(work: Sequence[Work], scores: Sequence[int], kept: int, missed: int) 
         resolved_by_bot=sum(each.by_bot for each in work),
         ratings={score: scores.count(score) for score in range(1, 6)},
         rating_mean=fmean(scores) if scores else None,
-        promises_kept=kept,
-        promises_missed=missed,
+        promises_kept=sum(each.kept for each in counted),
+        promises_missed=sum(each.missed for each in counted),
+        resolved=sum(each.resolved for each in work),
+        incoming=sum(each.incoming for each in counted),
+        outgoing=sum(each.outgoing for each in counted),
     )
+
+
+# ---------------------------------------------------------------- stretches of time
+
+UNITS = ("hour", "day", "week", "month", "year")
+
+
+def start_of(moment: datetime, unit: str) -> datetime:
+    """The beginning of the hour, day, week (from Monday), month or year that a moment is in, by its own clock."""
+    if unit == "hour":
+        return moment.replace(minute=0, second=0, microsecond=0)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    if unit == "week":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1, month=1 if unit == "year" else day.month) if unit in ("month", "year") else day
+
+
+def starts_between(since: datetime, until: datetime, unit: str) -> list[datetime]:
+    """The beginnings of all stretches that a time touches, `until` not among it."""
+    found = [start_of(since, unit)]
+    while (following := start_of(found[-1] + _MORE[unit], unit)) < until:
+        found.append(following)
+    return found
+
+
+# So far from the beginning of a stretch it is the next one's, in a clock that is never changed.
+_MORE = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=31),
+    "year": timedelta(days=366),
+}

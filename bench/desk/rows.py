@@ -72,6 +72,7 @@ def _visitors(count: int) -> dict[str, Any]:
     from apps.core import tenancy
     from apps.support.models import Inbox
     from apps.support.services import visiting, visitors
+    from apps.support.services.chatwoot import pubsub
 
     with tenancy.scope(_owner().organization_id):
         token = Inbox.objects.get(bot_enabled=True).token
@@ -80,7 +81,8 @@ def _visitors(count: int) -> dict[str, Any]:
         # Each from an address of their own, of which only so many may come in a minute.
         visitor, secret = visitors.arrive(token, f"10.0.{number // 250}.{number % 250}", {})
         talk = visiting.begin(visitor, {})
-        made.append({"secret": secret, "id": str(talk.pk), "number": talk.number})
+        token_of_socket = pubsub.token_of_browser(visitor.session)
+        made.append({"secret": secret, "id": str(talk.pk), "number": talk.number, "pubsub_token": token_of_socket})
     return {"token": token, "visitors": made}
 
 

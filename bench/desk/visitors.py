@@ -1,8 +1,9 @@
 """The visitors' browsers: `python -m bench.desk.visitors FILE PORT COUNT` opens so many widgets of those in FILE.
 
-It prints a line when all are open, and then takes orders, one a line, each answered with a line of JSON:
-`ask RATE SECONDS` has visitors write in turn, and times the bot's answer from before the message is sent until the
-answer's frame is here; `told RATE SECONDS` has the desk write, and times each message until the visitor has its frame.
+With `cable` behind it they are clients of Chatwoot's socket, each subscribed to a room of its own. It prints a line
+when all are open, and then takes orders, one a line, each answered with a line of JSON: `ask RATE SECONDS` has visitors
+write in turn, and times the bot's answer from before the message is sent until the answer's frame is here; `told RATE
+SECONDS` has the desk write, and times each message until the visitor has its frame.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Widget:
     secret: str
     id: str
     number: int
+    pubsub_token: str
     last: int = 0
     waits: dict[str, float] = field(default_factory=dict)
     socket: ClientConnection | None = None
@@ -48,7 +50,8 @@ class Widget:
 
 
 class Browsers:
-    def __init__(self, made: dict[str, Any], port: int, count: int) -> None:
+    def __init__(self, made: dict[str, Any], port: int, count: int, *, cable: bool) -> None:
+        self.cable = cable
         self.token, self.key = made["token"], made["key"]
         self.at, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
         self.widgets = [Widget(**each) for each in made["visitors"][:count]]
@@ -61,14 +64,24 @@ class Browsers:
 
         async def one(widget: Widget) -> asyncio.Task[None]:
             async with free:
-                path = f"{self.ws}/ws/support/widget/{self.token}/{widget.id}/?after=0"
-                widget.socket = await connect(path, compression=None, proxy=None, ping_interval=None)
-                await widget.socket.send(json.dumps({"secret": widget.secret}))
-                # The first frame: this one is let in, and follows.
-                self._take(widget, await widget.socket.recv())
+                await (self._subscribe if self.cable else self._follow)(widget)
                 return asyncio.create_task(self._read(widget))
 
         self.reading = await asyncio.gather(*(one(widget) for widget in self.widgets))
+
+    async def _follow(self, widget: Widget) -> None:
+        path = f"{self.ws}/ws/support/widget/{self.token}/{widget.id}/?after=0"
+        widget.socket = await connect(path, compression=None, proxy=None, ping_interval=None)
+        await widget.socket.send(json.dumps({"secret": widget.secret}))
+        # The first frame: this one is let in, and follows.
+        self._take(widget, await widget.socket.recv())
+
+    async def _subscribe(self, widget: Widget) -> None:
+        widget.socket = await connect(f"{self.ws}/cable", compression=None, proxy=None, ping_interval=None)
+        identifier = json.dumps({"channel": "RoomChannel", "pubsub_token": widget.pubsub_token})
+        await widget.socket.send(json.dumps({"command": "subscribe", "identifier": identifier}))
+        while (kind := json.loads(await widget.socket.recv()).get("type")) != "confirm_subscription":
+            assert kind in ("welcome", "ping"), kind
 
     async def _read(self, widget: Widget) -> None:
         assert widget.socket
@@ -82,15 +95,23 @@ class Browsers:
     def _take(self, widget: Widget, text: str | bytes) -> None:
         now = time.monotonic()
         frame = json.loads(text)
+        if self.cable:
+            said = frame["message"] if "identifier" in frame else {}
+            if said.get("event") == "message.created":
+                self._arrived(widget, said["data"]["echo_id"] or "", said["data"]["content"], now)
+            return
         for each in frame["data"] if frame["type"] == "messages" else ():
             assert each["sequence"] > widget.last, "a message came twice, or late"
             widget.last = each["sequence"]
             if each["kind"] != "outgoing":
                 continue
-            began = widget.waits.pop("" if each["author"] == "bot" else each["client_id"] or "", None)
-            if began is not None:
-                self.lags.append(now - began)
-                self.answers[each["content"][:40]] = self.answers.get(each["content"][:40], 0) + 1
+            self._arrived(widget, "" if each["author"] == "bot" else each["client_id"] or "", each["content"], now)
+
+    def _arrived(self, widget: Widget, waited_by: str, content: str, now: float) -> None:
+        began = widget.waits.pop(waited_by, None)
+        if began is not None:
+            self.lags.append(now - began)
+            self.answers[content[:40]] = self.answers.get(content[:40], 0) + 1
 
     # ------------------------------------------------------------ the orders
     async def run(self, send: Callable[..., Coroutine[Any, Any, None]], rate: float, seconds: float) -> dict[str, Any]:
@@ -148,5 +169,5 @@ async def serve(browsers: Browsers) -> None:
 
 
 if __name__ == "__main__":
-    file, port, count = sys.argv[1:4]
-    asyncio.run(serve(Browsers(json.loads(Path(file).read_text()), int(port), int(count))))
+    file, port, count, *kind = sys.argv[1:]
+    asyncio.run(serve(Browsers(json.loads(Path(file).read_text()), int(port), int(count), cable=kind == ["cable"])))

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.faults.product import WORKERS, Product
+from tests.helpers.cable import cable
 from tests.stack import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -88,3 +89,25 @@ def test_a_full_redis_loses_nothing(product: Product) -> None:
     assert [row["text"] for row in rows[:3]] == [reading.text for reading in readings] == expected
     assert {(row["status"], row["attempt"]) for row in rows} == {("succeeded", 1)}
     product.assert_charged_once(rows)
+
+
+async def test_who_listens_at_chatwoots_socket_hears_on_and_nothing_twice(product: Product) -> None:
+    def add(name: str) -> None:
+        with product.client() as client:
+            answer = client.post("/api/v1/support/contacts", json={"name": name})
+        assert answer.status_code == 201, answer.text
+
+    with product.client() as client:
+        profile = client.get("/api/v1/profile", headers={"api_access_token": product.a.api_key}).json()
+    async with cable(product.url()) as line:
+        who = {"account_id": profile["account_id"], "user_id": profile["id"]}
+        assert await line.subscribe(profile["pubsub_token"], **who) == "confirm_subscription"
+        add("Before")
+        await line.event("contact.created")
+        product.kill("redis")
+        add("Meanwhile")
+        product.restart("redis")
+        add("Afterwards")
+        while (await line.event("contact.created"))["name"] != "Afterwards":
+            pass
+    assert [each["name"] for each in line.heard("contact.created")] == ["Before", "Meanwhile", "Afterwards"]

@@ -36,6 +36,17 @@ class Program:
         assert answer.status_code == 200, (method, path, answer.content)
         return answer.json()
 
+    def asked(self, path: str, **query: Any) -> Any:
+        """Of reports, which have a version of their own."""
+        place = f"/api/v2/accounts/{self.number}{path}"
+        return self.client.get(place, query, headers={"api_access_token": self.key})
+
+    def reports(self, path: str, **query: Any) -> Any:
+        """The same where it went well."""
+        answer = self.asked(path, **query)
+        assert answer.status_code == 200, (path, answer.content)
+        return answer.json()
+
     def sends(self, path: str, name: str, data: bytes, **more: Any) -> Any:
         form = {"attachments[]": SimpleUploadedFile(name, data), **more}
         return self.client.post(f"/api/v1/accounts/{self.number}{path}", form, headers={"api_access_token": self.key})

@@ -10,6 +10,15 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from apps.accounts import services as accounts
+from apps.accounts.models import ApiKey
+from apps.core import tenancy
+from apps.core.threads import in_database
+from apps.support.services.chatwoot import pubsub
+from apps.support.services.visitors import Visitor
+from tests.helpers.account_api import Program
+from tests.helpers.desk import Desk
+
 # Generous, for a machine that is busy.
 PATIENCE_SECONDS = 60.0
 Frame = dict[str, Any]
@@ -68,3 +77,31 @@ async def cable(url: str, **more: Any) -> AsyncIterator[Cable]:
         found = Cable(connection)
         assert await found.frame() == {"type": "welcome"}
         yield found
+
+
+# ---------------------------------------------------------------- who subscribes
+def in_thread(work: Any, *args: Any, **more: Any) -> Any:
+    """Awaits what asks the database."""
+    return in_database(lambda: work(*args, **more))
+
+
+class Listener:
+    """A program of the desk with what it subscribes with, as Chatwoot's clients ask for it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.program = Program(desk)
+        answer = self.program.client.get("/api/v1/profile", headers={"api_access_token": self.program.key})
+        profile = answer.json()
+        self.token = profile["pubsub_token"]
+        self.who = {"account_id": profile["account_id"], "user_id": profile["id"]}
+
+    def revoke(self, desk: Desk) -> None:
+        """Ends the key, as the latest that was made."""
+        with tenancy.scope(desk.tenant.id):
+            key = ApiKey.objects.latest("created_at")
+        accounts.revoke_api_key(desk.tenant.actor, key.pk)
+
+
+def visitor_with_token(desk: Desk) -> tuple[Visitor, str]:
+    visitor = desk.visitor(name="Ada")
+    return visitor, pubsub.token_of_browser(visitor.session)

@@ -27,6 +27,7 @@ PLACES = {
     "an act of a visitor": "update_last_seen",
     "an act of an agent bot": "renew",
     "an act of a bot": "toggle_status",
+    "a kind of summary": "agent",
     "a masked message": 2,
     "an answer by mail": 2,
 }
@@ -138,6 +139,7 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
     label = setup.create(actor, "label", {"title": mark})
     actions = [{"action": "set_priority", "value": 1}]
     macro = setup.create(actor, "macro", {"name": mark, "actions": actions})
+    rule = {"name": mark, "event": "conversation_resolved", "actions": [{"action": "add_label", "value": mark}]}
     desk = Desk(tenant, inboxes.create(actor, mark, csat_enabled=False))
     visitor = desk.visitor(name=mark, email=f"{mark}@visitor.example")
     conversation = desk.begin(visitor, f"The secret of {mark}: 4111 1111 1111 1111")
@@ -170,6 +172,7 @@ def support(tenant: Tenant, mark: str) -> dict[str, Any]:
         "support attribute": attribute.pk,
         "support note": contact_notes.add(actor, visitor.contact.pk, "Rings back").pk,
         "support macro": macro.pk,
+        "support rule": setup.create(actor, "rule", rule).pk,
         "support inbox": desk.inbox.pk,
         "support contact": visitor.contact.pk,
         "other support contact": contact.pk,

@@ -278,6 +278,22 @@ _REQUESTS |= {
     "PATCH account-bot": lambda side: {"name": "New name"},
     "POST account-contact-notes": lambda side: {"content": "Rings back"},
     "PATCH account-contact-note": lambda side: {"content": "Rings back at noon"},
+    "POST account-rules": lambda side: {
+        "name": "New rule",
+        "event_name": "conversation_opened",
+        "actions": [{"action_name": "change_priority", "action_params": ["low"]}],
+    },
+    "PATCH account-rule": lambda side: {"description": "About it"},
+    "POST account-macros": lambda side: {
+        "name": "New macro",
+        "actions": [{"action_name": "resolve_conversation", "action_params": []}],
+    },
+    "PUT account-macro": lambda side: {"name": "New name"},
+    "PATCH account-macro": lambda side: {"name": "New name"},
+    "POST account-macro-execute": lambda side: {"conversation_ids": [str(side.ids["support conversation"])]},
+    "POST api-support-contact-notes": lambda side: {"content": "Rings back"},
+    "PATCH api-support-contact-note": lambda side: {"content": "Rings back at noon"},
+    "PATCH api-support-participants": lambda side: {"add": []},
     "POST account-bulk": lambda side: {"type": "Conversation", "ids": [str(side.ids["support conversation"])]},
     "POST account-participants": lambda side: {"user_ids": []},
     "PATCH account-participants": lambda side: {"user_ids": []},
@@ -341,6 +357,8 @@ _REQUESTS |= {
     "POST api-voice-measurements": lambda side: {"texts": ["Tea."]},
 }
 _QUERIES: dict[str, Callable[[Side], str]] = {
+    "GET account-reports": lambda side: "?metric=conversations_count",
+    "GET account-report-live": lambda side: "?type=agent",
     "GET account-contact-search": lambda side: "?q=new",
     "GET account-conversations-search": lambda side: "?q=new",
     "GET api-privacy-preview": lambda side: f"?person={side.target.pk}",

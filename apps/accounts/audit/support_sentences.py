@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 
 SUPPORT_SENTENCES: dict[str, Promise] = {
     "support_desk.changed": gettext_lazy("%(actor)s changed the settings of the support desk."),
+    "support_desk.followed": gettext_lazy("%(actor)s began to follow all conversations of the support desk."),
     "support_inbox.created": gettext_lazy("%(actor)s opened the inbox “%(object)s” (%(kind)s)."),
     "support_inbox.changed": gettext_lazy("%(actor)s changed the inbox “%(object)s”."),
     "support_inbox.closed": gettext_lazy("%(actor)s closed the inbox “%(object)s”."),

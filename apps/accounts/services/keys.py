@@ -197,7 +197,7 @@ def admit_api_key(secret: str, address: str) -> ApiKey:
     if key is None:
         raise InvalidApiKey("This API key is not valid: it is mistyped or has been revoked.")
     refuse(key, address)
-    _note_use(key, address)
+    note_use(key, address)
     return key
 
 
@@ -225,7 +225,8 @@ def actor_of_key(key: ApiKey, address: str = "") -> Actor:
     )
 
 
-def _note_use(key: ApiKey, address: str) -> None:
+def note_use(key: ApiKey, address: str) -> None:
+    """When and from where the key was used last."""
     before = timezone.now() - LAST_USED_PRECISION
     if key.last_used_at is None or key.last_used_at < before:
         with tenancy.scope(key.organization_id):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY
@@ -31,6 +32,13 @@ def permissions_now(credentials: Iterable[Credential]) -> Standing:
     keys = {credential for credential in asked if credential.api_key_id}
     with across_tenants(Across.SIGN_IN):
         return _of_keys(keys) | _of_sessions(asked - keys)
+
+
+def now(actor: Actor) -> Actor:
+    """The same actor with what they may do at this moment, which is nothing once they are out."""
+    if actor.credential is None:
+        return actor
+    return replace(actor, permissions=permissions_now([actor.credential]).get(actor.credential, frozenset()))
 
 
 def _of_keys(credentials: set[Credential]) -> Standing:

@@ -366,3 +366,6 @@ class SupportReportBody(serializers.Serializer[Any]):
     rating_mean = serializers.FloatField(allow_null=True)
     promises_kept = serializers.IntegerField()
     promises_missed = serializers.IntegerField()
+    resolved = serializers.IntegerField(help_text="By whomever; those that are open again do not count.")
+    incoming = serializers.IntegerField(help_text="Messages of contacts.")
+    outgoing = serializers.IntegerField(help_text="Messages to contacts.")

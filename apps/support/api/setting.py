@@ -27,6 +27,7 @@ from apps.support.api import bodies
 from apps.support.api.base import KIND, TAGS, inbox_id, with_nulls
 from apps.support.models import DeskSettings, Inbox
 from apps.support.services import desk, inboxes, reports, setup
+from apps.support.services.reports import Where
 
 MOMENT: dict[str, Any] = {"type": "string", "format": "date-time"}
 
@@ -262,7 +263,8 @@ class SupportReportView(AsyncAPIView):
         until = _moment(request, "until", timezone.now())
         since = _moment(request, "since", until - timedelta(days=7))
         inbox = request.query_params.get("inbox")
-        found = reports.report(actor, since, until, inbox_id(request, inbox, READ) if inbox else None)
+        where = Where(inbox=inbox_id(request, inbox, READ) if inbox else None)
+        found = reports.report(actor, since, until, where)
         return Response({"object": "support_report", **asdict(found)})
 
 

@@ -1,4 +1,4 @@
-"""One reader of an organization's events for all sockets of a process (decision 7).
+"""One reader of an organization's events for all sockets of a process (decision 80).
 
 The rows of events are the truth, in the order in which they were committed; hints say when to look. What is read is
 told to all from one short memory, and each goes on from the position that they have: one who is slow holds up nobody,
@@ -12,12 +12,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext_noop
 
 from apps.core import tenancy
 from apps.core.errors import ServiceUnavailable
@@ -34,15 +36,26 @@ log = logging.getLogger(__name__)
 
 # A hint may be lost with Redis: after so long rows are looked at without one.
 LOOK_SECONDS = 10.0
-PATIENCE_SECONDS, AGAIN_SECONDS = 30.0, 0.5
-AT_A_TIME, KEPT, MOST_TYPING = 50, 128, 32
+PATIENCE_SECONDS, AGAIN_SECONDS, MOST_REST_SECONDS = 30.0, 0.5, 0.1
+# What is read together has to fit into what is kept: one event may be told by three names.
+AT_A_TIME, KEPT, MOST_TYPING = 50, 256, 32
+UNTOLD = gettext_noop("What has happened could not be told; come back.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is told of the events up to a position; `has_more` says that there are others behind it."""
+
+    told: list[Told]
+    position: int
+    has_more: bool
 
 
 class Follower:
-    """One subscription: how far it has got, and what it is woken by."""
+    """One subscription: how far it has got, and what it is woken by. A contact's is that of a browser's `session`."""
 
-    def __init__(self, feed: Feed, position: int, wake: Callable[[], None]) -> None:
-        self.feed, self.position, self.wake = feed, position, wake
+    def __init__(self, feed: Feed, position: int, wake: Callable[[], None], session: UUID | None = None) -> None:
+        self.feed, self.position, self.wake, self.session = feed, position, wake, session
         self.typing: deque[Told] = deque(maxlen=MOST_TYPING)
         # Somebody has signed out since it was looked at.
         self.is_doubted = False
@@ -50,8 +63,11 @@ class Follower:
     async def take(self) -> list[Told]:
         """What has happened since, in its order. Raises ServiceUnavailable when the database stays away."""
         self.feed.check()
-        if self.position < self.feed.forgotten:
-            found, self.position = await in_database(_read, self.feed.organization_id, self.position)
+        forgotten = self.feed.forgotten
+        if self.position < forgotten:
+            read = await self.feed.again(self.position)
+            # What is forgotten here and not in the rows any more has been removed there.
+            found, self.position = read.told, read.position if read.has_more else max(read.position, forgotten)
             # There may be more, which nobody else will say.
             self.wake()
         else:
@@ -70,13 +86,15 @@ class Feed:
         self.position = self.forgotten = 0
         self._kept: deque[Told] = deque()
         self._followers: set[Follower] = set()
+        self._readings: dict[int, asyncio.Task[Stretch]] = {}
         self._task: asyncio.Task[None] | None = None
         self._away: float | None = None
-        self._failure: BaseException | None = None
+        self._has_failed = False
 
     def check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        """Raises ServiceUnavailable where nobody reads any more, or the database stays away."""
+        if self._has_failed:
+            raise ServiceUnavailable(UNTOLD, retry_after=5)
         if self._away is not None and asyncio.get_running_loop().time() - self._away > PATIENCE_SECONDS:
             raise ServiceUnavailable("The database does not answer; come back.", retry_after=5)
 
@@ -88,14 +106,35 @@ class Feed:
             found.append(told)
         return found[::-1]
 
+    async def again(self, position: int) -> Stretch:
+        """What is behind a position, from the rows: read once for all who have got equally far.
+
+        Whoever has listened to the same is as far behind when more happens at once than is kept.
+        """
+        if position not in self._readings:
+            self._readings[position] = asyncio.create_task(self._read_again(position))
+        return await asyncio.shield(self._readings[position])
+
+    async def _read_again(self, position: int) -> Stretch:
+        try:
+            return await in_database(_read, self.organization_id, position)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # Said once, and not by each who waits for it.
+            log.exception("events of the desk not read again")
+            raise ServiceUnavailable(UNTOLD, retry_after=5) from None
+        finally:
+            del self._readings[position]
+
     @contextmanager
-    def followed(self, position: int, wake: Callable[[], None]) -> Iterator[Follower]:
-        follower = Follower(self, position, wake)
+    def followed(self, position: int, wake: Callable[[], None], session: UUID | None = None) -> Iterator[Follower]:
+        follower = Follower(self, position, wake, session)
         self._followers.add(follower)
         if self._task is None or self._task.done():
             self.position = self.forgotten = position
             self._kept.clear()
-            self._failure = self._away = None
+            self._has_failed, self._away = False, None
             self._task = asyncio.create_task(self._guarded())
         try:
             yield follower
@@ -109,40 +148,62 @@ class Feed:
     async def _guarded(self) -> None:
         try:
             await self._run()
-        except Exception as error:
+        except Exception:
             # All who follow end with it, and begin anew behind what could not be told.
             log.exception("events of the desk not read")
-            self._failure = error
+            self._has_failed = True
             self._wake()
 
     async def _run(self) -> None:
         channels = (channel_of(self.organization_id, place) for place in (EVERYWHERE, EVENTS))
         with rooms_of(f"{settings.REDIS_PREFIX}:desk:*", ANEW).entered(*channels) as hints:
             waiting: list[dict[str, Any]] = []
+            clock = asyncio.get_running_loop().time
             while True:
+                began = clock()
                 try:
                     await self._look(waiting)
                     self._away = None
                 except (OperationalError, InterfaceError):
-                    self._away = self._away or asyncio.get_running_loop().time()
+                    self._away = self._away or began
                     self._wake()
                     await asyncio.sleep(AGAIN_SECONDS)
                     continue
+                # Half of the time at most (decision 7): what happens meanwhile is read together.
+                await asyncio.sleep(min(MOST_REST_SECONDS, clock() - began))
                 waiting = await _next(hints)
 
     async def _look(self, waiting: list[dict[str, Any]]) -> None:
-        before, is_first = self.position, True
-        while is_first or self.position > before:
-            before, is_first = self.position, False
-            found, self.position = await in_database(_read, self.organization_id, before)
-            self._keep(found)
-        told = await self._typing([each for each in waiting if each.get("type") == "typing"])
+        has_more = True
+        while has_more:
+            before = self.position
+            read = await in_database(_read, self.organization_id, before)
+            self.position, has_more = read.position, read.has_more
+            self._keep(read.told)
+            # Now, and not behind all that there is: by then it might be forgotten.
+            self._pass_on(read.told, before)
+        typing = await self._typing([each for each in waiting if each.get("type") == "typing"])
+        is_doubted = any(each.get("type") == "signed_out" for each in waiting)
+        for follower in self._followers if typing or is_doubted else ():
+            follower.typing.extend(typing)
+            follower.is_doubted = follower.is_doubted or is_doubted
+            follower.wake()
+
+    def _pass_on(self, told: list[Told], before: int) -> None:
+        """Wakes those who hear something of it, and no thousand browsers for what is said in one."""
+        sessions = frozenset[UUID]().union(*(each.sessions for each in told))
         for follower in self._followers:
-            follower.typing.extend(told)
-            follower.is_doubted = follower.is_doubted or any(each.get("type") == "signed_out" for each in waiting)
-        self._wake()
+            concerns = bool(told) if follower.session is None else follower.session in sessions
+            if concerns or follower.position < before:
+                follower.wake()
+            else:
+                follower.position = max(follower.position, self.position)
 
     def _keep(self, found: list[Told]) -> None:
+        """Together with what somebody has still to take, as long as that is not too much."""
+        taken = min((each.position for each in self._followers), default=self.position)
+        while self._kept and self._kept[0].position <= taken:
+            self.forgotten = self._kept.popleft().position
         self._kept.extend(found)
         while len(self._kept) > KEPT:
             self.forgotten = self._kept.popleft().position
@@ -167,12 +228,11 @@ def position_of(organization_id: UUID) -> int:
         return int(EventCounter.objects.values_list("last", flat=True).first() or 0)
 
 
-def _read(organization_id: UUID, after: int) -> tuple[list[Told], int]:
+def _read(organization_id: UUID, after: int) -> Stretch:
     with tenancy.scope(organization_id):
         rows = list(Event.objects.filter(position__gt=after).order_by("position")[:AT_A_TIME])
-        numbers = Numbers(organization_id)
-        told = [each for row in rows for each in telling.told_of(row, numbers)]
-        return told, rows[-1].position if rows else after
+        told = telling.told_of(rows, Numbers(organization_id))
+        return Stretch(told, rows[-1].position if rows else after, len(rows) == AT_A_TIME)
 
 
 def _told_of_typing(organization_id: UUID, hints: list[dict[str, Any]]) -> list[Told]:

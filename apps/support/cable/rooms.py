@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_noop
 
 from apps.accounts.access import Actor
+from apps.accounts.services import standing
 from apps.accounts.watching import Watch, watching
 from apps.core import tenancy
 from apps.core.errors import AccessRevoked, NotAuthenticated, NotFound
@@ -19,6 +20,7 @@ from apps.support.access import READ
 from apps.support.cable.feed import Follower, feed_of, position_of
 from apps.support.cable.telling import Told
 from apps.support.models import ContactSession, Numbered
+from apps.support.services import desk
 from apps.support.services.chatwoot import presence, pubsub
 from apps.support.services.chatwoot.pubsub import BROWSER, KEY, Named
 from apps.support.services.numbers import Numbers
@@ -28,17 +30,13 @@ NO_ROOM = gettext_noop("This token opens nothing.")
 
 
 class Room:
-    """One subscription of a socket, by the identifier that its client has given it."""
+    """One subscription of a socket, by the identifier that its client has given it, and what its token names."""
 
-    def __init__(self, identifier: str, follower: Follower, ends: ExitStack) -> None:
-        self.identifier, self.follower, self._ends = identifier, follower, ends
+    def __init__(self, identifier: str, named: Named, follower: Follower, ends: ExitStack) -> None:
+        self.identifier, self.named, self.follower, self._ends = identifier, named, follower, ends
 
-    @property
-    def organization_id(self) -> Any:
-        return self.follower.feed.organization_id
-
-    def body_of(self, told: Told) -> dict[str, Any] | None:
-        """What is told here of it, None where it is not for whoever is here."""
+    def message_of(self, told: Told) -> str:
+        """What is told here of it, empty where it is not for whoever is here."""
         raise NotImplementedError
 
     def check(self) -> None:
@@ -61,8 +59,8 @@ class DeskRoom(Room):
     actor: Actor
     watch: Watch | None
 
-    def body_of(self, told: Told) -> dict[str, Any] | None:
-        return None if told.by and told.by == str(self.actor.person_id or self.actor.api_key_id) else told.for_desk
+    def message_of(self, told: Told) -> str:
+        return "" if told.by and told.by == str(self.actor.person_id or self.actor.api_key_id) else told.for_desk
 
     def check(self) -> None:
         if self.watch is not None:
@@ -70,8 +68,8 @@ class DeskRoom(Room):
 
     async def presence(self, *, said: bool) -> dict[str, Any]:
         if said:
-            await in_database(presence.note_agent, self.actor)
-        return await in_database(presence.told_to_desk, self.organization_id)
+            await in_database(_note_agent, self.named, self.actor)
+        return await in_database(presence.told_to_desk, self.named.organization_id)
 
 
 class ContactRoom(Room):
@@ -79,18 +77,20 @@ class ContactRoom(Room):
 
     session: ContactSession
 
-    def body_of(self, told: Told) -> dict[str, Any] | None:
-        return told.for_contact if self.session.pk in told.sessions else None
+    def message_of(self, told: Told) -> str:
+        return told.for_contact if self.session.pk in told.sessions else ""
 
     async def recheck(self) -> None:
-        standing = await glancing.standing(self.organization_id, self.session.pk)
-        if standing is None or standing.ended_at is not None or standing.inbox_archived_at is not None:
+        browser = await glancing.standing(self.named.organization_id, self.session.pk)
+        if browser is None or browser.ended_at is not None or browser.inbox_archived_at is not None:
             raise AccessRevoked
-        self.session.contact_id = standing.contact_id
+        self.session.contact_id = browser.contact_id
 
     async def presence(self, *, said: bool) -> dict[str, Any]:
-        await in_database(presence.note_contact, self.organization_id, self.session.contact_id)
-        return await in_database(presence.told_to_contact, self.organization_id)
+        if said:
+            await in_database(pubsub.charge_presence, self.named)
+        await in_database(presence.note_contact, self.named.organization_id, self.session.contact_id)
+        return await in_database(presence.told_to_contact, self.named.organization_id)
 
 
 async def enter(scope: dict[str, Any], identifier: str, wake: Any) -> Room:
@@ -116,7 +116,8 @@ async def _contact_room(
 ) -> Room:
     session = await in_database(pubsub.admit_browser, named)
     position = await in_database(position_of, named.organization_id)
-    room = ContactRoom(identifier, _followed(ends, named, position, wake), ends)
+    followed = feed_of(named.organization_id).followed(position, wake, session.pk)
+    room = ContactRoom(identifier, named, ends.enter_context(followed), ends)
     room.session = session
     return room
 
@@ -128,14 +129,18 @@ async def _desk_room(
     watch = ends.enter_context(watching(actor, READ))
     if watch is not None:
         watch.on_end = wake
+    await in_database(desk.follow, actor)
     position = await in_database(position_of, named.organization_id)
-    room = DeskRoom(identifier, _followed(ends, named, position, wake), ends)
+    followed = feed_of(named.organization_id).followed(position, wake)
+    room = DeskRoom(identifier, named, ends.enter_context(followed), ends)
     room.actor, room.watch = actor, watch
     return room
 
 
-def _followed(ends: ExitStack, named: Named, position: int, wake: Any) -> Follower:
-    return ends.enter_context(feed_of(named.organization_id).followed(position, wake))
+def _note_agent(named: Named, actor: Actor) -> None:
+    pubsub.charge_presence(named)
+    # What they may do is not what it was when they came.
+    presence.note_agent(standing.now(actor))
 
 
 def _wanted(identifier: str) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class MacroForm(SettingForm):
 class RuleForm(SettingForm):
     name = forms.CharField(label=_("Name"), max_length=80)
     event = forms.ChoiceField(label=pgettext_lazy("a rule", "When"), choices=list(automation.EVENTS.items()))
+    about = forms.CharField(label=_("What it is for"), max_length=500, required=False)
     active = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     position = forms.IntegerField(
         label=_("Place in the order"),

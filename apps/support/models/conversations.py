@@ -112,6 +112,11 @@ class Conversation(TenantModel):  # type: ignore[django-manager-missing]
     def __str__(self) -> str:
         return self.subject or f"#{self.number}"
 
+    @property
+    def audit_name(self) -> str:
+        """Not the subject, which may be a contact's words: entries of the audit log stay when a contact is erased."""
+        return f"#{self.number}"
+
 
 class MessageKind(models.TextChoices):
     INCOMING = "incoming", _("from the contact")

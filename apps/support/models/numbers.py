@@ -26,6 +26,8 @@ class Numbered(models.TextChoices):
     ATTRIBUTE = "field"
     # A note about a contact.
     NOTE = "note"
+    MACRO = "macro"
+    RULE = "rule"
 
 
 class RowNumber(TenantModel):

@@ -49,6 +49,11 @@ class Contact(TenantModel):  # type: ignore[django-manager-missing]
     def __str__(self) -> str:
         return self.name or self.email or self.identifier or f"visitor {str(self.id)[-6:]}"
 
+    @property
+    def audit_name(self) -> str:
+        """No name: entries of the audit log stay when a contact is erased."""
+        return f"contact {str(self.id)[-6:]}"
+
 
 class ContactNote(TenantModel):
     """What the desk has written down about a contact, who does not read it. `content` is masked."""

@@ -64,6 +64,7 @@ class AutomationRule(TenantModel):
     """When `event` happens and `conditions` hold, `actions` are done (`apps.support.automation`)."""
 
     name = models.CharField(max_length=80)
+    about = models.CharField(max_length=500, blank=True, default="", db_default="")
     event = models.CharField(max_length=40)
     conditions = models.JSONField(default=list)
     actions = models.JSONField(default=list)

@@ -84,6 +84,8 @@ def carry_out(held: Conversation, by: By, action: Mapping[str, Any], actor: Acto
 
 def _say(held: Conversation, by: By, content: str, actor: Actor | None) -> None:
     """A rule's text is no person's answer: it neither silences the bot nor keeps a promise."""
+    if actor is not None:
+        actor.require_open()
     contact: Contact = Contact.objects.get(pk=held.contact_id)
     text = canned.filled(content, held, contact, actor).text
     canned.refuse_unfilled(text)

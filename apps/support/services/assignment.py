@@ -22,7 +22,7 @@ from apps.support.access import WRITE
 from apps.support.assigning import PRESENT_SECONDS, Candidate, Waiting, give_out
 from apps.support.errors import AlreadyClaimed
 from apps.support.models import Agent, Availability, Conversation, ConversationStatus, InboxAgent
-from apps.support.services import timers
+from apps.support.services import participants, timers
 from apps.support.services.storing import SYSTEM, By, by_actor, change, found, locked
 
 NO_AGENT = gettext_noop("There is no agent with this id.")
@@ -79,6 +79,7 @@ def to_agent(held: Conversation, by: By, agent: UUID | None) -> None:
         if from_bot:
             timers.taken_from_bot(held, now)
     if agent is not None:
+        participants.join(held, [agent])
         Agent.objects.filter(membership_id=agent).update(given_at=now)
 
 
@@ -93,6 +94,7 @@ def give_to_me(held: Conversation, actor: Actor) -> None:
     mine = membership_of(actor)
     if mine is not None and held.assignee_id is None:
         change(held, by_actor(actor), "assigned", assignee_id=mine, acted_at=timezone.now())
+        participants.join(held, [mine])
 
 
 def claim(actor: Actor, id: UUID) -> Conversation:
@@ -171,6 +173,7 @@ def assign_waiting(organization_id: UUID) -> int:
         if held is None:
             continue
         change(held, SYSTEM, "given_out", assignee_id=agent)
+        participants.join(held, [agent])
         Agent.objects.filter(membership_id=agent).update(given_at=now + timedelta(microseconds=given))
         facts = {"number": held.number, "inbox": str(held.inbox_id), "assignee": str(agent)}
         events.record("support_conversation.assigned", held.pk, facts)

@@ -15,6 +15,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.support.access import READ, WRITE
 from apps.support.masking import hidden
 from apps.support.models import Contact, ContactNote
+from apps.support.services import hints
 from apps.support.services.contacts import find
 from apps.support.services.desk import settings_of
 
@@ -93,3 +94,4 @@ def _masked(contact: Contact, content: str) -> str:
 def _record(actor: Actor, act: str, contact: Contact) -> None:
     audit.record(actor, act, contact)
     events.record("support_contact.changed", contact.pk, {"changed": ["notes"]})
+    hints.hint_event(contact.organization_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -37,10 +37,11 @@ from apps.support.services.desk import settings_of
 from apps.support.services.indexing import index_contact
 from apps.support.services.mail import accounts
 
+T = TypeVar("T")
 NO_CONTACT = gettext_noop("There is no contact with this id.")
 LENGTHS = {"name": 120, "email": 254, "phone": 40, "identifier": 200, "language": 10}
 FIELDS = (*LENGTHS, "attributes")
-# How often a contact who is erased may begin another conversation meanwhile.
+# How often a contact who is erased or merged may begin another conversation meanwhile.
 ATTEMPTS = 5
 
 
@@ -161,13 +162,21 @@ def merge(actor: Actor, id: UUID, into: UUID) -> Contact:
         # In the order of their ids, so that two who merge the same pair do not wait for each other.
         for each in sorted({id, into}):
             find(each, lock=True)
-        one, other = find(id), find(into)
-        if one.pk == other.pk:
-            raise Conflict("These are the same contact already.")
-        absorb(one, other)
-        audit.record(actor, "support_contact.merged", other, merged=str(one))
-        events.record("support_contact.merged", other.pk, {"merged": str(one.pk)})
-        hints.hint_event(other.organization_id)
+        return _apart_from_begun(lambda: _merge(actor, id, into))
+
+
+def _merge(actor: Actor, id: UUID, into: UUID) -> Contact:
+    """The same for whoever holds both rows; raises _BegunMeanwhile."""
+    one, other = find(id), find(into)
+    if one.pk == other.pk:
+        raise Conflict("These are the same contact already.")
+    absorb(one, other)
+    audit.record(actor, "support_contact.merged", other, merged=one.audit_name)
+    events.record("support_contact.merged", other.pk, {"merged": str(one.pk)})
+    # From here on whoever begins one sees the merge once it is told of.
+    if Conversation.objects.filter(contact=one).exists():
+        raise _BegunMeanwhile
+    hints.hint_event(other.organization_id)
     return other
 
 
@@ -209,17 +218,22 @@ def erase(actor: Actor, id: UUID) -> int:
     with tenancy.scope(actor.organization_id):
         learning.hold_organization()
         row = find(id, lock=True)
-        for _ in range(ATTEMPTS):
-            try:
-                with transaction.atomic():
-                    return _erase(actor, row)
-            except _BegunMeanwhile:
-                continue
-        raise Conflict("This contact is writing just now: try again in a moment.")
+        return _apart_from_begun(lambda: _erase(actor, row))
 
 
 class _BegunMeanwhile(Exception):
     """A conversation was begun while others of the contact were held; it has to be held before anything is told."""
+
+
+def _apart_from_begun(act: Callable[[], T]) -> T:
+    """Carries out an act on a contact, anew where they have begun a conversation meanwhile."""
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return act()
+        except _BegunMeanwhile:
+            continue
+    raise Conflict("This contact is writing just now: try again in a moment.")
 
 
 def _erase(actor: Actor, row: Contact) -> int:

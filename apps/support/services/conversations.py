@@ -72,12 +72,24 @@ def begin(
     index_conversation(made, contact)
     first = {name: [None, value] for name, value in state_of(made).items()}
     append(made, MessageKind.ACTIVITY, by, Draft(details={"changes": first, "why": "created"}))
-    facts = {"number": number, "inbox": str(inbox.pk), "contact": str(contact.pk), "status": str(made.status)}
+    _follow_contact(made)
+    facts = {"number": number, "inbox": str(inbox.pk), "contact": str(made.contact_id), "status": str(made.status)}
     events.record("support_conversation.created", made.pk, facts)
     if not bot:
         timers.opened(made, now)
     rules.run(made, "conversation_created")
     return made
+
+
+def _follow_contact(made: Conversation) -> None:
+    """To whom the contact was merged into meanwhile. Both are told of: whoever is the later one sees the other."""
+    merged = Contact.objects.filter(pk=made.contact_id).values("merged_into")
+    into: Contact | None = Contact.objects.filter(pk__in=merged).first()
+    if into is not None:
+        made.contact = into
+        made.save(update_fields=["contact"])
+        Message.objects.filter(conversation=made, contact__isnull=False).update(contact=into)
+        index_conversation(made, into)
 
 
 # ---------------------------------------------------------------- bot and people

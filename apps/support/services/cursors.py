@@ -35,7 +35,7 @@ def note_seen(conversation: Conversation, sequence: int, **who: UUID | None) -> 
     if any(who.values()):
         _keep(conversation, who, sequence, sequence)
         if who.get("membership_id") is not None:
-            _looked(conversation)
+            _looked(conversation, sequence)
 
 
 def acknowledge(actor: Actor, conversation_id: UUID, *, acknowledged: int = 0, seen: int = 0) -> Cursor | None:
@@ -46,8 +46,7 @@ def acknowledge(actor: Actor, conversation_id: UUID, *, acknowledged: int = 0, s
         member = membership_of(actor)
         if member is None:
             return None
-        if seen:
-            _looked(conversation)
+        _looked(conversation, seen)
         return _acknowledged(conversation, {"membership_id": member}, acknowledged, seen)
 
 
@@ -66,8 +65,9 @@ def mark_unread(actor: Actor, conversation_id: UUID) -> Conversation:
     return held
 
 
-def _looked(conversation: Conversation) -> None:
-    if conversation.unread_from is not None:
+def _looked(conversation: Conversation, seen: int) -> None:
+    """Whoever has seen less than what is marked has not looked at it."""
+    if conversation.unread_from is not None and seen >= conversation.unread_from:
         Conversation.objects.filter(pk=conversation.pk).update(unread_from=None)
         conversation.unread_from = None
 

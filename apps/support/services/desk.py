@@ -43,6 +43,13 @@ def read_settings(actor: Actor) -> DeskSettings:
         return settings_of(actor.organization_id)
 
 
+def follow(actor: Actor) -> None:
+    """From now on the actor is told what is said in all conversations, which the audit log tells."""
+    actor.require(READ)
+    with tenancy.scope(actor.organization_id):
+        audit.record(actor, "support_desk.followed", settings_of(actor.organization_id))
+
+
 def change_settings(actor: Actor, changes: Mapping[str, Any]) -> DeskSettings:
     actor.require(MANAGE)
     with tenancy.scope(actor.organization_id):

@@ -39,7 +39,6 @@ def hint_changed(organization_id: UUID, conversation_id: UUID) -> None:
 def hint_signed_out(organization_id: UUID, conversation_id: UUID) -> None:
     """Open pages of a contact see whether it was theirs."""
     _hint(organization_id, conversation_id, {"type": "signed_out"})
-    hint_signed_out_everywhere(organization_id)
 
 
 def hint_signed_out_everywhere(organization_id: UUID) -> None:

@@ -15,7 +15,7 @@ from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.core.jobs import Status, ring
 from apps.core.statements import TenantStatement
-from apps.support.access import WRITE
+from apps.support.access import READ, WRITE
 from apps.support.errors import ContactBlocked, ConversationMoved
 from apps.support.models import (
     Author,
@@ -37,6 +37,7 @@ from apps.support.services import (
     cursors,
     files,
     notices,
+    participants,
     resolutions,
     rules,
     timers,
@@ -250,6 +251,7 @@ def note(actor: Actor, conversation_id: UUID, draft: Draft, mentions: Sequence[U
         for each in named:
             row = Mention.objects.create(organization_id=held.organization_id, message=message, membership=each)
             notices.mentioned(row, held, each)
+        participants.join(held, [each.pk for each in named if READ in each.permissions])
     return message
 
 

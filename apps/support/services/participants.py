@@ -51,7 +51,7 @@ def alter(
             raise InvalidRequest("One of those who are named does not read at the desk.", param="members")
         for each in come:
             Participant.objects.create(organization_id=held.organization_id, conversation=held, membership=each)
-        Participant.objects.filter(conversation=held, membership__in=gone).delete()
+        _rows(held).filter(membership__in=gone).delete()
         if new or gone:
             here, away = sorted(map(str, new)), sorted(map(str, gone))
             change(held, by_actor(actor), "participants", {"added": here, "taken": away})
@@ -59,9 +59,25 @@ def alter(
     return come
 
 
+def join(held: Conversation, members: Collection[UUID]) -> None:
+    """Lets members take part who are given the conversation, or named in it; the row is held.
+
+    What has brought them tells of it. Nobody comes beyond those who may be there.
+    """
+    there = set(Participant.objects.filter(conversation=held).values_list("membership_id", flat=True))
+    new = sorted(set(members) - there)[: max(MOST - len(there), 0)]
+    Participant.objects.bulk_create(
+        Participant(organization_id=held.organization_id, conversation=held, membership_id=each) for each in new
+    )
+
+
 def take_over(one: Conversation, other: Conversation) -> None:
     """Those who took part in a conversation that is merged take part where it goes on; both rows are held."""
     there = Participant.objects.filter(conversation=other).values("membership")
-    Participant.objects.filter(conversation=one).exclude(membership__in=there).update(
-        conversation=other, told_through=0
-    )
+    _rows(one).exclude(membership__in=there).update(conversation=other, told_through=0)
+
+
+def _rows(held: Conversation) -> Any:
+    """Without those of members who are just leaving: whoever takes them off may wait for the conversation."""
+    rows = Participant.objects.select_for_update(of=("self",), skip_locked=True).filter(conversation=held)
+    return Participant.objects.filter(pk__in=[row.pk for row in rows])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,10 @@ from apps.support.services.attributes import LONGEST_NAME
 
 MISSING = gettext_noop("There is nothing with this id.")
 MOST_OF_A_KIND = 500
+# What is copied of a name leaves room for a number.
+LONGEST_COPIED = 75
 LONGEST_CONTENT, LONGEST_PROMISE, COLOURS = 5_000, 365 * 86_400, 8
-MOST_CHOICES, LONGEST_CHOICE = 200, 200
+MOST_CHOICES, LONGEST_CHOICE, LONGEST_ABOUT = 200, 200, 500
 _KEY = re.compile(r"[\w.-]+")
 # What contacts and conversations have of their own, as Chatwoot keeps the names free.
 TAKEN = {
@@ -84,6 +87,18 @@ def create(actor: Actor, kind: str, values: Mapping[str, Any]) -> Any:
         _save(made, what)
         _record(actor, "created", what, made)
     return made
+
+
+def copy(actor: Actor, kind: str, id: UUID) -> Any:
+    """Another one like it, under its name with the first number that is free."""
+    what = _kind(kind)
+    with tenancy.scope(actor.organization_id):
+        row = _find(actor, what, id)
+        names = what.model._default_manager.values_list(what.title, flat=True)
+        taken = {name.casefold() for name in names}
+        base = getattr(row, what.title)[:LONGEST_COPIED]
+        name = next(name for number in count(2) if (name := f"{base} {number}").casefold() not in taken)
+        return create(actor, kind, {each: getattr(row, each) for each in what.fields} | {what.title: name})
 
 
 def change(actor: Actor, kind: str, id: UUID, changes: Mapping[str, Any]) -> Any:
@@ -174,8 +189,10 @@ def _record(actor: Actor, act: str, what: Kind, row: Any, **more: Any) -> None:
 
 
 def _rename_label(before: str, after: str) -> None:
+    """In the order of their ids, as whoever holds several does; without the key, to which messages refer."""
     for marked in (Conversation, Contact):
-        for row in marked.objects.filter(labels__contains=[before]).select_for_update():
+        rows = marked.objects.filter(labels__contains=[before]).order_by("id")
+        for row in rows.select_for_update(of=("self",), no_key=True):
             row.labels = sorted(after if each == before else each for each in row.labels)
             row.save(update_fields=["labels"])
 
@@ -242,6 +259,7 @@ def _macro(values: dict[str, Any]) -> dict[str, Any]:
 def _rule(values: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": _name(values, "name"),
+        "about": " ".join(str(values["about"]).split())[:LONGEST_ABOUT],
         "event": automation.checked_event(values["event"]),
         "conditions": automation.checked_conditions(values["conditions"]),
         "actions": automation.checked_actions(values["actions"]),
@@ -260,7 +278,7 @@ def _attribute(values: dict[str, Any]) -> dict[str, Any]:
         raise InvalidRequest("A key is letters, digits, points, - and _.", param="key")
     if key in TAKEN[AttributeOf(of)]:
         raise InvalidRequest("%(name)s is there already.", values={"name": key}, param="key")
-    about = " ".join(str(values["about"]).split())[:500]
+    about = " ".join(str(values["about"]).split())[:LONGEST_ABOUT]
     facts = {"of": of, "key": key, "name": _name(values, "name"), "about": about, "kind": kind}
     return facts | {"choices": _choices(values["choices"]) if kind == AttributeKind.LIST else []}
 
@@ -285,7 +303,7 @@ KINDS: dict[str, Kind] = {
             "rule",
             AutomationRule,
             "name",
-            ("name", "event", "conditions", "actions", "active", "position"),
+            ("name", "about", "event", "conditions", "actions", "active", "position"),
             _rule,
         ),
         Kind("attribute", AttributeDefinition, "name", ("of", "key", "name", "about", "kind", "choices"), _attribute),

@@ -166,6 +166,7 @@ def sign_out(visitor: Visitor) -> None:
         mine = Conversation.objects.filter(contact=visitor.contact, inbox=visitor.inbox)
         for id in mine.order_by("-active_at").values_list("pk", flat=True)[:MOST_OPEN]:
             hints.hint_signed_out(visitor.organization_id, id)
+        hints.hint_signed_out_everywhere(visitor.organization_id)
 
 
 def charge_message(visitor: Visitor) -> None:

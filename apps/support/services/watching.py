@@ -16,7 +16,7 @@ from apps.support.models import Agent, Conversation, Cursor, Message, MessageKin
 PARTICIPANT = "support_participant"
 SPOKEN = frozenset({MessageKind.INCOMING, MessageKind.OUTGOING, MessageKind.NOTE})
 
-# Asked with every message; most conversations have nobody.
+# Asked with every message; what the bot answers alone has nobody.
 _THERE: TenantStatement[Participant] = TenantStatement(
     lambda id: Participant.objects.filter(conversation=id).order_by("id"), UUID
 )
@@ -37,9 +37,11 @@ def tell(conversation: Conversation, message: Message) -> None:
     # Whoever has the console open sees it there, and whoever is named in a note is told of that.
     elsewhere = Agent.objects.filter(seen_at__gt=since).values("membership")
     named = message.details.get("mentions", ())
-    rows = rows.exclude(membership__in=elsewhere).exclude(membership__in=named)
+    found = list(rows.exclude(membership__in=elsewhere).exclude(membership__in=named))
+    if not found:
+        return
     seen = dict(Cursor.objects.filter(conversation=conversation, contact=None).values_list("membership_id", "seen"))
-    for row in rows:
+    for row in found:
         member = row.membership
         has_looked = seen.get(member.pk, 0) >= row.told_through
         if has_looked and member.user_id != message.user_id and member.user.is_active and READ in member.permissions:

@@ -3,7 +3,18 @@
 from django.urls import path
 
 from apps.support import views
-from apps.support.api import agent_bots, conversations, drafts, mail, messages, people, public, public_messages, setting
+from apps.support.api import (
+    agent_bots,
+    conversations,
+    drafts,
+    mail,
+    messages,
+    notes,
+    people,
+    public,
+    public_messages,
+    setting,
+)
 from apps.support.cable.sockets import CableConsumer
 from apps.support.consumers import ConversationConsumer, ListConsumer, WidgetConsumer
 from apps.support.urls import accounts
@@ -20,6 +31,7 @@ urlpatterns = [
     path("desk/next/", views.claim_next, name="desk-next"),
     path("desk/presence/", views.presence, name="desk-presence"),
     path("desk/reports/", views.reports_page, name="desk-reports"),
+    path("desk/reports.csv", views.reports_file, name="desk-reports-file"),
     path("desk/inboxes/", views.inboxes_page, name="desk-inboxes"),
     path("desk/inboxes/<uuid:id>/", views.inbox_page, name="desk-inbox"),
     path("desk/inboxes/<uuid:id>/mail/", views.inbox_mail, name="desk-inbox-mail"),
@@ -48,6 +60,7 @@ urlpatterns = [
     path(f"{ONE}/messages/<str:sequence>/unmask", messages.SupportUnmaskView.as_view(), name="api-support-unmask"),
     path(f"{ONE}/messages/<str:sequence>/send", mail.SupportSendAgainView.as_view(), name="api-support-send-again"),
     path(f"{ONE}/notes", messages.SupportNotesView.as_view(), name="api-support-notes"),
+    path(f"{ONE}/participants", notes.SupportParticipantsView.as_view(), name="api-support-participants"),
     path(f"{ONE}/drafts", drafts.SupportDraftsView.as_view(), name="api-support-drafts"),
     path(f"{ONE}/drafts/<str:draft>", drafts.SupportDraftView.as_view(), name="api-support-draft"),
     path(f"{ONE}/drafts/<str:draft>/stop", drafts.SupportDraftStopView.as_view(), name="api-support-draft-stop"),
@@ -68,6 +81,12 @@ urlpatterns = [
     path(f"{AT}/contacts", people.SupportContactsView.as_view(), name="api-support-contacts"),
     path(f"{AT}/contacts/<str:id>", people.SupportContactView.as_view(), name="api-support-contact"),
     path(f"{AT}/contacts/<str:id>/merge", people.SupportContactMergeView.as_view(), name="api-support-contact-merge"),
+    path(f"{AT}/contacts/<str:id>/notes", notes.SupportContactNotesView.as_view(), name="api-support-contact-notes"),
+    path(
+        f"{AT}/contacts/<str:id>/notes/<str:note>",
+        notes.SupportContactNoteView.as_view(),
+        name="api-support-contact-note",
+    ),
     path(f"{AT}/inboxes", setting.SupportInboxesView.as_view(), name="api-support-inboxes"),
     path(f"{AT}/inboxes/<str:id>", setting.SupportInboxView.as_view(), name="api-support-inbox"),
     path(f"{AT}/inboxes/<str:id>/agents", setting.SupportInboxAgentsView.as_view(), name="api-support-inbox-agents"),

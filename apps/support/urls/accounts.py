@@ -11,10 +11,13 @@ from apps.support.api.accounts import (
     conversations,
     desk,
     inboxes,
+    macros,
     members,
     messages,
     notes,
     participants,
+    reports,
+    rules,
     settings,
     webhooks,
 )
@@ -22,8 +25,12 @@ from apps.support.api.accounts import (
 ACCOUNT = "api/v1/accounts/<str:account>"
 CONTACT = f"{ACCOUNT}/contacts/<str:id>"
 BOT = f"{ACCOUNT}/agent_bots/<str:id>"
+MACRO = f"{ACCOUNT}/macros/<str:id>"
+RULE = f"{ACCOUNT}/automation_rules/<str:id>"
 INBOX = f"{ACCOUNT}/inboxes/<str:id>"
 TALK = f"{ACCOUNT}/conversations/<str:number>"
+# Reports have a version of their own there.
+REPORTS = "api/v2/accounts/<str:account>"
 
 urlpatterns = [
     path("api/v1/profile", desk.ProfileView.as_view(), name="account-profile"),
@@ -56,6 +63,20 @@ urlpatterns = [
     path(f"{ACCOUNT}/labels/<str:id>", settings.AccountLabelView.as_view(), name="account-label"),
     path(f"{ACCOUNT}/canned_responses", settings.AccountCannedListView.as_view(), name="account-canned-responses"),
     path(f"{ACCOUNT}/canned_responses/<str:id>", settings.AccountCannedView.as_view(), name="account-canned-response"),
+    path(f"{ACCOUNT}/automation_rules", rules.AccountRulesView.as_view(), name="account-rules"),
+    path(RULE, rules.AccountRuleView.as_view(), name="account-rule"),
+    path(f"{RULE}/clone", rules.AccountRuleCloneView.as_view(), name="account-rule-clone"),
+    path(f"{ACCOUNT}/macros", macros.AccountMacrosView.as_view(), name="account-macros"),
+    path(MACRO, macros.AccountMacroView.as_view(), name="account-macro"),
+    path(f"{MACRO}/execute", macros.AccountMacroExecuteView.as_view(), name="account-macro-execute"),
+    path(f"{REPORTS}/reports", reports.AccountReportsView.as_view(), name="account-reports"),
+    path(f"{REPORTS}/reports/summary", reports.AccountSummaryView.as_view(), name="account-report-summary"),
+    path(f"{REPORTS}/reports/conversations", reports.AccountLiveView.as_view(), name="account-report-live"),
+    path(
+        f"{REPORTS}/summary_reports/<str:of>",
+        reports.AccountSummaryReportsView.as_view(),
+        name="account-summary-reports",
+    ),
     path(f"{ACCOUNT}/webhooks", webhooks.AccountWebhooksView.as_view(), name="account-webhooks"),
     path(f"{ACCOUNT}/webhooks/<str:id>", webhooks.AccountWebhookView.as_view(), name="account-webhook"),
     path(f"{ACCOUNT}/contacts", contacts.AccountContactsView.as_view(), name="account-contacts"),

@@ -8,7 +8,7 @@ from apps.support.views.desk import conversation, desk, fresh
 from apps.support.views.drafts import draft, stop_draft
 from apps.support.views.kinds import setting_page, settings_page
 from apps.support.views.mail import inbox_mail, mail_consented
-from apps.support.views.reports import reports_page
+from apps.support.views.reports import reports_file, reports_page
 from apps.support.views.setting import (
     inbox_act,
     inbox_page,
@@ -38,6 +38,7 @@ __all__ = [
     "inboxes_page",
     "mail_consented",
     "presence",
+    "reports_file",
     "reports_page",
     "routing_page",
     "sdk",

@@ -36,6 +36,15 @@ async def test_waiting_readers_are_told(redis: Any) -> None:
     assert (told.value.status, told.value.should_retry) == (503, True)
 
 
+async def test_who_waits_for_something_else_is_woken() -> None:
+    woken, gone = asyncio.Event(), asyncio.Event()
+    with shutdown.woken_by_it(woken.set):
+        with shutdown.woken_by_it(gone.set):
+            pass
+        shutdown.leave()
+    assert woken.is_set() and not gone.is_set()
+
+
 async def test_who_cannot_come_back_is_given_time() -> None:
     shutdown.leave()
     assert (shutdown.check(60) or 0) > asyncio.get_running_loop().time() + 50

@@ -229,7 +229,7 @@ def test_a_streamed_answer_ends_with_an_error_and_the_work_goes_on(http: httpx.C
 
     with working(begin), http.stream("POST", "/v1/chat/completions", json=body) as response:
         lines = response.iter_lines()
-        assert '"content": "one"' in "".join(line for line, _ in zip(lines, range(4), strict=False))
+        assert '"content": "one"' in "".join(line for _, line in zip(range(4), lines, strict=False))
         accounts.revoke_api_key(org_a.actor, org_a.api_key.pk)
         rest = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     assert json.loads(rest[-1])["error"]["code"] == "access_revoked"

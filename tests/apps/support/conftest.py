@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.desk import Desk, open_desk
+from tests.helpers.live import live_server
 from tests.helpers.mail_provider import Tokens, running
 from tests.helpers.mailing import with_mail
 from tests.helpers.mailservers import Imap, Smtp
@@ -26,6 +27,13 @@ def bot_desk(org_a: Tenant) -> Desk:
 @pytest.fixture
 def other_desk(org_b: Tenant) -> Desk:
     return open_desk(org_b)
+
+
+@pytest.fixture
+def server() -> Generator[str]:
+    """The address of the web process, for clients that need a connection; the test must be transactional."""
+    with live_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

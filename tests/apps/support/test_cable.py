@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from apps.accounts import services as accounts
-from apps.accounts.models import ApiKey
 from apps.core import tenancy
-from apps.core.threads import in_database
 from apps.support.cable import feed as feeds
 from apps.support.cable import sockets
 from apps.support.models import Agent, ContactSession
@@ -22,47 +18,16 @@ from apps.support.services import contacts, conversations, messages, visiting, v
 from apps.support.services.chatwoot import presence, pubsub
 from apps.support.services.storing import Draft
 from tests.helpers.account_api import Program
-from tests.helpers.cable import PATIENCE_SECONDS, cable
+from tests.helpers.cable import PATIENCE_SECONDS, Listener, cable, in_thread, visitor_with_token
 from tests.helpers.desk import Browser, Desk
-from tests.helpers.live import live_server
 from tests.helpers.sockets import cookie_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGE = "message.created"
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    with live_server() as url:
-        yield url
-
-
-def in_thread(work: Any, *args: Any, **more: Any) -> Any:
-    return in_database(lambda: work(*args, **more))
-
-
-class Listener:
-    """A program of the desk with what it subscribes with, as Chatwoot's clients ask for it."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.program = Program(desk)
-        answer = self.program.client.get("/api/v1/profile", headers={"api_access_token": self.program.key})
-        profile = answer.json()
-        self.token = profile["pubsub_token"]
-        self.who = {"account_id": profile["account_id"], "user_id": profile["id"]}
-
-    def revoke(self, desk: Desk) -> None:
-        with tenancy.scope(desk.tenant.id):
-            key = ApiKey.objects.latest("created_at")
-        accounts.revoke_api_key(desk.tenant.actor, key.pk)
-
-
-def visitor_with_token(desk: Desk) -> tuple[Any, str]:
-    visitor = desk.visitor(name="Ada")
-    return visitor, pubsub.token_of_browser(visitor.session)
-
-
-async def test_the_protocol_is_action_cables(desk: Desk, server: str) -> None:
+async def test_the_protocol_is_action_cables(desk: Desk, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "PING_SECONDS", 0.1)
     visitor, token = await in_thread(visitor_with_token, desk)
     async with cable(server) as line:
         assert line.connection.subprotocol == "actioncable-v1-json"
@@ -74,6 +39,8 @@ async def test_the_protocol_is_action_cables(desk: Desk, server: str) -> None:
         # What is no command changes nothing.
         for text in ("{", "[]", '{"command": "subscribe"}', '{"command": "message", "identifier": "x"}'):
             await line.connection.send(text)
+        # Half a character is JSON, and no text that could be answered with.
+        await line.connection.send('{"command": "subscribe", "identifier": "\\ud800"}')
         identifier = json.dumps({"channel": "RoomChannel", "pubsub_token": token})
         await line.say("unsubscribe", identifier)
         assert await line.subscribe(token) == "confirm_subscription"
@@ -101,11 +68,11 @@ async def test_a_program_hears_every_message_once_and_in_order(desk: Desk, serve
         talk = await in_thread(desk.begin, None, "")
         made = await line.event("conversation.created")
         assert (made["id"], made["account_id"]) == (talk.number, listener.who["account_id"])
-        for place in range(20):
+        for place in range(8):
             await in_thread(desk.says, talk, f"Word {place}")
-        await line.until(lambda frame: frame.get("message", {}).get("data", {}).get("content") == "Word 19")
+        await line.until(lambda frame: frame.get("message", {}).get("data", {}).get("content") == "Word 7")
         told = line.heard(MESSAGE)
-        assert [each["content"] for each in told] == [f"Word {place}" for place in range(20)]
+        assert [each["content"] for each in told] == [f"Word {place}" for place in range(8)]
         assert {(each["message_type"], each["private"], each["conversation_id"]) for each in told} == {
             (0, False, talk.number)
         }
@@ -184,6 +151,7 @@ async def test_wrong_tokens_are_rejected_and_nothing_is_said_of_why(desk: Desk, 
             ("", {}),
             ("x" * 300, {}),
             (f"{kind}.{place}.{signature[::-1]}", {}),
+            (f"\ud800.{place}.{signature}", {}),
             (f"k.{place}.{signature}", listener.who),
             (listener.token, {}),
             (listener.token, listener.who | {"user_id": 999}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,18 @@ from apps.accounts.access import Actor
 from apps.accounts.models import Membership
 from apps.core import tenancy
 from apps.support.models import Contact, Conversation, Inbox, Message, Participant
-from apps.support.services import contacts, conversations, messages, participants
+from apps.support.services import contacts, conversations, messages, participants, setup
 from apps.support.services.storing import Draft, by_actor, by_contact
 from tests.helpers.desk import Desk
 from tests.helpers.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def rename_label(actor: Actor, id: UUID) -> Contact:
+    with tenancy.scope(actor.organization_id):
+        setup.change(actor, "label", setup.listing(actor, "label").get().pk, {"title": "too late"})
+        return contacts.get(actor, id)
 
 
 def apart(act: Callable[[], object]) -> Callable[[], object]:
@@ -61,19 +68,55 @@ def test_a_conversation_that_is_begun_while_its_contact_is_erased_goes_as_well(d
         assert not Contact.objects.exists() and not Conversation.objects.exists()
 
 
+def test_a_conversation_that_is_begun_while_its_contact_is_merged_is_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = desk.tenant.actor
+    one, other = (contacts.create(actor, {"name": name}) for name in ("Ada", "Ada L."))
+    inbox, real = desk.inbox, conversations.index_conversation
+
+    def begun() -> Conversation:
+        return conversations.begin(Inbox.objects.get(pk=inbox.pk), Contact.objects.get(pk=one.pk), by_contact(one))
+
+    with ThreadPoolExecutor(1) as pool:
+        with tenancy.scope(desk.tenant.id):
+            begun()
+            # It has moved the others, and waits for the counter of what is told.
+            merged = pool.submit(apart(lambda: contacts.merge(actor, one.pk, other.pk)))
+            wait_until_somebody_waits()
+        merged.result(timeout=60)
+        with tenancy.scope(desk.tenant.id):
+            Contact.objects.filter(pk=one.pk).update(merged_into=None)
+
+        def merge_before(*args: Any) -> None:
+            monkeypatch.setattr(conversations, "index_conversation", real)
+            pool.submit(apart(lambda: contacts.merge(actor, one.pk, other.pk))).result(timeout=60)
+            real(*args)
+
+        monkeypatch.setattr(conversations, "index_conversation", merge_before)
+        with tenancy.scope(desk.tenant.id):
+            begun()
+    with tenancy.scope(desk.tenant.id):
+        assert list(Conversation.objects.values_list("contact", flat=True)) == [other.pk, other.pk]
+        assert set(Message.objects.values_list("contact", flat=True)) == {other.pk}
+
+
 @pytest.mark.parametrize(
     "act",
     [
         lambda actor, id: contacts.set_blocked(actor, id, True),
         lambda actor, id: contacts.change(actor, id, {"name": "Grace"}),
         lambda actor, id: contacts.merge(actor, id, contacts.create(actor, {"name": "Ada"}).pk),
+        rename_label,
     ],
-    ids=["blocks", "changes", "merges"],
+    ids=["blocks", "changes", "merges", "renames a label"],
 )
 def test_who_changes_a_contact_and_who_writes_at_the_same_time_do_not_wait_for_each_other(
     desk: Desk, act: Callable[[Actor, UUID], object]
 ) -> None:
     talk, actor = desk.begin(), desk.tenant.actor
+    setup.create(actor, "label", {"title": "late"})
+    contacts.set_labels(actor, talk.contact_id, ["late"])
     with ThreadPoolExecutor(1) as pool:
         with tenancy.scope(desk.tenant.id):
             held = messages.held_onward(talk.pk)
@@ -100,9 +143,13 @@ def test_a_member_who_is_just_leaving_keeps_no_message_back(desk: Desk) -> None:
             held = messages.held_onward(talk.pk)
             messages.receive(held, Contact.objects.get(pk=talk.contact_id), Draft("Hello?"))
 
+    def take_off() -> None:
+        participants.alter(desk.tenant.actor, talk.pk, taken=[membership.pk])
+
     with ThreadPoolExecutor(1) as pool, tenancy.scope(desk.tenant.id):
         Participant.objects.filter(membership=membership).delete()
         pool.submit(apart(say)).result(timeout=60)
+        pool.submit(apart(take_off)).result(timeout=60)
     with tenancy.scope(desk.tenant.id):
         assert Message.objects.filter(conversation=talk, content="Hello?").count() == 1
         assert not Participant.objects.exists()

@@ -9,13 +9,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.models import AuditEntry
+from apps.accounts.models import AuditEntry, Membership
 from apps.core import tenancy
 from apps.core.errors import InvalidRequest
 from apps.support.models import ContactNote
 from apps.support.services import contact_notes, contacts
 from tests.helpers.account_api import Program
 from tests.helpers.desk import Desk
+from tests.helpers.people import bearer_with
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,29 @@ def test_a_note_is_of_its_contact_and_organization_alone(desk: Desk, other_desk:
         assert reads(method, f"/contacts/{ada.pk}/notes/{note.pk}", {"content": "No"}).status_code == 403
 
 
+def test_the_desks_own_api_has_notes_and_participants(desk: Desk) -> None:
+    headers, client, talk = bearer_with(desk.tenant, "support:read", "support:write"), Client(), desk.begin()
+    ann = desk.agent("ann")
+
+    def call(method: str, path: str, body: Any = None) -> Any:
+        send = getattr(client, method.lower())
+        return send(f"/api/v1/support{path}", body or {}, content_type="application/json", headers=headers)
+
+    place = f"/contacts/{talk.contact_id}/notes"
+    made = call("POST", place, {"content": "Card 4111 1111 1111 1111"})
+    assert (made.status_code, made.json()["content"]) == (201, "Card [CARD]")
+    one = f"{place}/{made.json()['id']}"
+    assert call("PATCH", one, {"content": "Rings back"}).json()["content"] == "Rings back"
+    assert [each["content"] for each in call("GET", place).json()["data"]] == ["Rings back"]
+    assert (call("DELETE", one).status_code, call("GET", one).status_code) == (204, 404)
+    with tenancy.scope(desk.tenant.id):
+        member = str(Membership.objects.values_list("pk", flat=True).get(user=ann.person_id))
+    place = f"/conversations/{talk.pk}/participants"
+    assert call("PATCH", place, {"add": [member]}).json()["data"] == [member]
+    assert call("GET", place).json()["data"] == [member]
+    assert call("PATCH", place, {"remove": [member]}).json()["data"] == []
+
+
 def test_notes_go_along_where_contacts_are_merged_and_are_erased_with_them(desk: Desk) -> None:
     actor = desk.tenant.actor
     ada, twin = (contacts.create(actor, {"name": name}) for name in ("Ada", "Ada"))
@@ -68,6 +92,9 @@ def test_notes_go_along_where_contacts_are_merged_and_are_erased_with_them(desk:
     contacts.erase(actor, ada.pk)
     with tenancy.scope(desk.tenant.id):
         assert not ContactNote.objects.exists()
+        # What was done stays, and who it was about does not.
+        told = [(each.object_name, each.detail) for each in AuditEntry.objects.filter(action__contains="contact.")]
+        assert len(told) == 6 and "Ada" not in str(told)
 
 
 def test_a_note_has_a_length_and_a_contact_so_many(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

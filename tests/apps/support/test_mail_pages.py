@@ -215,19 +215,22 @@ def test_a_hostile_text_takes_no_longer_than_another(text: str) -> None:
 
 
 @pytest.fixture
-def silent() -> Generator[int]:
-    """A server that takes connections and says nothing."""
+def silent() -> Generator[socket.socket]:
+    """A server that takes connections and says nothing; who still waits when it is closed is told so."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(50)
-        yield int(server.getsockname()[1])
+        yield server
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mailbox_that_hangs_holds_up_no_other(org_a: Tenant, org_b: Tenant, silent: int, settings: Any) -> None:
-    settings.OUTBOUND_TRUSTED = [f"127.0.0.1:{silent}"]
+def test_a_mailbox_that_hangs_holds_up_no_other(
+    org_a: Tenant, org_b: Tenant, silent: socket.socket, settings: Any
+) -> None:
+    port = silent.getsockname()[1]
+    settings.OUTBOUND_TRUSTED = [f"127.0.0.1:{port}"]
     hanging = open_desk(org_a, "Hangs", kind="email")
-    local = {"imap_host": "127.0.0.1", "imap_port": silent, "imap_tls": "none"}
+    local = {"imap_host": "127.0.0.1", "imap_port": port, "imap_tls": "none"}
     accounts.set_up(org_a.actor, hanging.inbox.pk, SERVERS | local)
     quick = open_desk(org_b, "Quick", kind="email")
     # Nobody has opened this port, which is told at once.
@@ -246,6 +249,7 @@ def test_a_mailbox_that_hangs_holds_up_no_other(org_a: Tenant, org_b: Tenant, si
         office.read()
         assert len(office._busy["in"]) == 1
     finally:
+        silent.close()
         office.stop()
         _ended(office)
 
@@ -283,7 +287,7 @@ def _problem(desk: Desk) -> str:
 
 
 def _ended(office: Post) -> None:
-    """Until its step with the silent server has timed out."""
+    """Until its step with the silent server is over."""
     until = time.monotonic() + 60
     while time.monotonic() < until and any(office._busy.values()):
         time.sleep(0.05)

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,7 +19,7 @@ from apps.core import mail, tenancy
 from apps.core.errors import PermissionDenied
 from apps.support import mails
 from apps.support.models import Agent, Conversation, Participant
-from apps.support.services import cursors, merging, messages, participants, watching
+from apps.support.services import assignment, cursors, merging, messages, participants, setup, watching
 from apps.support.services.storing import Draft
 from tests.helpers.account_api import Program
 from tests.helpers.desk import Desk
@@ -71,6 +73,11 @@ def test_programs_list_add_set_and_remove_participants_as_chatwoot_does(desk: De
     # Only who has come is told, and nobody comes twice.
     assert names(program.said("POST", place, {"user_ids": [ids["bob"], ids["cid"]]})) == ["cid"]
     assert names(program.said("PATCH", place, {"user_ids": [ids["ann"], ids["cid"]]})) == ["ann", "cid"]
+    with CaptureQueriesContext(connection) as one:
+        program.said("POST", place, {"user_ids": [ids["ann"]]})
+    with CaptureQueriesContext(connection) as two:
+        program.said("POST", place, {"user_ids": [ids["ann"], ids["cid"]]})
+    assert len(one) == len(two)
     assert program.said("DELETE", place, {"user_ids": [ids["ann"], ids["bob"]]}) == {}
     assert names(program.said("GET", place)) == ["cid"]
     refused = program("POST", place, {"user_ids": [999_999]})
@@ -156,6 +163,33 @@ def test_nobody_is_told_of_what_they_know(desk: Desk, told: list[Any]) -> None:
     assert [to.partition("@")[0] for to, _data in told] == ["bob"]
 
 
+def test_whoever_is_given_a_conversation_or_named_in_it_takes_part(desk: Desk, told: list[Any]) -> None:
+    ann, bob, cid, dan = (desk.agent(name, online=False) for name in ("ann", "bob", "cid", "dan"))
+    talk = desk.begin()
+
+    def names() -> list[str]:
+        return [row.user.email.partition("@")[0] for row in participants.listed(desk.tenant.actor, talk.pk)]
+
+    messages.reply(ann, talk.pk, Draft("I do it"))
+    assignment.assign(desk.tenant.actor, talk.pk, {"agent": member(desk, bob)})
+    with tenancy.scope(desk.tenant.id):
+        mere = member_of(desk.tenant, desk.tenant.member).pk
+    # Who does not read at the desk may be named, and takes no part.
+    messages.note(ann, talk.pk, Draft("@cid what is this?"), [member(desk, cid), mere])
+    assert names() == ["ann", "bob", "cid"]
+    told.clear()
+    desk.says(talk, "Hello?")
+    assert sorted(to.partition("@")[0] for to, _data in told) == ["ann", "cid"]
+    participants.alter(desk.tenant.actor, talk.pk, taken=[member(desk, each) for each in (ann, bob)])
+    assignment.assign(desk.tenant.actor, talk.pk, {"agent": None})
+    setup.create(desk.tenant.actor, "rule", {
+        "name": "Dan", "event": "message_created",
+        "actions": [{"action": "assign_agent", "value": str(member(desk, dan))}],
+    })  # fmt: skip
+    desk.says(talk, "Anybody?")
+    assert names() == ["cid", "dan"]
+
+
 def test_participants_go_along_where_conversations_are_merged(desk: Desk) -> None:
     ann, bob = desk.agent("ann"), desk.agent("bob")
     ada = desk.visitor(name="Ada")
@@ -178,6 +212,9 @@ def test_what_is_marked_as_unread_is_until_somebody_looks(desk: Desk) -> None:
     marked = program.said("POST", f"{place}/unread")
     assert (marked["id"], marked["unread_count"], marked["agent_last_seen_at"]) == (talk.number, 1, 0)
     assert program.said("POST", f"{place}/unread")["unread_count"] == 1
+    # Whoever says how far they had got before has not looked.
+    cursors.acknowledge(ann, talk.pk, seen=1)
+    assert program.said("GET", place)["unread_count"] == 1
     cursors.acknowledge(ann, talk.pk, seen=desk.again(talk).last_sequence)
     assert program.said("GET", place)["unread_count"] == 0
     # The answer is the conversation, which not everybody who writes may read.
@@ -192,7 +229,7 @@ def test_what_is_marked_as_unread_is_until_somebody_looks(desk: Desk) -> None:
 def test_the_conversations_page_lets_members_take_part_and_marks_it_as_unread(
     desk: Desk, client_of: Callable[[Any], Client]
 ) -> None:
-    ann, talk, client = desk.agent("ann"), desk.begin(), client_of(desk.tenant.owner)
+    ann, talk, client = desk.agent("ann", online=False), desk.begin(), client_of(desk.tenant.owner)
     place, field = reverse("desk-conversation", args=[talk.pk]), f'name="member" value="{member(desk, ann)}"'
 
     def act(name: str, back: str = place, **values: Any) -> str:

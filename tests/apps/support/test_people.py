@@ -11,6 +11,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from apps.accounts.models import Membership, Role
 from apps.core import tenancy
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, RateLimitExceeded
 from apps.core.mail import deliver_due
@@ -267,6 +268,14 @@ def test_a_mention_is_told_by_mail_unless_the_console_is_open(desk: Desk) -> Non
     assert str(conversation.number) in sent.subject
     with pytest.raises(InvalidRequest):
         messages.note(desk.tenant.actor, conversation.pk, Draft("x"), [conversation.pk])
+    # What was taken back is told nobody, and nothing whoever may read no more by the time the mail leaves.
+    said = messages.note(desk.tenant.actor, conversation.pk, Draft("Wrong window"), [each for each in named if each])
+    messages.delete_message(desk.tenant.actor, conversation.pk, said.sequence)
+    messages.note(desk.tenant.actor, conversation.pk, Draft("And again"), [each for each in named if each])
+    with tenancy.scope(desk.tenant.id):
+        Membership.objects.filter(user=bob.person_id).update(role=Role.MEMBER)
+    deliver_due()
+    assert len(mail.outbox) == 1
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:

@@ -13,7 +13,7 @@ from apps.core import tenancy
 from apps.core.errors import InvalidRequest, PermissionDenied
 from apps.support.finding import FINDERS
 from apps.support.models import Conversation, Message, Rating, SlaTimer
-from apps.support.reporting import Told, summed, work_of
+from apps.support.reporting import Counted, Told, summed, work_of
 from apps.support.services import conversations, housekeeping, inboxes, merging, messages, ratings, reports, setup
 from apps.support.services import desk as desk_settings
 from apps.support.services.storing import Draft
@@ -54,6 +54,7 @@ def test_a_report_equals_what_raw_messages_tell(bot_desk: Desk, clock: Any) -> N
     clock(60)
     found = reports.report(ann, start, timezone.now())
     assert asdict(found) == asdict(recomputed(desk))
+    assert_parts_make_the_whole(ann, start, found)
     # The case is worth something only where there is something of everything.
     assert found.first_reply.count > 3
     assert found.resolution.count > 3
@@ -62,6 +63,34 @@ def test_a_report_equals_what_raw_messages_tell(bot_desk: Desk, clock: Any) -> N
     assert found.promises_kept > 1
     assert found.promises_missed > 1
     assert found.bot.mean
+
+
+def assert_parts_make_the_whole(ann: Any, start: Any, whole: Any) -> None:
+    for by in reports.GROUPS:
+        parts = reports.overview(ann, start, timezone.now(), by, unit="hour")
+        assert parts.whole == whole
+        for figure in ("conversations", "resolved", "incoming", "outgoing", "resolved_by_bot", "promises_missed"):
+            assert sum(getattr(each, figure) for each in parts.groups.values()) == getattr(whole, figure), figure
+        assert sum(parts.begun.values()) == whole.conversations
+        assert min(parts.begun) <= start
+    # Ann's, and what nobody took.
+    assert len(reports.overview(ann, start, timezone.now(), "agent").groups) == 2
+
+
+def test_a_page_and_a_file_say_whose_they_are(desk: Desk, client_of: Any) -> None:
+    desk.begin()
+    inboxes.change(desk.tenant.actor, desk.inbox.pk, {"name": "=cmd()"})
+    client = client_of(desk.tenant.owner)
+    page = client.get("/desk/reports/?days=30&by=inbox&inbox=nonsense").content.decode()
+    assert "=cmd()" in page
+    assert "figure-drawing" in page
+    answer = client.get("/desk/reports.csv?days=1&by=inbox")
+    assert "attachment" in answer["content-disposition"]
+    head, row, total = answer.content.decode("utf-8-sig").splitlines()
+    assert head.startswith("inbox,conversations,resolved,incoming_messages")
+    assert row.startswith("'=cmd(),1,0,1,0,")
+    assert total == "," + row.partition(",")[2]
+    assert client_of(desk.tenant.member).get("/desk/reports.csv").status_code in {403, 404}
 
 
 def _live(desk: Desk, ann: Any, conversation: Conversation, rand: random.Random, clock: Any) -> None:
@@ -91,22 +120,20 @@ def _live(desk: Desk, ann: Any, conversation: Conversation, rand: random.Random,
 def recomputed(desk: Desk) -> Any:
     """From messages alone, but for promises and ratings, which no message holds."""
     with tenancy.scope(desk.tenant.id):
-        work = []
+        work, counted = [], []
         rows = Conversation.objects.filter(merged_into=None)
         for conversation in rows:
             history = Message.objects.filter(conversation=conversation, moved_from=None).order_by("sequence")
             told = [Told(row.created_at, row.kind, row.author, row.details.get("changes", {})) for row in history]
             work.append(work_of(told, timezone.now()))
-        scores = [
-            row.details["score"]
-            for row in Message.objects.filter(kind="activity", details__why="rated", conversation__in=rows)
-        ]
-        late = kept = 0
+            kinds = list(Message.objects.filter(conversation=conversation).values_list("kind", flat=True))
+            counted.append(Counted(incoming=kinds.count("incoming"), outgoing=kinds.count("outgoing")))
+        rated = Message.objects.filter(kind="activity", details__why="rated", conversation__in=rows)
+        counted += [Counted(scores=(row.details["score"],)) for row in rated]
         for timer in SlaTimer.objects.filter(conversation__in=rows):
             missed = timer.breached_at is not None or (timer.met_at is not None and timer.met_at > timer.due_at)
-            late += missed
-            kept += not missed and timer.met_at is not None
-    return summed(work, scores, kept, late)
+            counted.append(Counted(missed=int(missed), kept=int(not missed and timer.met_at is not None)))
+    return summed(work, counted)
 
 
 def test_a_report_takes_permission_and_a_bounded_time(desk: Desk, other_desk: Desk) -> None:

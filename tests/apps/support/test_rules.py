@@ -1,6 +1,7 @@
 """What a desk does by rule: automation, macros, ready texts, bulk acts, promises, labels, merging, search."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.core import tenancy
-from apps.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from apps.core.errors import Conflict, DeletionPending, InvalidRequest, NotFound, PermissionDenied
 from apps.support.errors import ConversationMerged
 from apps.support.models import Conversation, MessageFile, SlaTimer
 from apps.support.services import (
@@ -120,6 +121,9 @@ def test_a_personal_macro_is_its_owners_alone(desk: Desk) -> None:
         acting.run_macro(bob, conversation.pk, macro.pk)
     with pytest.raises(NotFound):
         setup.get(bob, "macro", macro.pk)
+    with pytest.raises(DeletionPending):
+        # Nothing more is said for an organization that is about to go.
+        acting.run_macro(replace(ann, closing=True), conversation.pk, macro.pk)
     acting.run_macro(ann, conversation.pk, macro.pk)
     said = [row for row in desk.history(conversation) if row.kind == "outgoing"]
     assert [(row.content, row.author) for row in said] == [("Dear Ada, ann", "agent")]

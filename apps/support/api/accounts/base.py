@@ -6,9 +6,11 @@ bot's token as the latter alone. Ids are whole numbers (`services.numbers`), and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
@@ -24,7 +26,7 @@ from apps.core.errors import InvalidApiKey, InvalidRequest, NotFound, Permission
 from apps.core.fields import Text
 from apps.support import chatwoot
 from apps.support.api.told_errors import ToldErrors
-from apps.support.models import Conversation, Numbered
+from apps.support.models import Conversation, Numbered, RowNumber
 from apps.support.services.agent_bots import speaking
 from apps.support.services.agent_bots.setting import TOKEN_PREFIX
 from apps.support.services.agent_bots.speaking import Caller
@@ -185,6 +187,25 @@ def member_of(text: str) -> UUID:
     if found is None:
         raise NotFound(NO_AGENT)
     return found
+
+
+def members_of(name: str, given: Sequence[str]) -> set[UUID]:
+    """The same of several at once, which a body names; raises InvalidRequest for one that there is not."""
+    numbers = {number for text in given if (number := number_in(text)) is not None}
+    people = dict(RowNumber.objects.filter(kind=Numbered.USER, number__in=numbers).values_list("number", "row"))
+    ids = [people.get(number) if (number := number_in(text)) is not None else _own(text) for text in given]
+    rows = Membership.objects.filter(Q(user__in=set(ids)) | Q(pk__in=set(ids))).values_list("user", "pk")
+    found = {id: pk for user, pk in rows for id in (user, pk)}
+    if any(id not in found for id in ids):
+        raise InvalidRequest(NO_AGENT, param=name)
+    return {found[id] for id in ids}
+
+
+def _own(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def named(name: str, values: dict[str, Any], find: Any) -> UUID | None:

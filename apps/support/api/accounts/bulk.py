@@ -92,10 +92,10 @@ class AccountBulkView(AccountView):
             raise InvalidRequest("Only conversations are changed together.", param="type")
         with tenancy.scope(actor.organization_id):
             changes = _changes(values)
-            numbers = _chosen(values["ids"])
+            numbers = chosen(values["ids"])
         # Each conversation has a transaction of its own.
         outcomes = bulk.alter(actor, list(numbers), changes) if numbers and changes else []
-        return Response(_told(outcomes, numbers))
+        return Response(told(outcomes, numbers))
 
 
 def _changes(values: dict[str, Any]) -> dict[str, Any]:
@@ -112,15 +112,16 @@ def _changes(values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _chosen(ids: list[str]) -> dict[UUID, int]:
-    """The conversations that there are, with their numbers."""
+def chosen(ids: list[str]) -> dict[UUID, int]:
+    """The conversations that there are, with their numbers, in scope."""
     numbers = [number for number in map(number_in, ids) if number is not None]
     own = [UUID(id) for id in ids if _UUID.fullmatch(id.lower())]
     rows = Conversation.objects.filter(Q(number__in=numbers) | Q(pk__in=own), merged_into=None)
     return dict(rows.values_list("pk", "number"))
 
 
-def _told(outcomes: list[Outcome], numbers: dict[UUID, int]) -> dict[str, Any]:
+def told(outcomes: list[Outcome], numbers: dict[UUID, int]) -> dict[str, Any]:
+    """What became of each, by its number."""
     done = sorted(numbers[each.id] for each in outcomes if not each.error)
     failed = [{"id": numbers[each.id], "code": each.error, "message": each.message} for each in outcomes if each.error]
     return {"done": done, "failed": sorted(failed, key=lambda each: each["id"])}

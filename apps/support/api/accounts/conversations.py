@@ -52,8 +52,8 @@ CHOSEN = [
 ]
 
 
-def moment_of(given: str | None) -> datetime | None:
-    """Until when, as seconds since 1970 or as ISO 8601; raises InvalidRequest."""
+def moment_of(given: str | None, param: str = "snoozed_until") -> datetime | None:
+    """A moment as seconds since 1970 or as ISO 8601; raises InvalidRequest."""
     if not given:
         return None
     found = None
@@ -65,7 +65,7 @@ def moment_of(given: str | None) -> datetime | None:
         except ValueError:
             found = None
     if found is None:
-        raise InvalidRequest("Say until when, in seconds since 1970.", param="snoozed_until")
+        raise InvalidRequest("A moment is given in seconds since 1970.", param=param)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -27,7 +27,7 @@ from apps.support.api.accounts.base import (
     Lenient,
     Ref,
     inbox_of,
-    member_of,
+    members_of,
     named,
     several,
 )
@@ -82,7 +82,7 @@ class AccountMembersView(AccountView):
         values = self.taken(WriteInboxMembers, request)
         with tenancy.scope(actor.organization_id):
             inbox = inboxes.get(actor, _required("inbox_id", values, inbox_of))
-            given = {_required("user_ids", {"user_ids": each}, member_of) for each in values["user_ids"]}
+            given = members_of("user_ids", values["user_ids"])
             members = {"taken" if act == "take" else "added": given}
             inboxes.alter_agents(actor, inbox.pk, **members, alone=act == "set")
             return Response({"payload": agents_among(_members(inbox), actor, Numbers(actor.organization_id))})

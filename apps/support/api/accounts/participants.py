@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,7 +12,6 @@ from rest_framework.response import Response
 from apps.accounts.models import Membership
 from apps.core import tenancy
 from apps.core.api import in_thread
-from apps.core.errors import InvalidRequest
 from apps.core.schema import READ as READ_PROBLEMS
 from apps.core.schema import WRITE as WRITE_PROBLEMS
 from apps.support import chatwoot
@@ -26,8 +24,7 @@ from apps.support.api.accounts.base import (
     Lenient,
     Ref,
     conversation_of,
-    member_of,
-    named,
+    members_of,
 )
 from apps.support.api.accounts.bodies import OBJECT
 from apps.support.api.accounts.desk import MEMBERS, AccountAgentBody
@@ -60,7 +57,7 @@ class AccountParticipantsView(AccountView):
         values = self.taken(WriteParticipants, request)
         with tenancy.scope(actor.organization_id):
             id = conversation_of(number)
-            given = {_member(each) for each in values["user_ids"]}
+            given = members_of("user_ids", values["user_ids"])
             if act == "take":
                 participants.alter(actor, id, taken=given)
                 return Response({})
@@ -116,10 +113,3 @@ class AccountParticipantsView(AccountView):
     @in_thread
     def delete(self, request: Request, account: str, number: str) -> Response:
         return self._altered(request, account, number, "take")
-
-
-def _member(given: str) -> UUID:
-    found = named("user_ids", {"user_ids": given}, member_of)
-    if found is None:
-        raise InvalidRequest("Must be an id.", param="user_ids")
-    return found

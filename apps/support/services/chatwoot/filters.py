@@ -85,12 +85,14 @@ def _moment(value: Any) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _row(kind: Numbered, missing: str) -> Reader:
+def row_reader(kind: Numbered, missing: str, param: str = "values") -> Reader:
+    """Reads the id of a row by its number; what it gives raises InvalidRequest."""
+
     def read(value: Any) -> Any:
         try:
             return row_of(kind, str(value), missing)
         except NotFound:
-            raise InvalidRequest(missing, param="values") from None
+            raise InvalidRequest(missing, param=param) from None
 
     return read
 
@@ -101,9 +103,9 @@ _WORDS = _THERE | {"contains", "does_not_contain", "starts_with"}
 _TIMES = frozenset({"is_greater_than", "is_less_than", "days_before"})
 CONVERSATIONS = {
     "status": Field("status", _status, _SAME),
-    "assignee_id": Field("assignee__user", _row(Numbered.USER, NO_AGENT), _THERE),
-    "inbox_id": Field("inbox", _row(Numbered.INBOX, NO_INBOX), _THERE),
-    "team_id": Field("team", _row(Numbered.TEAM, NO_TEAM), _THERE),
+    "assignee_id": Field("assignee__user", row_reader(Numbered.USER, NO_AGENT), _THERE),
+    "inbox_id": Field("inbox", row_reader(Numbered.INBOX, NO_INBOX), _THERE),
+    "team_id": Field("team", row_reader(Numbered.TEAM, NO_TEAM), _THERE),
     "priority": Field("priority", priority_of, _THERE, int(Priority.NONE)),
     "display_id": Field("number", _whole, _SAME),
     "labels": Field("labels", _text, _THERE, []),

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from apps.accounts.access import Actor
-from apps.accounts.services.keys import actor_of_key, admissible, refuse
+from apps.accounts.services.keys import actor_of_key, admissible, note_use, refuse
 from apps.accounts.sessions import session_handle
 from apps.core import ratelimit, tenancy
 from apps.core.errors import InvalidApiKey
@@ -28,8 +28,8 @@ from apps.support.services.visitors import UNKNOWN
 SALT = "apps.support.chatwoot.pubsub"
 BROWSER, KEY, SESSION = "c", "k", "s"
 LONGEST = 200
-# With one token, however often its line breaks.
-TIMES_A_MINUTE = 60
+# With one token, however often its line breaks, and however many there are: subscriptions, and that one is there.
+TIMES_A_MINUTE, PRESENCES_A_MINUTE = 60, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ def read(token: str) -> Named | None:
         return None
     kind, _, rest = token.partition(".")
     try:
+        # What is no text, as half a character, is none of ours.
+        token.encode()
         place = base64.urlsafe_b64decode(rest.partition(".")[0] + "=")
         named = Named(kind, UUID(bytes=place[:16]), UUID(bytes=place[16:]))
     except (binascii.Error, ValueError):
@@ -97,7 +99,8 @@ def admit_key(named: Named, address: str) -> Actor:
         if key is None:
             raise InvalidApiKey("This API key is not valid: it is mistyped or has been revoked.")
         refuse(key, address)
-        return actor_of_key(key, address)
+    note_use(key, address)
+    return actor_of_key(key, address)
 
 
 def is_of_session(named: Named, actor: Actor) -> bool:
@@ -107,6 +110,11 @@ def is_of_session(named: Named, actor: Actor) -> bool:
     if credential is None or not credential.session_key:
         return False
     return named == Named(SESSION, actor.organization_id, UUID(hex=session_handle(credential.session_key)))
+
+
+def charge_presence(named: Named) -> None:
+    """Whoever is there says so a few times a minute; raises RateLimitExceeded for more than that."""
+    ratelimit.charge(f"support:cable:{named.id}", [Bucket("presences", PRESENCES_A_MINUTE, 1)])
 
 
 def _charge(named: Named) -> None:

@@ -102,6 +102,24 @@ class SupportPart1(SyncCalls):
             options,
         )
 
+    def change_support_contact_note(
+        self, id: str, note: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportContactNoteRequest]
+    ) -> t.SupportContactNoteBody:
+        """Change a note about a contact.
+
+        One note.
+        """
+        return self._send(
+            Call[t.SupportContactNoteBody](
+                "PATCH",
+                "/api/v1/support/contacts/{id}/notes/{note}",
+                "change_support_contact_note",
+                path={"id": id, "note": note},
+                body=body,
+            ),
+            options,
+        )
+
     def change_support_conversation(
         self, id: str, /, *, options: Options | None = None, **body: Unpack[t.ChangeSupportConversationRequest]
     ) -> t.SupportConversationBody:
@@ -137,6 +155,24 @@ class SupportPart1(SyncCalls):
         return self._send(
             Call[t.SupportInboxBody](
                 "PATCH", "/api/v1/support/inboxes/{id}", "change_support_inbox", path={"id": id}, body=body
+            ),
+            options,
+        )
+
+    def change_support_participants(
+        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.ChangeSupportParticipantsRequest]
+    ) -> t.SupportAgentsBody:
+        """Let members take part in a conversation, or take them off.
+
+        Answers with those who take part.
+        """
+        return self._send(
+            Call[t.SupportAgentsBody](
+                "PATCH",
+                "/api/v1/support/conversations/{id}/participants",
+                "change_support_participants",
+                path={"id": id},
+                body=body,
             ),
             options,
         )
@@ -225,100 +261,16 @@ class SupportPart1(SyncCalls):
             Call[t.SupportContactBody]("POST", "/api/v1/support/contacts", "create_support_contact", body=body), options
         )
 
-    def create_support_conversation(
-        self, *, options: Options | None = None, **body: Unpack[t.WriteSupportConversationRequest]
-    ) -> t.SupportConversationBody:
-        """Begin a conversation with a contact.
+    def create_support_contact_note(
+        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportContactNoteRequest]
+    ) -> t.SupportContactNoteBody:
+        """Write down something about a contact.
 
-        With `content` it begins with a message of the contact.
+        Notes about a contact.
         """
         return self._send(
-            Call[t.SupportConversationBody](
-                "POST", "/api/v1/support/conversations", "create_support_conversation", body=body, named=True
-            ),
-            options,
-        )
-
-    def create_support_draft(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportDraftRequest]
-    ) -> t.SupportDraftBody:
-        """Have a reply suggested, or the conversation summed up.
-
-        A model writes it from masked messages, and for replies from published articles. Nothing is sent. 409
-        without a model in the bot's settings; it counts as the caller's usage.
-        """
-        return self._send(
-            Call[t.SupportDraftBody](
-                "POST", "/api/v1/support/conversations/{id}/drafts", "create_support_draft", path={"id": id}, body=body
-            ),
-            options,
-        )
-
-    def create_support_inbox(
-        self, *, options: Options | None = None, **body: Unpack[t.WriteSupportInboxRequest]
-    ) -> t.SupportInboxBody:
-        """Open an inbox.
-
-        Ways in.
-        """
-        return self._send(
-            Call[t.SupportInboxBody]("POST", "/api/v1/support/inboxes", "create_support_inbox", body=body), options
-        )
-
-    def create_support_message(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportMessageRequest]
-    ) -> t.SupportMessageBody:
-        """Answer a contact, or pass on what they wrote.
-
-        With `seen_seq`, 409 `conversation_moved` says that others have answered since; `force` keeps both
-        answers. From an answer on the bot is silent.
-        """
-        return self._send(
-            Call[t.SupportMessageBody](
-                "POST",
-                "/api/v1/support/conversations/{id}/messages",
-                "create_support_message",
-                path={"id": id},
-                body=body,
-                named=True,
-            ),
-            options,
-        )
-
-    def create_support_note(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportNoteRequest]
-    ) -> t.SupportMessageBody:
-        """Write a note that only the desk reads.
-
-        What only the desk reads.
-        """
-        return self._send(
-            Call[t.SupportMessageBody](
-                "POST",
-                "/api/v1/support/conversations/{id}/notes",
-                "create_support_note",
-                path={"id": id},
-                body=body,
-                named=True,
-            ),
-            options,
-        )
-
-    def create_support_setting(
-        self,
-        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
-        /,
-        *,
-        options: Options | None = None,
-        **body: Unpack[t.WriteSupportSettingRequest],
-    ) -> t.SupportSettingBody:
-        """Add hours, a promise, a label, a ready text, a macro, a rule or an attribute.
-
-        A macro with `personal: true` is the caller's own, for which `support:write` is enough.
-        """
-        return self._send(
-            Call[t.SupportSettingBody](
-                "POST", "/api/v1/support/settings/{kind}", "create_support_setting", path={"kind": kind}, body=body
+            Call[t.SupportContactNoteBody](
+                "POST", "/api/v1/support/contacts/{id}/notes", "create_support_contact_note", path={"id": id}, body=body
             ),
             options,
         )

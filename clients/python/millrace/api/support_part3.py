@@ -5,12 +5,249 @@ from typing import Literal, Unpack
 
 from millrace import types as t
 from millrace.calls import SyncCalls
-from millrace.shapes import Call, Options
-from millrace.streams import EventStream
+from millrace.shapes import Call, Options, Page
 
 
 class SupportPart3(SyncCalls):
     """Support."""
+
+    def get_support_inbox(self, id: str, /, *, options: Options | None = None) -> t.SupportInboxBody:
+        """Get an inbox.
+
+        One way in.
+        """
+        return self._send(
+            Call[t.SupportInboxBody](
+                "GET", "/api/v1/support/inboxes/{id}", "get_support_inbox", path={"id": id}, repeatable=True
+            ),
+            options,
+        )
+
+    def get_support_mail(self, id: str, /, *, options: Options | None = None) -> t.SupportMailBody:
+        """Get the mail servers of an inbox.
+
+        Without the passwords, which nobody is shown.
+        """
+        return self._send(
+            Call[t.SupportMailBody](
+                "GET", "/api/v1/support/inboxes/{id}/mail", "get_support_mail", path={"id": id}, repeatable=True
+            ),
+            options,
+        )
+
+    def get_support_report(
+        self,
+        *,
+        inbox: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        options: Options | None = None,
+    ) -> t.SupportReportBody:
+        """Report first replies, resolutions, ratings and the bot's work.
+
+        Of the conversations that began in the time asked for; the last seven days unless said otherwise.
+        """
+        return self._send(
+            Call[t.SupportReportBody](
+                "GET",
+                "/api/v1/support/reports",
+                "get_support_report",
+                query={"inbox": inbox, "since": since, "until": until},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def get_support_setting(
+        self,
+        kind: Literal["hours", "sla", "label", "canned", "macro", "rule", "attribute"],
+        id: str,
+        /,
+        *,
+        options: Options | None = None,
+    ) -> t.SupportSettingBody:
+        """Get a setting of a kind.
+
+        One setting.
+        """
+        return self._send(
+            Call[t.SupportSettingBody](
+                "GET",
+                "/api/v1/support/settings/{kind}/{id}",
+                "get_support_setting",
+                path={"kind": kind, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_agent_bots(self, *, options: Options | None = None) -> t.AgentBotsBody:
+        """List bots of yours.
+
+        All of them.
+        """
+        return self._send(
+            Call[t.AgentBotsBody]("GET", "/api/v1/support/agent-bots", "list_support_agent_bots", repeatable=True),
+            options,
+        )
+
+    def list_support_agents(
+        self, *, cursor: str | None = None, limit: int | None = None, options: Options | None = None
+    ) -> Page[t.SupportAgentBody]:
+        """List agents, newest first.
+
+        Who answers.
+
+        `cursor`: From `next` of the page before.
+        """
+        return self._send(
+            Call[Page[t.SupportAgentBody]](
+                "GET",
+                "/api/v1/support/agents",
+                "list_support_agents",
+                query={"cursor": cursor, "limit": limit},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_contact_notes(self, id: str, /, *, options: Options | None = None) -> t.SupportContactNotesBody:
+        """List notes about a contact, the newest first.
+
+        Notes about a contact.
+        """
+        return self._send(
+            Call[t.SupportContactNotesBody](
+                "GET",
+                "/api/v1/support/contacts/{id}/notes",
+                "list_support_contact_notes",
+                path={"id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_contacts(
+        self,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        search: str | None = None,
+        options: Options | None = None,
+    ) -> Page[t.SupportContactBody]:
+        """List contacts, newest first.
+
+        All contacts.
+
+        `cursor`: From `next` of the page before. `search`: A part of the name, address or number, or the
+        whole identifier.
+        """
+        return self._send(
+            Call[Page[t.SupportContactBody]](
+                "GET",
+                "/api/v1/support/contacts",
+                "list_support_contacts",
+                query={"cursor": cursor, "limit": limit, "search": search},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_conversations(
+        self,
+        *,
+        assignee: str | None = None,
+        contact: str | None = None,
+        cursor: str | None = None,
+        inbox: str | None = None,
+        label: str | None = None,
+        limit: int | None = None,
+        priority: str | None = None,
+        queue: str | None = None,
+        search: str | None = None,
+        status: str | None = None,
+        team: str | None = None,
+        options: Options | None = None,
+    ) -> Page[t.SupportConversationBody]:
+        """List conversations, newest first.
+
+        All conversations.
+
+        `assignee`: A member's id, `me` or `none`. `contact`: A contact's id. `cursor`: From `next` of the
+        page before. `inbox`: An inbox's id. `label`: The title of a label. `priority`: 0 to 4. `queue`: With
+        any value: only what waits for a person and is nobody's. `search`: Words of the masked messages, of
+        the contact or of the subject. `status`: `open`, `pending`, `snoozed` or `resolved`. `team`: A team's
+        id, or `none`.
+        """
+        return self._send(
+            Call[Page[t.SupportConversationBody]](
+                "GET",
+                "/api/v1/support/conversations",
+                "list_support_conversations",
+                query={
+                    "assignee": assignee,
+                    "contact": contact,
+                    "cursor": cursor,
+                    "inbox": inbox,
+                    "label": label,
+                    "limit": limit,
+                    "priority": priority,
+                    "queue": queue,
+                    "search": search,
+                    "status": status,
+                    "team": team,
+                },
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_drafts(
+        self, id: str, /, *, cursor: str | None = None, limit: int | None = None, options: Options | None = None
+    ) -> Page[t.SupportDraftBody]:
+        """List suggested replies and summaries, newest first.
+
+        What models have written for agents in a conversation.
+
+        `cursor`: From `next` of the page before.
+        """
+        return self._send(
+            Call[Page[t.SupportDraftBody]](
+                "GET",
+                "/api/v1/support/conversations/{id}/drafts",
+                "list_support_drafts",
+                path={"id": id},
+                query={"cursor": cursor, "limit": limit},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_inboxes(self, *, options: Options | None = None) -> t.SupportInboxesBody:
+        """List inboxes.
+
+        Ways in.
+        """
+        return self._send(
+            Call[t.SupportInboxesBody]("GET", "/api/v1/support/inboxes", "list_support_inboxes", repeatable=True),
+            options,
+        )
+
+    def list_support_mails_set_aside(self, id: str, /, *, options: Options | None = None) -> t.SupportMailsAsideBody:
+        """List mails that were set aside, with the reason.
+
+        Mails that could not be taken.
+        """
+        return self._send(
+            Call[t.SupportMailsAsideBody](
+                "GET",
+                "/api/v1/support/inboxes/{id}/mail/set-aside",
+                "list_support_mails_set_aside",
+                path={"id": id},
+                repeatable=True,
+            ),
+            options,
+        )
 
     def list_support_messages(
         self, id: str, /, *, after: int | None = None, limit: int | None = None, options: Options | None = None
@@ -29,6 +266,22 @@ class SupportPart3(SyncCalls):
                 "list_support_messages",
                 path={"id": id},
                 query={"after": after, "limit": limit},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    def list_support_participants(self, id: str, /, *, options: Options | None = None) -> t.SupportAgentsBody:
+        """List the members who take part in a conversation.
+
+        Who is told of what is said in a conversation.
+        """
+        return self._send(
+            Call[t.SupportAgentsBody](
+                "GET",
+                "/api/v1/support/conversations/{id}/participants",
+                "list_support_participants",
+                path={"id": id},
                 repeatable=True,
             ),
             options,
@@ -97,252 +350,6 @@ class SupportPart3(SyncCalls):
                 "/api/v1/support/conversations/{id}/merge",
                 "merge_support_conversation",
                 path={"id": id},
-                body=body,
-            ),
-            options,
-        )
-
-    def remove_support_mail(self, id: str, /, *, options: Options | None = None) -> None:
-        """Take the mail servers of an inbox away.
-
-        Nothing is read and sent any more; what is there stays.
-        """
-        return self._send(
-            Call[None](
-                "DELETE",
-                "/api/v1/support/inboxes/{id}/mail",
-                "remove_support_mail",
-                path={"id": id},
-                repeatable=True,
-                returns="nothing",
-            ),
-            options,
-        )
-
-    def renew_support_agent_bot_token(self, id: str, /, *, options: Options | None = None) -> t.AgentBotBody:
-        """Give a bot of yours another token.
-
-        The one before opens nothing any more.
-        """
-        return self._send(
-            Call[t.AgentBotBody](
-                "POST", "/api/v1/support/agent-bots/{id}/token", "renew_support_agent_bot_token", path={"id": id}
-            ),
-            options,
-        )
-
-    def renew_support_inbox_secret(self, id: str, /, *, options: Options | None = None) -> t.SupportSecretBody:
-        """Change the secret that identities are signed with.
-
-        The new one is in the answer; the old one proves nothing from now on.
-        """
-        return self._send(
-            Call[t.SupportSecretBody](
-                "POST", "/api/v1/support/inboxes/{id}/secret", "renew_support_inbox_secret", path={"id": id}
-            ),
-            options,
-        )
-
-    def run_support_macro(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.RunSupportMacroRequest]
-    ) -> t.SupportConversationBody:
-        """Run a macro in a conversation.
-
-        Several acts at once.
-        """
-        return self._send(
-            Call[t.SupportConversationBody](
-                "POST", "/api/v1/support/conversations/{id}/macro", "run_support_macro", path={"id": id}, body=body
-            ),
-            options,
-        )
-
-    def send_support_message_again(
-        self, id: str, sequence: int, /, *, options: Options | None = None
-    ) -> t.SupportMailStateBody:
-        """Send an answer by mail again.
-
-        One that failed, or waits to be tried again; to the address that the contact has now, under the same
-        Message-ID.
-        """
-        return self._send(
-            Call[t.SupportMailStateBody](
-                "POST",
-                "/api/v1/support/conversations/{id}/messages/{sequence}/send",
-                "send_support_message_again",
-                path={"id": id, "sequence": sequence},
-            ),
-            options,
-        )
-
-    def set_support_inbox_agents(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.SetSupportAgentsRequest]
-    ) -> t.SupportAgentsBody:
-        """Set who answers in an inbox.
-
-        Who answers there.
-        """
-        return self._send(
-            Call[t.SupportAgentsBody](
-                "PUT",
-                "/api/v1/support/inboxes/{id}/agents",
-                "set_support_inbox_agents",
-                path={"id": id},
-                body=body,
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def set_support_mail(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportMailRequest]
-    ) -> t.SupportMailBody:
-        """Set the mail servers of an inbox.
-
-        What is not named stays. With another server or user its password must be named again. Mails that
-        arrive from now on are taken.
-        """
-        return self._send(
-            Call[t.SupportMailBody](
-                "PUT",
-                "/api/v1/support/inboxes/{id}/mail",
-                "set_support_mail",
-                path={"id": id},
-                body=body,
-                repeatable=True,
-            ),
-            options,
-        )
-
-    def set_support_presence(
-        self, *, options: Options | None = None, **body: Unpack[t.SupportPresenceRequest]
-    ) -> t.SupportAgentBody:
-        """Say that the caller is there.
-
-        A console says so every twenty seconds; after a minute of silence nothing is given out to it.
-        """
-        return self._send(
-            Call[t.SupportAgentBody]("POST", "/api/v1/support/presence", "set_support_presence", body=body), options
-        )
-
-    def set_support_status(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.SetSupportStatusRequest]
-    ) -> t.SupportConversationBody:
-        """Open, resolve or snooze a conversation, or give it to the bot.
-
-        Open, with the bot, snoozed or resolved.
-        """
-        return self._send(
-            Call[t.SupportConversationBody](
-                "POST", "/api/v1/support/conversations/{id}/status", "set_support_status", path={"id": id}, body=body
-            ),
-            options,
-        )
-
-    def stop_support_draft(self, id: str, draft: str, /, *, options: Options | None = None) -> t.SupportDraftBody:
-        """Stop a text that is being written.
-
-        What was written by then is counted, and not kept.
-        """
-        return self._send(
-            Call[t.SupportDraftBody](
-                "POST",
-                "/api/v1/support/conversations/{id}/drafts/{draft}/stop",
-                "stop_support_draft",
-                path={"id": id, "draft": draft},
-            ),
-            options,
-        )
-
-    def stream_support_draft(
-        self, id: str, draft: str, /, *, after: str | None = None, options: Options | None = None
-    ) -> EventStream:
-        """Follow a text that is being written.
-
-        Server-sent events as of any generation: `status`, `delta`, `reset` (forget the text so far), `done`
-        with the draft, or `error`. Come back with the last `id` in `Last-Event-ID`, or in `after`.
-        """
-        return self._events(
-            Call[None](
-                "GET",
-                "/api/v1/support/conversations/{id}/drafts/{draft}/stream",
-                "stream_support_draft",
-                path={"id": id, "draft": draft},
-                query={"after": after},
-                repeatable=True,
-                returns="events",
-            ),
-            options,
-        )
-
-    def stream_support_messages(
-        self, id: str, /, *, after: int | None = None, options: Options | None = None
-    ) -> EventStream:
-        """Follow a conversation.
-
-        Server-sent events without an end: first what is stored behind `after`, or behind the `Last-Event-ID`
-        that a browser brings back, then what comes, each `message` once and in order. `cursors` says who has
-        seen how much. Comment lines keep the connection alive.
-
-        `after`: Behind which number.
-        """
-        return self._events(
-            Call[None](
-                "GET",
-                "/api/v1/support/conversations/{id}/stream",
-                "stream_support_messages",
-                path={"id": id},
-                query={"after": after},
-                repeatable=True,
-                returns="events",
-            ),
-            options,
-        )
-
-    def take_support_mail_set_aside(self, id: str, mail: str, /, *, options: Options | None = None) -> None:
-        """Take a mail that was set aside anew.
-
-        With the next look at the mailbox, if it is still there.
-        """
-        return self._send(
-            Call[None](
-                "POST",
-                "/api/v1/support/inboxes/{id}/mail/set-aside/{mail}/take",
-                "take_support_mail_set_aside",
-                path={"id": id, "mail": mail},
-                returns="nothing",
-            ),
-            options,
-        )
-
-    def try_support_mail(
-        self, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteSupportMailRequest]
-    ) -> t.SupportMailTriedBody:
-        """Sign in to the mail servers of an inbox, without sending anything.
-
-        With the values of the body, as they would be set, or with those that are. An error's `param` says
-        with which of the two servers it happened: `imap_host` or `smtp_host`.
-        """
-        return self._send(
-            Call[t.SupportMailTriedBody](
-                "POST", "/api/v1/support/inboxes/{id}/mail/try", "try_support_mail", path={"id": id}, body=body
-            ),
-            options,
-        )
-
-    def unmask_support_message(
-        self, id: str, sequence: int, /, *, options: Options | None = None, **body: Unpack[t.UnmaskRequest]
-    ) -> t.UnmaskedBody:
-        """See a message as it was written.
-
-        Needs `support:unmask`, which no key has, and a reason; both stand in the audit log.
-        """
-        return self._send(
-            Call[t.UnmaskedBody](
-                "POST",
-                "/api/v1/support/conversations/{id}/messages/{sequence}/unmask",
-                "unmask_support_message",
-                path={"id": id, "sequence": sequence},
                 body=body,
             ),
             options,

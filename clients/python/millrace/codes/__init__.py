@@ -59,11 +59,12 @@ from millrace.codes.classes_part1 import MailServerConfused as MailServerConfuse
 from millrace.codes.classes_part1 import MailServerRefused as MailServerRefused
 from millrace.codes.classes_part1 import MailServerUnreachable as MailServerUnreachable
 from millrace.codes.classes_part1 import MailSignInRefused as MailSignInRefused
-from millrace.codes.classes_part2 import MailTokenRefused as MailTokenRefused
+from millrace.codes.classes_part1 import MailTokenRefused as MailTokenRefused
 from millrace.codes.classes_part2 import MailTokenUnreachable as MailTokenUnreachable
 from millrace.codes.classes_part2 import MethodNotAllowed as MethodNotAllowed
 from millrace.codes.classes_part2 import MfaRequired as MfaRequired
 from millrace.codes.classes_part2 import ModelNotFound as ModelNotFound
+from millrace.codes.classes_part2 import NoCounterpart as NoCounterpart
 from millrace.codes.classes_part2 import NoMachineLeft as NoMachineLeft
 from millrace.codes.classes_part2 import NoSeatLeft as NoSeatLeft
 from millrace.codes.classes_part2 import NotApproved as NotApproved
@@ -180,6 +181,7 @@ CODES: dict[str, type[errors.APIError]] = {
     "method_not_allowed": MethodNotAllowed,
     "mfa_required": MfaRequired,
     "model_not_found": ModelNotFound,
+    "no_counterpart": NoCounterpart,
     "no_machine_left": NoMachineLeft,
     "no_seat_left": NoSeatLeft,
     "not_approved": NotApproved,

@@ -259,3 +259,7 @@ class MailServerUnreachable(errors.ServerError):
 
 class MailSignInRefused(errors.ServerError):
     """`mail_sign_in_refused` (502): the mail server refuses the user or the password."""
+
+
+class MailTokenRefused(errors.ServerError):
+    """`mail_token_refused` (502): the token address refuses the client or the refresh token."""

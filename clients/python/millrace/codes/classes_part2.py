@@ -4,10 +4,6 @@ from __future__ import annotations
 from millrace import errors
 
 
-class MailTokenRefused(errors.ServerError):
-    """`mail_token_refused` (502): the token address refuses the client or the refresh token."""
-
-
 class MailTokenUnreachable(errors.ServerError):
     """`mail_token_unreachable` (502): the token address does not answer, or with no token."""
 
@@ -22,6 +18,12 @@ class MfaRequired(errors.ForbiddenError):
 
 class ModelNotFound(errors.NotFoundError):
     """`model_not_found` (404): no model has this name."""
+
+
+class NoCounterpart(errors.UnprocessableError):
+    """`no_counterpart` (422): what a program written for Chatwoot asks for the desk does not have; the message
+    names it, and nothing is stored.
+    """
 
 
 class NoMachineLeft(errors.ConflictError):

@@ -163,6 +163,17 @@ class AccountConversationsBody(TypedDict):
     data: AccountConversationListBody
 
 
+class AccountFiguresBody(TypedDict):
+    conversations_count: int
+    incoming_messages_count: int
+    outgoing_messages_count: int
+    resolutions_count: int
+    avg_first_response_time: float | None
+    avg_resolution_time: float | None
+    reply_time: float | None
+    """Always null: the desk does not reckon it."""
+
+
 class AccountInboxAgentsBody(TypedDict):
     payload: list[AccountAgentBody]
 
@@ -206,6 +217,28 @@ class AccountLabelsBody(TypedDict):
     payload: list[str]
 
 
+class AccountLiveBody(TypedDict):
+    """Of `type` `account`; of `agent` a list of members, each with their `metric`."""
+
+    open: int
+    unattended: int
+    unassigned: int
+
+
+class AccountMacroBody(TypedDict):
+    id: int
+    account_id: int
+    name: str
+    visibility: Literal["personal", "global"]
+    created_by: NotRequired[AccountAgentBody]
+    """Whose it is, where it is personal."""
+    actions: list[dict[str, Any]]
+
+
+class AccountMacrosBody(TypedDict):
+    payload: list[AccountMacroBody]
+
+
 class AccountMessagesBody(TypedDict):
     meta: dict[str, Any]
     payload: list[AccountMessageBody]
@@ -240,53 +273,64 @@ class AccountOneContactBody(TypedDict):
     payload: AccountContactBody
 
 
+class AccountOneMacroBody(TypedDict):
+    payload: AccountMacroBody
+
+
+class AccountRuleBody(TypedDict):
+    id: int
+    account_id: int
+    name: str
+    description: str
+    event_name: Literal["conversation_created", "conversation_opened", "conversation_resolved", "message_created"]
+    conditions: list[dict[str, Any]]
+    """All of them hold."""
+    actions: list[dict[str, Any]]
+    created_on: int
+    """Seconds since 1970."""
+    active: bool
+
+
+class AccountOneRuleBody(TypedDict):
+    payload: AccountRuleBody
+
+
 class AccountOneWebhookBody(TypedDict):
     payload: dict[str, Any]
     """`webhook`."""
 
 
-class AccountTeamBody(TypedDict):
+class AccountPointBody(TypedDict):
+    value: float
+    """A number, or a mean in seconds."""
+    timestamp: int
+    """Where the stretch begins, in seconds since 1970."""
+    count: NotRequired[int]
+    """Of how many it is the mean."""
+
+
+class AccountRulesBody(TypedDict):
+    payload: list[AccountRuleBody]
+
+
+class AccountSummaryBody(TypedDict):
+    conversations_count: int
+    incoming_messages_count: int
+    outgoing_messages_count: int
+    resolutions_count: int
+    avg_first_response_time: float | None
+    avg_resolution_time: float | None
+    reply_time: float | None
+    """Always null: the desk does not reckon it."""
+    previous: AccountFiguresBody
+    """The same of as long a time before."""
+
+
+class AccountSummaryRowBody(TypedDict):
     id: int
-    name: str
-    description: str
-    allow_auto_assign: bool
-    account_id: int
-    is_member: bool
-
-
-class AccountWebhookListBody(TypedDict):
-    payload: dict[str, Any]
-    """`webhooks`."""
-
-
-class WriteAccountMessageRequest(TypedDict):
-    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
-    there.
-    """
-
-    content: NotRequired[str | None]
-    message_type: NotRequired[Literal["outgoing", "incoming"] | None]
-    private: NotRequired[bool | None]
-    """A note that only people read."""
-    content_type: NotRequired[str | None]
-    content_attributes: NotRequired[Any]
-    echo_id: NotRequired[str | None]
-    """Sent again, it is the same."""
-
-
-class BeginAccountConversationRequest(TypedDict):
-    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
-    there.
-    """
-
-    source_id: NotRequired[str | None]
-    inbox_id: NotRequired[int | str | None]
-    contact_id: NotRequired[int | str | None]
-    status: NotRequired[str | None]
-    assignee_id: NotRequired[int | str | None]
-    team_id: NotRequired[int | str | None]
-    additional_attributes: NotRequired[dict[str, Any] | None]
-    """Of these `mail_subject` is kept."""
-    custom_attributes: NotRequired[dict[str, Any] | None]
-    snoozed_until: NotRequired[int | str | None]
-    message: NotRequired[WriteAccountMessageRequest | None]
+    conversations_count: int
+    resolved_conversations_count: int
+    avg_resolution_time: float | None
+    avg_first_response_time: float | None
+    avg_reply_time: float | None
+    """Always null."""

@@ -7,6 +7,53 @@ from millrace.shapes import File
 from millrace.types.support_chatwoot_types_part1 import AccountBotBody
 
 
+class AccountTeamBody(TypedDict):
+    id: int
+    name: str
+    description: str
+    allow_auto_assign: bool
+    account_id: int
+    is_member: bool
+
+
+class AccountWebhookListBody(TypedDict):
+    payload: dict[str, Any]
+    """`webhooks`."""
+
+
+class WriteAccountMessageRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    content: NotRequired[str | None]
+    message_type: NotRequired[Literal["outgoing", "incoming"] | None]
+    private: NotRequired[bool | None]
+    """A note that only people read."""
+    content_type: NotRequired[str | None]
+    content_attributes: NotRequired[Any]
+    echo_id: NotRequired[str | None]
+    """Sent again, it is the same."""
+
+
+class BeginAccountConversationRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    source_id: NotRequired[str | None]
+    inbox_id: NotRequired[int | str | None]
+    contact_id: NotRequired[int | str | None]
+    status: NotRequired[str | None]
+    assignee_id: NotRequired[int | str | None]
+    team_id: NotRequired[int | str | None]
+    additional_attributes: NotRequired[dict[str, Any] | None]
+    """Of these `mail_subject` is kept."""
+    custom_attributes: NotRequired[dict[str, Any] | None]
+    snoozed_until: NotRequired[int | str | None]
+    message: NotRequired[WriteAccountMessageRequest | None]
+
+
 class BulkFieldsRequest(TypedDict):
     """What is null stays as it is; a `team_id` of 0 takes the team away."""
 
@@ -97,6 +144,14 @@ class DestroyAttributesRequest(TypedDict):
     """
 
     custom_attributes: list[str]
+
+
+class ExecuteMacroRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    conversation_ids: list[int | str | None]
 
 
 class FilterBodyRequest(TypedDict):
@@ -287,10 +342,35 @@ class WriteAccountLabelRequest(TypedDict):
     """The nearest of the palette is taken."""
 
 
+class WriteAccountMacroRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    name: NotRequired[str | None]
+    visibility: NotRequired[Literal["personal", "global"] | None]
+    """Everybody's needs `support:manage`."""
+    actions: NotRequired[list[dict[str, Any]] | None]
+
+
 class WriteAccountNoteRequest(TypedDict):
     """Also under `note`."""
 
     content: str
+
+
+class WriteAccountRuleRequest(TypedDict):
+    """Programs written for Chatwoot send more than is used here; what is not used is passed over, as it is
+    there.
+    """
+
+    name: NotRequired[str | None]
+    description: NotRequired[str | None]
+    event_name: NotRequired[str | None]
+    conditions: NotRequired[list[dict[str, Any]] | None]
+    """Chatwoot's, all of them tied by AND."""
+    actions: NotRequired[list[dict[str, Any]] | None]
+    active: NotRequired[bool | None]
 
 
 class WriteAccountWebhookRequest(TypedDict):

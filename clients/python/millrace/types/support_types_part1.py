@@ -94,6 +94,13 @@ class ChangeSupportInboxRequest(TypedDict):
     csat_enabled: NotRequired[bool | None]
 
 
+class ChangeSupportParticipantsRequest(TypedDict):
+    add: NotRequired[list[str] | None]
+    """Members."""
+    remove: NotRequired[list[str] | None]
+    """Members."""
+
+
 class DraftSourceBody(TypedDict):
     article: str
     version: int
@@ -186,6 +193,23 @@ class SupportContactBody(TypedDict):
     created_at: str
 
 
+class SupportContactNoteBody(TypedDict):
+    object: Literal["support_contact_note"]
+    id: str
+    contact: str
+    content: str
+    """Masked."""
+    author_name: str
+    """Empty for a program, and for who is gone."""
+    created_at: str
+    changed_at: str
+
+
+class SupportContactNotesBody(TypedDict):
+    object: Literal["list"]
+    data: list[SupportContactNoteBody]
+
+
 class SupportConversationBody(TypedDict):
     object: Literal["support_conversation"]
     id: str
@@ -251,8 +275,3 @@ class SupportDraftBody(TypedDict):
     created_by: str | None
     created_at: str
     finished_at: str | None
-
-
-class SupportErasedBody(TypedDict):
-    object: Literal["support_erasure"]
-    conversations: int

@@ -6,6 +6,11 @@ from typing import Any, Literal, NotRequired, TypedDict
 from millrace.types.support_types_part1 import MailErrorBody, SpreadBody, SupportLookRequest
 
 
+class SupportErasedBody(TypedDict):
+    object: Literal["support_erasure"]
+    conversations: int
+
+
 class SupportFileBody(TypedDict):
     name: str
     media_type: str
@@ -159,6 +164,12 @@ class SupportReportBody(TypedDict):
     rating_mean: float | None
     promises_kept: int
     promises_missed: int
+    resolved: int
+    """By whomever; those that are open again do not count."""
+    incoming: int
+    """Messages of contacts."""
+    outgoing: int
+    """Messages to contacts."""
 
 
 class SupportSecretBody(TypedDict):
@@ -208,6 +219,10 @@ class WriteAgentBotRequest(TypedDict):
     """So long it may fail before people have a conversation."""
     inboxes: NotRequired[list[str] | None]
     """Where it answers."""
+
+
+class WriteSupportContactNoteRequest(TypedDict):
+    content: str
 
 
 class WriteSupportContactRequest(TypedDict):

@@ -29,9 +29,11 @@ from millrace.api.aio.support_chatwoot_part2 import SupportChatwootPart2
 from millrace.api.aio.support_chatwoot_part3 import SupportChatwootPart3
 from millrace.api.aio.support_chatwoot_part4 import SupportChatwootPart4
 from millrace.api.aio.support_chatwoot_part5 import SupportChatwootPart5
+from millrace.api.aio.support_chatwoot_part6 import SupportChatwootPart6
 from millrace.api.aio.support_part1 import SupportPart1
 from millrace.api.aio.support_part2 import SupportPart2
 from millrace.api.aio.support_part3 import SupportPart3
+from millrace.api.aio.support_part4 import SupportPart4
 from millrace.api.aio.support_visitors import SupportVisitors
 from millrace.api.aio.templates import Templates
 from millrace.api.aio.usage_and_budgets import UsageAndBudgets
@@ -67,11 +69,13 @@ class AsyncApi(
     SupportPart1,
     SupportPart2,
     SupportPart3,
+    SupportPart4,
     SupportChatwootPart1,
     SupportChatwootPart2,
     SupportChatwootPart3,
     SupportChatwootPart4,
     SupportChatwootPart5,
+    SupportChatwootPart6,
     SupportVisitors,
     Templates,
     UsageAndBudgets,

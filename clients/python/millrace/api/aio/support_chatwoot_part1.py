@@ -154,6 +154,24 @@ class SupportChatwootPart1(AsyncCalls):
             options,
         )
 
+    async def change_account_automation_rule(
+        self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountRuleRequest]
+    ) -> t.AccountOneRuleBody:
+        """Change an automation rule.
+
+        What is not named stays.
+        """
+        return await self._send(
+            Call[t.AccountOneRuleBody](
+                "PATCH",
+                "/api/v1/accounts/{account}/automation_rules/{id}",
+                "change_account_automation_rule",
+                path={"account": account, "id": id},
+                body=body,
+            ),
+            options,
+        )
+
     async def change_account_canned_response(
         self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountCannedRequest]
     ) -> t.AccountCannedBody:
@@ -276,6 +294,25 @@ class SupportChatwootPart1(AsyncCalls):
             options,
         )
 
+    async def change_account_macro(
+        self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountMacroRequest]
+    ) -> t.AccountOneMacroBody:
+        """Change a macro.
+
+        What is not named stays. Everybody's needs `support:manage`.
+        """
+        return await self._send(
+            Call[t.AccountOneMacroBody](
+                "PUT",
+                "/api/v1/accounts/{account}/macros/{id}",
+                "change_account_macro",
+                path={"account": account, "id": id},
+                body=body,
+                repeatable=True,
+            ),
+            options,
+        )
+
     async def change_account_webhook(
         self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountWebhookRequest]
     ) -> t.AccountOneWebhookBody:
@@ -294,6 +331,23 @@ class SupportChatwootPart1(AsyncCalls):
             options,
         )
 
+    async def clone_account_automation_rule(
+        self, account: str, id: str, /, *, options: Options | None = None
+    ) -> t.AccountOneRuleBody:
+        """Add a copy of an automation rule.
+
+        With a number behind its name, of which the desk has each once.
+        """
+        return await self._send(
+            Call[t.AccountOneRuleBody](
+                "POST",
+                "/api/v1/accounts/{account}/automation_rules/{id}/clone",
+                "clone_account_automation_rule",
+                path={"account": account, "id": id},
+            ),
+            options,
+        )
+
     async def connect_account_contact(
         self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.ConnectContactRequest]
     ) -> t.AccountContactInboxBody:
@@ -308,64 +362,6 @@ class SupportChatwootPart1(AsyncCalls):
                 "/api/v1/accounts/{account}/contacts/{id}/contact_inboxes",
                 "connect_account_contact",
                 path={"account": account, "id": id},
-                body=body,
-            ),
-            options,
-        )
-
-    async def count_account_conversations(
-        self,
-        account: str,
-        /,
-        *,
-        assignee_type: str | None = None,
-        inbox_id: str | None = None,
-        labels: list[str] | None = None,
-        q: str | None = None,
-        status: str | None = None,
-        team_id: str | None = None,
-        options: Options | None = None,
-    ) -> t.AccountMetaBody:
-        """Count conversations.
-
-        How many there are.
-
-        `assignee_type`: `me`, `unassigned`, `assigned` or `all`. `labels`: Also as `labels[]`. `q`: Words of
-        the masked messages; then the status is no matter. `status`: One of the statuses, or `all`; `open`
-        where nothing is said.
-        """
-        return await self._send(
-            Call[t.AccountMetaBody](
-                "GET",
-                "/api/v1/accounts/{account}/conversations/meta",
-                "count_account_conversations",
-                path={"account": account},
-                query={
-                    "assignee_type": assignee_type,
-                    "inbox_id": inbox_id,
-                    "labels": labels,
-                    "q": q,
-                    "status": status,
-                    "team_id": team_id,
-                },
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def create_account_agent_bot(
-        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.NewAccountBotRequest]
-    ) -> t.ShownAccountBotBody:
-        """Add an agent bot.
-
-        It answers nowhere until it is set for an inbox.
-        """
-        return await self._send(
-            Call[t.ShownAccountBotBody](
-                "POST",
-                "/api/v1/accounts/{account}/agent_bots",
-                "create_account_agent_bot",
-                path={"account": account},
                 body=body,
             ),
             options,

@@ -11,6 +11,64 @@ from millrace.shapes import Call, Options
 class SupportChatwootPart2(AsyncCalls):
     """Support: Chatwoot."""
 
+    async def count_account_conversations(
+        self,
+        account: str,
+        /,
+        *,
+        assignee_type: str | None = None,
+        inbox_id: str | None = None,
+        labels: list[str] | None = None,
+        q: str | None = None,
+        status: str | None = None,
+        team_id: str | None = None,
+        options: Options | None = None,
+    ) -> t.AccountMetaBody:
+        """Count conversations.
+
+        How many there are.
+
+        `assignee_type`: `me`, `unassigned`, `assigned` or `all`. `labels`: Also as `labels[]`. `q`: Words of
+        the masked messages; then the status is no matter. `status`: One of the statuses, or `all`; `open`
+        where nothing is said.
+        """
+        return await self._send(
+            Call[t.AccountMetaBody](
+                "GET",
+                "/api/v1/accounts/{account}/conversations/meta",
+                "count_account_conversations",
+                path={"account": account},
+                query={
+                    "assignee_type": assignee_type,
+                    "inbox_id": inbox_id,
+                    "labels": labels,
+                    "q": q,
+                    "status": status,
+                    "team_id": team_id,
+                },
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def create_account_agent_bot(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.NewAccountBotRequest]
+    ) -> t.ShownAccountBotBody:
+        """Add an agent bot.
+
+        It answers nowhere until it is set for an inbox.
+        """
+        return await self._send(
+            Call[t.ShownAccountBotBody](
+                "POST",
+                "/api/v1/accounts/{account}/agent_bots",
+                "create_account_agent_bot",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
     async def create_account_attribute(
         self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountAttributeRequest]
     ) -> t.AccountAttributeBody:
@@ -24,6 +82,25 @@ class SupportChatwootPart2(AsyncCalls):
                 "POST",
                 "/api/v1/accounts/{account}/custom_attribute_definitions",
                 "create_account_attribute",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
+    async def create_account_automation_rule(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountRuleRequest]
+    ) -> t.AccountRuleBody:
+        """Add an automation rule.
+
+        What the desk has no counterpart of is refused by name (`no_counterpart`). A rule for messages acts
+        where a contact writes, and is told with that condition.
+        """
+        return await self._send(
+            Call[t.AccountRuleBody](
+                "POST",
+                "/api/v1/accounts/{account}/automation_rules",
+                "create_account_automation_rule",
                 path={"account": account},
                 body=body,
             ),
@@ -140,6 +217,25 @@ class SupportChatwootPart2(AsyncCalls):
             options,
         )
 
+    async def create_account_macro(
+        self, account: str, /, *, options: Options | None = None, **body: Unpack[t.WriteAccountMacroRequest]
+    ) -> t.AccountOneMacroBody:
+        """Add a macro.
+
+        The caller's own unless `visibility` is `global`. What the desk has no counterpart of is refused by
+        name (`no_counterpart`).
+        """
+        return await self._send(
+            Call[t.AccountOneMacroBody](
+                "POST",
+                "/api/v1/accounts/{account}/macros",
+                "create_account_macro",
+                path={"account": account},
+                body=body,
+            ),
+            options,
+        )
+
     async def create_account_message(
         self,
         account: str,
@@ -218,6 +314,24 @@ class SupportChatwootPart2(AsyncCalls):
             options,
         )
 
+    async def delete_account_automation_rule(
+        self, account: str, id: str, /, *, options: Options | None = None
+    ) -> dict[str, Any]:
+        """Delete an automation rule.
+
+        One rule.
+        """
+        return await self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/automation_rules/{id}",
+                "delete_account_automation_rule",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
     async def delete_account_canned_response(
         self, account: str, id: str, /, *, options: Options | None = None
     ) -> dict[str, Any]:
@@ -231,76 +345,6 @@ class SupportChatwootPart2(AsyncCalls):
                 "/api/v1/accounts/{account}/canned_responses/{id}",
                 "delete_account_canned_response",
                 path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def delete_account_contact(
-        self, account: str, id: str, /, *, options: Options | None = None
-    ) -> dict[str, Any]:
-        """Erase a contact with all their conversations.
-
-        One contact.
-        """
-        return await self._send(
-            Call[dict[str, Any]](
-                "DELETE",
-                "/api/v1/accounts/{account}/contacts/{id}",
-                "delete_account_contact",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def delete_account_contact_note(
-        self, account: str, id: str, note: str, /, *, options: Options | None = None
-    ) -> dict[str, Any]:
-        """Delete a note about a contact.
-
-        One note.
-        """
-        return await self._send(
-            Call[dict[str, Any]](
-                "DELETE",
-                "/api/v1/accounts/{account}/contacts/{id}/notes/{note}",
-                "delete_account_contact_note",
-                path={"account": account, "id": id, "note": note},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def delete_account_label(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
-        """Delete a label.
-
-        One label.
-        """
-        return await self._send(
-            Call[dict[str, Any]](
-                "DELETE",
-                "/api/v1/accounts/{account}/labels/{id}",
-                "delete_account_label",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def delete_account_message(
-        self, account: str, number: str, message: int, /, *, options: Options | None = None
-    ) -> t.AccountMessageBody:
-        """Take back an answer or a note.
-
-        One message.
-        """
-        return await self._send(
-            Call[t.AccountMessageBody](
-                "DELETE",
-                "/api/v1/accounts/{account}/conversations/{number}/messages/{message}",
-                "delete_account_message",
-                path={"account": account, "number": number, "message": message},
                 repeatable=True,
             ),
             options,

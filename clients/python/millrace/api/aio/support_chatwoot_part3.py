@@ -11,6 +11,92 @@ from millrace.shapes import Call, Options
 class SupportChatwootPart3(AsyncCalls):
     """Support: Chatwoot."""
 
+    async def delete_account_contact(
+        self, account: str, id: str, /, *, options: Options | None = None
+    ) -> dict[str, Any]:
+        """Erase a contact with all their conversations.
+
+        One contact.
+        """
+        return await self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/contacts/{id}",
+                "delete_account_contact",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def delete_account_contact_note(
+        self, account: str, id: str, note: str, /, *, options: Options | None = None
+    ) -> dict[str, Any]:
+        """Delete a note about a contact.
+
+        One note.
+        """
+        return await self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/contacts/{id}/notes/{note}",
+                "delete_account_contact_note",
+                path={"account": account, "id": id, "note": note},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def delete_account_label(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
+        """Delete a label.
+
+        One label.
+        """
+        return await self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/labels/{id}",
+                "delete_account_label",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def delete_account_macro(self, account: str, id: str, /, *, options: Options | None = None) -> dict[str, Any]:
+        """Delete a macro.
+
+        One macro.
+        """
+        return await self._send(
+            Call[dict[str, Any]](
+                "DELETE",
+                "/api/v1/accounts/{account}/macros/{id}",
+                "delete_account_macro",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
+    async def delete_account_message(
+        self, account: str, number: str, message: int, /, *, options: Options | None = None
+    ) -> t.AccountMessageBody:
+        """Take back an answer or a note.
+
+        One message.
+        """
+        return await self._send(
+            Call[t.AccountMessageBody](
+                "DELETE",
+                "/api/v1/accounts/{account}/conversations/{number}/messages/{message}",
+                "delete_account_message",
+                path={"account": account, "number": number, "message": message},
+                repeatable=True,
+            ),
+            options,
+        )
+
     async def delete_account_webhook(
         self, account: str, id: str, /, *, options: Options | None = None
     ) -> dict[str, Any]:
@@ -41,6 +127,25 @@ class SupportChatwootPart3(AsyncCalls):
                 "POST",
                 "/api/v1/accounts/{account}/contacts/{id}/destroy_custom_attributes",
                 "destroy_account_contact_attributes",
+                path={"account": account, "id": id},
+                body=body,
+            ),
+            options,
+        )
+
+    async def execute_account_macro(
+        self, account: str, id: str, /, *, options: Options | None = None, **body: Unpack[t.ExecuteMacroRequest]
+    ) -> t.BulkOutcome:
+        """Run a macro in up to 100 conversations.
+
+        Carried out before the answer, in each conversation all of its actions or none: what failed is told of
+        each. Ids without a conversation are passed over.
+        """
+        return await self._send(
+            Call[t.BulkOutcome](
+                "POST",
+                "/api/v1/accounts/{account}/macros/{id}/execute",
+                "execute_account_macro",
                 path={"account": account, "id": id},
                 body=body,
             ),
@@ -149,6 +254,24 @@ class SupportChatwootPart3(AsyncCalls):
             options,
         )
 
+    async def get_account_automation_rule(
+        self, account: str, id: str, /, *, options: Options | None = None
+    ) -> t.AccountOneRuleBody:
+        """Get an automation rule.
+
+        One rule.
+        """
+        return await self._send(
+            Call[t.AccountOneRuleBody](
+                "GET",
+                "/api/v1/accounts/{account}/automation_rules/{id}",
+                "get_account_automation_rule",
+                path={"account": account, "id": id},
+                repeatable=True,
+            ),
+            options,
+        )
+
     async def get_account_contact(
         self, account: str, id: str, /, *, include_contact_inboxes: bool | None = None, options: Options | None = None
     ) -> t.AccountOneContactBody:
@@ -198,114 +321,6 @@ class SupportChatwootPart3(AsyncCalls):
                 "GET",
                 "/api/v1/accounts/{account}/contacts/{id}/labels",
                 "get_account_contact_labels",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def get_account_contact_note(
-        self, account: str, id: str, note: str, /, *, options: Options | None = None
-    ) -> t.AccountNoteBody:
-        """Get a note about a contact.
-
-        One note.
-        """
-        return await self._send(
-            Call[t.AccountNoteBody](
-                "GET",
-                "/api/v1/accounts/{account}/contacts/{id}/notes/{note}",
-                "get_account_contact_note",
-                path={"account": account, "id": id, "note": note},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def get_account_contactable_inboxes(
-        self, account: str, id: str, /, *, options: Options | None = None
-    ) -> t.AccountContactInboxesBody:
-        """The inboxes that a contact has come in by.
-
-        Where a contact can be written to.
-        """
-        return await self._send(
-            Call[t.AccountContactInboxesBody](
-                "GET",
-                "/api/v1/accounts/{account}/contacts/{id}/contactable_inboxes",
-                "get_account_contactable_inboxes",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def get_account_conversation(
-        self, account: str, number: str, /, *, options: Options | None = None
-    ) -> t.AccountConversationBody:
-        """Get a conversation.
-
-        That a program or person has opened it stands in the audit log.
-        """
-        return await self._send(
-            Call[t.AccountConversationBody](
-                "GET",
-                "/api/v1/accounts/{account}/conversations/{number}",
-                "get_account_conversation",
-                path={"account": account, "number": number},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def get_account_conversation_labels(
-        self, account: str, number: str, /, *, options: Options | None = None
-    ) -> t.AccountLabelsBody:
-        """Read labels of a conversation.
-
-        What a conversation is marked with.
-        """
-        return await self._send(
-            Call[t.AccountLabelsBody](
-                "GET",
-                "/api/v1/accounts/{account}/conversations/{number}/labels",
-                "get_account_conversation_labels",
-                path={"account": account, "number": number},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def get_account_inbox(
-        self, account: str, id: str, /, *, options: Options | None = None
-    ) -> t.AccountInboxBody:
-        """Get an inbox.
-
-        One way in.
-        """
-        return await self._send(
-            Call[t.AccountInboxBody](
-                "GET",
-                "/api/v1/accounts/{account}/inboxes/{id}",
-                "get_account_inbox",
-                path={"account": account, "id": id},
-                repeatable=True,
-            ),
-            options,
-        )
-
-    async def get_account_inbox_agent_bot(
-        self, account: str, id: str, /, *, options: Options | None = None
-    ) -> t.InboxBotBody:
-        """Which agent bot answers in an inbox.
-
-        Which program answers in an inbox.
-        """
-        return await self._send(
-            Call[t.InboxBotBody](
-                "GET",
-                "/api/v1/accounts/{account}/inboxes/{id}/agent_bot",
-                "get_account_inbox_agent_bot",
                 path={"account": account, "id": id},
                 repeatable=True,
             ),
