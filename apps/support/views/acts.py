@@ -193,8 +193,9 @@ def _seen(request: HttpRequest, actor: Actor, id: UUID) -> HttpResponse:
 
 
 def _unread(request: HttpRequest, actor: Actor, id: UUID) -> None:
-    number = cursors.mark_unread(actor, id).number
-    flashes.success(request, _("#%(number)s counts as unread until somebody opens it.") % {"number": number})
+    row = cursors.mark_unread(actor, id)
+    if row.unread_from is not None:
+        flashes.success(request, _("#%(number)s counts as unread until somebody opens it.") % {"number": row.number})
 
 
 def _transcript(request: HttpRequest, actor: Actor, id: UUID) -> HttpResponse:

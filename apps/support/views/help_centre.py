@@ -73,8 +73,8 @@ def article(request: HttpRequest, centre: str, article: str) -> HttpResponse:
     except MillraceError as error:
         return error_response(request, error)
     context = {
-        "centre": found, "locale": shown.locale, "locales": _named(locales), "published": shown, "version": shown.version,
-        "html": markdown.render(shown.version.body),
+        "centre": found, "locale": shown.locale, "locales": _named(locales), "published": shown,
+        "version": shown.version, "html": markdown.render(shown.version.body),
     }  # fmt: skip
     return render(request, "support/help/article.html", context)
 

@@ -239,7 +239,8 @@ def test_everybody_reads_and_searches_an_open_help_centre(org_a: Tenant, centre:
     assert b"<strong>withdrawal</strong>" in page.content and b"<script>alert" not in page.content
     # Another language is named as its readers name it, and asked the same.
     published(org_a, "费用", "取款", "zh")
-    assert '?lang=zh&amp;q=withdrawal" lang="zh">简体中文<' in browser.get("/help/bank-help/?q=withdrawal").content.decode()
+    found = browser.get("/help/bank-help/?q=withdrawal").content.decode()
+    assert '?lang=zh&amp;q=withdrawal" lang="zh">简体中文<' in found
     assert "script-src" not in page["content-security-policy"] or "'none'" in page["content-security-policy"]
 
 
