@@ -92,6 +92,10 @@ class Rooms:
             except (RedisError, OSError) as error:
                 log.debug("not listening to %s: %s", self._pattern, error)
                 await asyncio.sleep(RECONNECT_SECONDS)
+            except Exception:
+                # Such as a message that is no hint: everybody else's still count.
+                log.exception("listening to %s anew", self._pattern)
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _hear(self) -> None:
         async with stream_client().pubsub(ignore_subscribe_messages=True) as subscription:
@@ -101,8 +105,9 @@ class Rooms:
             while self._rooms:
                 message = await subscription.get_message(timeout=LISTEN_SECONDS)
                 if message is not None:
+                    hint = json.loads(message["data"])
                     for hints in self._rooms.get(message["channel"].decode(), ()):
-                        _give(hints, json.loads(message["data"]))
+                        _give(hints, hint)
 
 
 def _give(hints: Hints, hint: dict[str, Any]) -> None:

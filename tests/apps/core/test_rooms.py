@@ -1,10 +1,12 @@
 """Hints are waited for without tasks, and none is lost on the way."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from django.conf import settings
 
-from apps.core.rooms import Hints
+from apps.core.rooms import Hints, Rooms
 
 
 async def test_what_is_there_is_given_at_once_and_in_order() -> None:
@@ -42,3 +44,13 @@ async def test_a_thousand_that_wait_make_no_tasks() -> None:
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == len(waiting) + 1
     assert await asyncio.gather(*waiting) == [None] * 10
+
+
+async def test_what_is_no_hint_ends_no_listening(redis: Any) -> None:
+    channel = f"{settings.REDIS_PREFIX}:rooms-of-a-test:one"
+    with Rooms(f"{settings.REDIS_PREFIX}:rooms-of-a-test:*", {"anew": True}).entered(channel) as hints:
+        assert await hints.within(60) == {"anew": True}
+        redis.publish(channel, "{")
+        assert await hints.within(60) == {"anew": True}
+        redis.publish(channel, '{"number": 1}')
+        assert await hints.within(60) == {"number": 1}
