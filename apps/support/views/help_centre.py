@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from csp.decorators import csp
@@ -13,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from apps.core import markdown, ratelimit, tenancy
 from apps.core.callers import address_of
-from apps.core.errors import MillraceError, NotFound
+from apps.core.errors import MillraceError
 from apps.core.ratelimit import Bucket
 from apps.core.views import error_response
 from apps.support.models import HelpCentre, Publication
@@ -33,45 +35,56 @@ SEARCHES_A_MINUTE = 60
 LONGEST_QUERY = 200
 
 
-@csp(POLICY)  # type: ignore[arg-type]
-@require_safe
+Page = Callable[..., HttpResponse]
+
+
+def _page(view: Page) -> Page:
+    """A page under its own policy; a failure is told on a page of Millrace's, under that one's."""
+    guarded = csp(POLICY)(view)  # type: ignore[arg-type]
+
+    @require_safe
+    @wraps(view)
+    def page(request: HttpRequest, **places: str) -> HttpResponse:
+        try:
+            answer: HttpResponse = guarded(request, **places)
+        except MillraceError as error:
+            return error_response(request, error)
+        return answer
+
+    return page
+
+
+@_page
 def front(request: HttpRequest, centre: str) -> HttpResponse:
     """Articles by their category, or what a search by words has found."""
-    try:
-        found = articles.open_centre(centre)
-        query = " ".join(request.GET.get("q", "").replace("\0", "").split())[:LONGEST_QUERY]
-        if query:
-            ratelimit.charge(f"help:{found.pk}:{address_of(request.META)}", [Bucket("requests", SEARCHES_A_MINUTE, 1)])
-        with tenancy.scope(found.organization_id):
-            # Titles alone: the texts of a whole help centre are large.
-            rows = list(_published(found).defer("version__body"))
-            locales = sorted({row.locale for row in rows})
-            locale = _locale(request, found, locales)
-            context = {
-                "centre": found, "locale": locale, "locales": _named(locales), "query": query,
-                "groups": _groups([row for row in rows if row.locale == locale]),
-                "results": articles.found_by(found.organization_id, query, None, locale, 20) if query else [],
-            }  # fmt: skip
-    except MillraceError as error:
-        return error_response(request, error)
+    found = articles.open_centre(centre)
+    query = " ".join(request.GET.get("q", "").replace("\0", "").split())[:LONGEST_QUERY]
+    if query:
+        ratelimit.charge(f"help:{found.pk}:{address_of(request.META)}", [Bucket("requests", SEARCHES_A_MINUTE, 1)])
+    with tenancy.scope(found.organization_id):
+        # Titles alone: the texts of a whole help centre are large.
+        rows = list(_published(found).defer("version__body"))
+        locales = sorted({row.locale for row in rows})
+        locale = _locale(request, found, locales)
+        context = {
+            "centre": found, "locale": locale, "locales": _named(locales), "query": query,
+            "groups": _groups([row for row in rows if row.locale == locale]),
+            "results": articles.found_by(found.organization_id, query, None, locale, 20) if query else [],
+        }  # fmt: skip
     return render(request, "support/help/front.html", context)
 
 
-@csp(POLICY)  # type: ignore[arg-type]
-@require_safe
+@_page
 def article(request: HttpRequest, centre: str, article: str) -> HttpResponse:
     """One article in the language that is asked for, or the one that there is."""
-    try:
-        found = articles.open_centre(centre)
-        with tenancy.scope(found.organization_id):
-            rows = list(_published(found).filter(article__slug=article))
-            locales = sorted({row.locale for row in rows})
-            if not rows:
-                raise NotFound("There is no such article.")
-            locale = _locale(request, found, locales)
-            shown = next((row for row in rows if row.locale == locale), rows[0])
-    except MillraceError as error:
-        return error_response(request, error)
+    found = articles.open_centre(centre)
+    with tenancy.scope(found.organization_id):
+        rows = list(_published(found).filter(article__slug=article))
+    locales = sorted({row.locale for row in rows})
+    locale = _locale(request, found, locales)
+    if not rows:
+        return render(request, "support/help/missing.html", {"centre": found, "locale": locale}, status=404)
+    shown = next((row for row in rows if row.locale == locale), rows[0])
     context = {
         "centre": found, "locale": shown.locale, "locales": _named(locales), "published": shown,
         "version": shown.version, "html": markdown.render(shown.version.body),

@@ -257,6 +257,15 @@ def test_drafts_and_what_is_put_away_are_not_shown(org_a: Tenant, centre: Articl
     assert Client().get("/help/bank-help/fees/").status_code == 404
 
 
+def test_an_article_that_is_not_there_is_missed_within_the_help_centre(centre: ArticleVersion) -> None:
+    missing, elsewhere = Client().get("/help/bank-help/nothing/"), Client().get("/help/nobody/nothing/")
+    assert (missing.status_code, elsewhere.status_code) == (404, 404)
+    assert b"Bank help" in missing.content
+    assert "default-src 'none'" in missing["content-security-policy"]
+    # Millrace's own page, whose scripts run.
+    assert "default-src 'none'" not in elsewhere["content-security-policy"]
+
+
 def test_an_address_belongs_to_one_organization(org_a: Tenant, org_b: Tenant, centre: ArticleVersion) -> None:
     with pytest.raises(Conflict):
         articles.set_centre(org_b.actor, CentreDraft("bank-help", "Other", "en", True))
