@@ -33,7 +33,10 @@ def server(db: None) -> Iterator[dict[str, Any]]:
     wanted = {name: parameters[name] for name in ("dbname", "user", "password", "host", "port") if name in parameters}
     yield wanted | {"application_name": "patience", "autocommit": True}
     with psycopg.connect(**wanted, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'patience'")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'patience'"
+            " AND datname = current_database()"
+        )
 
 
 def test_an_answer_that_comes_in_time_costs_nothing(unbounded: None, server: dict[str, Any]) -> None:

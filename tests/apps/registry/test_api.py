@@ -71,7 +71,7 @@ def schema_of(client: Client) -> dict[str, Any]:
 
 
 # Where Chatwoot's programs ask, its shape of a failure stands beside ours: decision 79.
-CHATWOOT = ("/api/v1/accounts/", "/api/v1/profile", "/public/")
+CHATWOOT = ("/api/v1/accounts/", "/api/v2/accounts/", "/api/v1/profile", "/public/")
 
 
 def test_the_schema_declares_every_operation_and_its_failures(client: Client) -> None:
