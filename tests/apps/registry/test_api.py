@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -90,6 +91,14 @@ def test_the_schema_declares_every_operation_and_its_failures(client: Client) ->
                 shape = response["content"]["application/json"]["schema"]
                 told = "ErrorForChatwoot" if path.startswith(CHATWOOT) else "Error"
                 assert shape == {"$ref": f"#/components/schemas/{told}"}, (operation["operationId"], status)
+
+
+def test_the_schema_is_packed_for_whoever_unpacks_it(client: Client) -> None:
+    packed = client.get("/api/schema", headers={"accept-encoding": "gzip, br"})
+    assert packed["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in packed["vary"]
+    assert len(packed.content) < 500_000
+    assert json.loads(gzip.decompress(packed.content)) == schema_of(client)
 
 
 def test_every_reference_in_the_schema_leads_somewhere(client: Client) -> None:
