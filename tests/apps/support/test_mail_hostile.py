@@ -175,6 +175,8 @@ def test_a_server_may_think_longer_about_a_mail_than_about_a_step(
     for module in (carrying, smtp):
         monkeypatch.setattr(module, "STEP_SECONDS", 0.5)
 
+    taken: list[bytes] = []
+
     def takes_late(found: socket.socket) -> None:
         lines = found.makefile("rb")
         for answer in (b"220 mx\r\n", b"250 mx\r\n", b"250 OK\r\n", b"250 OK\r\n", b"354 Go\r\n"):
@@ -182,6 +184,7 @@ def test_a_server_may_think_longer_about_a_mail_than_about_a_step(
             line = lines.readline()
         while line != b".\r\n":
             line = lines.readline()
+            taken.append(line)
         time.sleep(1)
         found.sendall(b"250 Taken\r\n")
         lines.readline()
@@ -190,3 +193,4 @@ def test_a_server_may_think_longer_about_a_mail_than_about_a_step(
     with served(takes_late) as port:
         settings.OUTBOUND_TRUSTED = [f"127.0.0.1:{port}"]
         smtp.send(server(port), compose(leaving()), "a@b.example", "c@d.example", 30)
+    assert any(line.startswith(b"Message-ID:") for line in taken)
